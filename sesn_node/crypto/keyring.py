@@ -1,0 +1,287 @@
+r"""An agency's own keys, and the passphrase-protected file that they live in.
+
+    {"format": "sesn-keyring-v1",
+     "kdf":    {"name": "argon2id", "memory_kib": 65536, "iterations": 3, "lanes": 4},
+     "salt":   base64, 16 bytes,
+     "nonce":  base64, 12 bytes,
+     "box":    base64, AES-256-GCM under Argon2id(passphrase, salt)}
+
+The additional data is "sesn/v1/keyring\0" and the document without `box` as JSON with sorted
+names and no spaces. The box holds `{"keys": [...]}`, one member per field of `KeyRecord`.
+
+Every write draws a new salt, so a key and a nonce never meet twice. What this protects is a
+copy of the file, exactly as well as the passphrase resists guessing; a node that runs holds
+its keys in memory.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from typing import Final
+
+from sesn_node.crypto import primitives
+from sesn_node.crypto.documents import Document, encode_bytes, read_document
+from sesn_node.crypto.keys import KeyKind, KeyRecord
+from sesn_node.errors import ConfigError, ConflictError, MalformedError, VerificationError
+
+FORMAT: Final = "sesn-keyring-v1"
+WRONG_PASSPHRASE: Final = "WRONG_PASSPHRASE"  # noqa: S105 - the name of an error, not a secret
+KEY_MISSING: Final = "KEY_MISSING"
+
+_PREFIX: Final = b"sesn/v1/keyring\0"
+_KDF: Final = "argon2id"
+_SALT_BYTES: Final = 16
+_MAX_FILE_BYTES: Final = 4 * 1024 * 1024
+_MAX_MEMORY_KIB: Final = 1024 * 1024
+_MAX_ITERATIONS: Final = 16
+_MAX_LANES: Final = 16
+# RFC 9106 section 3.1: at least eight blocks of 1 KiB a lane.
+_MIN_KIB_PER_LANE: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class KdfParams:
+    """Cost of one guess at the passphrase. The default is RFC 9106's second choice.
+
+    The bounds keep a hostile file from asking for all memory of the machine, or for a day.
+
+    Raises:
+        MalformedError: Memory over 1 GiB or under 8 KiB a lane, or iterations or lanes outside
+            1 to 16.
+    """
+
+    memory_kib: int = 64 * 1024
+    iterations: int = 3
+    lanes: int = 4
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.lanes <= _MAX_LANES:
+            raise MalformedError(f"key file: kdf.lanes: expected 1 to {_MAX_LANES}")
+        if not 1 <= self.iterations <= _MAX_ITERATIONS:
+            raise MalformedError(f"key file: kdf.iterations: expected 1 to {_MAX_ITERATIONS}")
+        if not _MIN_KIB_PER_LANE * self.lanes <= self.memory_kib <= _MAX_MEMORY_KIB:
+            raise MalformedError(
+                f"key file: kdf.memory_kib: expected {_MIN_KIB_PER_LANE} a lane to "
+                f"{_MAX_MEMORY_KIB}"
+            )
+
+
+DEFAULT_KDF: Final = KdfParams()
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Keyring:
+    """All keys of one agency: immutable, ordered by kind and start of validity.
+
+    Raises:
+        MalformedError: Two records of one key.
+    """
+
+    records: tuple[KeyRecord, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len({record.key_id for record in self.records}) != len(self.records):
+            raise MalformedError("keyring: two records of one key")
+        ordered = tuple(sorted(self.records, key=lambda r: (r.kind, *_age(r))))
+        object.__setattr__(self, "records", ordered)
+
+    def __repr__(self) -> str:
+        counts = Counter(record.kind.value for record in self.records)
+        return f"Keyring({', '.join(f'{kind}: {n}' for kind, n in counts.items())})"
+
+    def of_kind(self, kind: KeyKind) -> tuple[KeyRecord, ...]:
+        """Return all keys of `kind`, oldest start of validity first."""
+        return tuple(record for record in self.records if record.kind is kind)
+
+    def newest(self, kind: KeyKind, at_ms: int) -> KeyRecord:
+        """Return the key of `kind` in force at `at_ms` whose validity began last.
+
+        Raises:
+            ConfigError: `KEY_MISSING`: there is none.
+        """
+        in_force = [record for record in self.of_kind(kind) if record.in_force(at_ms)]
+        if not in_force:
+            raise ConfigError(
+                f"key file: no {kind} key is in force at {at_ms} (Unix milliseconds); make one "
+                "and issue a new card",
+                code=KEY_MISSING,
+            )
+        return in_force[-1]
+
+    def find(self, key_id: bytes) -> KeyRecord | None:
+        """Return the key of that id, in force or not, or None."""
+        return next((record for record in self.records if record.key_id == key_id), None)
+
+    def add(self, record: KeyRecord) -> Keyring:
+        """Return a keyring with one more key.
+
+        Raises:
+            ConflictError: The key is there already.
+        """
+        if self.find(record.key_id) is not None:
+            raise ConflictError(f"keyring: the {record.kind} key is there already")
+        return Keyring((*self.records, record))
+
+    def replace(self, record: KeyRecord) -> Keyring:
+        """Return a keyring where `record` stands for the same key, as when its validity ends.
+
+        Raises:
+            ConflictError: There is no such key of that kind.
+        """
+        old = self.find(record.key_id)
+        if old is None or old.kind is not record.kind:
+            raise ConflictError(f"keyring: there is no such {record.kind} key to replace")
+        return Keyring((*self._others(record.key_id), record))
+
+    def remove(self, key_id: bytes) -> Keyring:
+        """Return a keyring without a key, as when its destruction is due.
+
+        Raises:
+            ConflictError: There is no such key.
+        """
+        if self.find(key_id) is None:
+            raise ConflictError(f"keyring: there is no key {key_id.hex()} to remove")
+        return Keyring(self._others(key_id))
+
+    def _others(self, key_id: bytes) -> tuple[KeyRecord, ...]:
+        return tuple(record for record in self.records if record.key_id != key_id)
+
+
+def encrypt_keyring(keyring: Keyring, passphrase: bytes, params: KdfParams = DEFAULT_KDF) -> bytes:
+    """Write a key file: JSON, ASCII, ending in a newline.
+
+    Raises:
+        MalformedError: An empty passphrase, or more keys than a key file holds (4 MiB).
+    """
+    if not passphrase:
+        raise MalformedError("passphrase: empty")
+    salt = primitives.random_bytes(_SALT_BYTES)
+    nonce = primitives.random_bytes(primitives.AES_NONCE_BYTES)
+    header = _header(params, salt, nonce)
+    box = primitives.aes_gcm_encrypt(
+        _derive(passphrase, salt, params), nonce, _dump_records(keyring), _aad(header)
+    )
+    data = json.dumps({**header, "box": encode_bytes(box)}, indent=2).encode("ascii") + b"\n"
+    if len(data) > _MAX_FILE_BYTES:
+        raise MalformedError(f"key file: longer than {_MAX_FILE_BYTES} bytes; remove old keys")
+    return data
+
+
+def decrypt_keyring(data: bytes, passphrase: bytes) -> Keyring:
+    """Open a key file.
+
+    1. The document is strict JSON of the one format, within bounds.
+    2. The box opens with the passphrase and the header as it stands.
+    3. Every private key decodes and belongs to its public key.
+
+    Raises:
+        MalformedError: Steps 1 and 3.
+        VerificationError: `WRONG_PASSPHRASE`: step 2; an altered file looks the same.
+    """
+    document = read_document(data, "key file", limit=_MAX_FILE_BYTES)
+    if document.text("format") != FORMAT:
+        raise MalformedError(f"key file: format: expected {FORMAT}")
+    params = _read_params(document.document("kdf"))
+    salt = _read_bytes(document, "salt", _SALT_BYTES)
+    nonce = _read_bytes(document, "nonce", primitives.AES_NONCE_BYTES)
+    box = document.data("box")
+    document.end()
+    try:
+        plaintext = primitives.aes_gcm_decrypt(
+            _derive(passphrase, salt, params), nonce, box, _aad(_header(params, salt, nonce))
+        )
+    except VerificationError as exc:
+        raise VerificationError(
+            "key file: wrong passphrase, or the file was altered; try again or restore a backup",
+            code=WRONG_PASSPHRASE,
+        ) from exc
+    return _load_records(plaintext)
+
+
+def _header(params: KdfParams, salt: bytes, nonce: bytes) -> dict[str, object]:
+    return {
+        "format": FORMAT,
+        "kdf": {
+            "name": _KDF,
+            "memory_kib": params.memory_kib,
+            "iterations": params.iterations,
+            "lanes": params.lanes,
+        },
+        "salt": encode_bytes(salt),
+        "nonce": encode_bytes(nonce),
+    }
+
+
+def _aad(header: dict[str, object]) -> bytes:
+    return _PREFIX + json.dumps(header, sort_keys=True, separators=(",", ":")).encode("ascii")
+
+
+def _derive(passphrase: bytes, salt: bytes, params: KdfParams) -> bytes:
+    return primitives.argon2id(
+        passphrase,
+        salt,
+        memory_kib=params.memory_kib,
+        iterations=params.iterations,
+        lanes=params.lanes,
+    )
+
+
+def _read_params(kdf: Document) -> KdfParams:
+    if kdf.text("name") != _KDF:
+        raise MalformedError(f"key file: kdf.name: expected {_KDF}")
+    params = KdfParams(kdf.integer("memory_kib"), kdf.integer("iterations"), kdf.integer("lanes"))
+    kdf.end()
+    return params
+
+
+def _read_bytes(document: Document, name: str, length: int) -> bytes:
+    value = document.data(name)
+    if len(value) != length:
+        raise MalformedError(f"key file: {name}: expected {length} bytes")
+    return value
+
+
+def _dump_records(keyring: Keyring) -> bytes:
+    records = [
+        {
+            "kind": record.kind.value,
+            "public": encode_bytes(record.public),
+            "private": encode_bytes(record.private),
+            "created_ms": record.created_ms,
+            "not_before_ms": record.not_before_ms,
+            "not_after_ms": record.not_after_ms,
+        }
+        for record in keyring.records
+    ]
+    return json.dumps({"keys": records}).encode("ascii")
+
+
+def _load_records(plaintext: bytes) -> Keyring:
+    document = read_document(plaintext, "key file box", limit=_MAX_FILE_BYTES)
+    records = tuple(_load_record(item) for item in document.documents("keys"))
+    document.end()
+    return Keyring(records)
+
+
+def _load_record(item: Document) -> KeyRecord:
+    kind = item.text("kind")
+    try:
+        parsed = KeyKind(kind)
+    except ValueError as exc:
+        raise MalformedError(f"key file: unknown kind of key {kind[:40]!a}") from exc
+    record = KeyRecord(
+        kind=parsed,
+        public=item.data("public"),
+        private=item.data("private"),
+        created_ms=item.integer("created_ms"),
+        not_before_ms=item.integer("not_before_ms"),
+        not_after_ms=item.integer("not_after_ms"),
+    )
+    item.end()
+    return record
+
+
+def _age(record: KeyRecord) -> tuple[int, int, bytes]:
+    return record.not_before_ms, record.created_ms, record.key_id

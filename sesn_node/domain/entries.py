@@ -1,0 +1,201 @@
+"""What a ledger records. An entry commits, it does not tell.
+
+Mirrors `proto/sesn/v1/ledger.proto`, and closes what the wire leaves open: which fields each kind
+of entry has, and which words `code` may be.
+
+| kind | message, object, commitment | answers | agency | code |
+| --- | --- | --- | --- | --- |
+| SHARED | yes (header) | - | - | - |
+| RECEIVED | yes (header) | the sender's SHARED | sender | - |
+| ACKNOWLEDGED | yes (header) | the peer's RECEIVED | recipient | - |
+| REFUSED | yes (header) | the sender's SHARED, if proven | sender | `RefusalCode` |
+| REFUSED_BY_PEER | yes (header) | our SHARED, or none | recipient | `RefusalCode` |
+| UNDELIVERED | yes (header) | our SHARED, or none | recipient | `UndeliveredCode` |
+| PEER | object only (card) | - | the peer | `PeerCode` |
+| KEY | object only (own card) | - | - | `KeyCode` |
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+
+from sesn_node.domain.checks import (
+    MAX_INTEGER,
+    SHA256_BYTES,
+    check_agency,
+    check_fixed,
+    check_message_id,
+    check_range,
+    check_time_ms,
+)
+from sesn_node.domain.ids import AgencyId, MessageId, Origin, parse_origin
+from sesn_node.domain.refusals import RefusalCode
+from sesn_node.errors import MalformedError
+
+MAX_ENTRY_BYTES = 65_535
+"""An entry of a C2SP tlog-tiles bundle has a 16-bit length."""
+
+SALT_BYTES = 32
+
+
+class EntryKind(StrEnum):
+    """What happened; the values are the names of the wire."""
+
+    SHARED = "SHARED"
+    RECEIVED = "RECEIVED"
+    ACKNOWLEDGED = "ACKNOWLEDGED"
+    REFUSED = "REFUSED"
+    REFUSED_BY_PEER = "REFUSED_BY_PEER"
+    UNDELIVERED = "UNDELIVERED"
+    PEER = "PEER"
+    KEY = "KEY"
+
+
+class UndeliveredCode(StrEnum):
+    """Why a message will not reach a recipient."""
+
+    EXPIRED = "EXPIRED"
+    DEAD = "DEAD"
+    PEER_REVOKED = "PEER_REVOKED"
+
+
+class PeerCode(StrEnum):
+    """What was done to a peer."""
+
+    TRUSTED = "TRUSTED"
+    CARD_TAKEN = "CARD_TAKEN"
+    REVOKED = "REVOKED"
+    QUARANTINED = "QUARANTINED"
+    RELEASED = "RELEASED"
+
+
+class KeyCode(StrEnum):
+    """What was done to our own card or keys."""
+
+    CARD_ISSUED = "CARD_ISSUED"
+    KEY_ROTATED = "KEY_ROTATED"
+    KEY_RETIRED = "KEY_RETIRED"
+
+
+@dataclass(frozen=True, slots=True)
+class EntryRef:
+    """One entry of one ledger.
+
+    Args:
+        origin: C2SP checkpoint origin of the ledger, `<agency>.sesn/ledger/<epoch>`.
+        index: Leaf index.
+        leaf_hash: RFC 6962 leaf hash, 32 bytes.
+
+    Raises:
+        MalformedError: A field out of its bounds; the message starts with its name.
+    """
+
+    origin: Origin
+    index: int
+    leaf_hash: bytes
+
+    def __post_init__(self) -> None:
+        try:
+            parse_origin(self.origin)
+        except MalformedError as exc:
+            raise MalformedError(f"origin: {exc.message}") from exc
+        check_range("index", self.index, 0, MAX_INTEGER)
+        check_fixed("leaf_hash", self.leaf_hash, SHA256_BYTES)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One ledger entry; the module's table says which fields each kind has.
+
+    Args:
+        kind: What happened.
+        time_ms: When, by the clock of the ledger's owner, Unix milliseconds.
+        salt: 32 fresh random bytes, so that a leaf hash alone reveals nothing.
+        message_id: Message that the entry is about, or None.
+        object_sha256: SHA-256 of a header or of a card's body, 32 bytes.
+        commitment: The payload commitment, 32 bytes; empty for entries about no message.
+        answers: Entry that this one answers, here or in a partner's ledger.
+        agency: The other agency, where one is concerned.
+        code: A word of the list that the kind prescribes; else empty.
+
+    Raises:
+        MalformedError: A field out of its bounds, missing, or foreign to the kind.
+    """
+
+    kind: EntryKind
+    time_ms: int
+    salt: bytes
+    message_id: MessageId | None = None
+    object_sha256: bytes
+    commitment: bytes = b""
+    answers: EntryRef | None = None
+    agency: AgencyId | None = None
+    code: str = ""
+
+    def __post_init__(self) -> None:
+        shape = _SHAPES[self.kind]
+        check_time_ms("time_ms", self.time_ms)
+        check_fixed("salt", self.salt, SALT_BYTES)
+        check_fixed("object_sha256", self.object_sha256, SHA256_BYTES)
+        if shape.message is _Presence.MUST:
+            check_message_id("message_id", self.message_id or b"")
+            check_fixed("commitment", self.commitment, SHA256_BYTES)
+        elif self.message_id is not None or self.commitment:
+            raise MalformedError(f"message_id: an entry of kind {self.kind} is about no message")
+        _check_presence(self.kind, "answers", shape.answers, present=self.answers is not None)
+        _check_presence(self.kind, "agency", shape.agency, present=self.agency is not None)
+        if self.agency is not None:
+            check_agency("agency", self.agency)
+        _check_code(self.kind, shape.codes, self.code)
+
+
+class _Presence(Enum):
+    NEVER = "never"
+    MAY = "may"
+    MUST = "must"
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """Which fields a kind of entry has."""
+
+    message: _Presence
+    answers: _Presence
+    agency: _Presence
+    codes: frozenset[str]
+
+
+_NO_CODE = frozenset[str]()
+_REFUSALS = frozenset(code.value for code in RefusalCode)
+_UNDELIVERED = frozenset(code.value for code in UndeliveredCode)
+_PEER = frozenset(code.value for code in PeerCode)
+_KEY = frozenset(code.value for code in KeyCode)
+
+_SHAPES = {
+    EntryKind.SHARED: _Shape(_Presence.MUST, _Presence.NEVER, _Presence.NEVER, _NO_CODE),
+    EntryKind.RECEIVED: _Shape(_Presence.MUST, _Presence.MUST, _Presence.MUST, _NO_CODE),
+    EntryKind.ACKNOWLEDGED: _Shape(_Presence.MUST, _Presence.MUST, _Presence.MUST, _NO_CODE),
+    EntryKind.REFUSED: _Shape(_Presence.MUST, _Presence.MAY, _Presence.MUST, _REFUSALS),
+    EntryKind.REFUSED_BY_PEER: _Shape(_Presence.MUST, _Presence.MAY, _Presence.MUST, _REFUSALS),
+    EntryKind.UNDELIVERED: _Shape(_Presence.MUST, _Presence.MAY, _Presence.MUST, _UNDELIVERED),
+    EntryKind.PEER: _Shape(_Presence.NEVER, _Presence.NEVER, _Presence.MUST, _PEER),
+    EntryKind.KEY: _Shape(_Presence.NEVER, _Presence.NEVER, _Presence.NEVER, _KEY),
+}
+
+
+def _check_presence(kind: EntryKind, field: str, rule: _Presence, *, present: bool) -> None:
+    if present and rule is _Presence.NEVER:
+        raise MalformedError(f"{field}: an entry of kind {kind} has none")
+    if not present and rule is _Presence.MUST:
+        raise MalformedError(f"{field}: an entry of kind {kind} needs it")
+
+
+def _check_code(kind: EntryKind, allowed: frozenset[str], code: str) -> None:
+    if not allowed and code:
+        raise MalformedError(f"code: an entry of kind {kind} has none")
+    if allowed and code not in allowed:
+        raise MalformedError(
+            f"code: {code[:40]!a} is no code of kind {kind}; expected one of "
+            f"{', '.join(sorted(allowed))}"
+        )

@@ -1,0 +1,119 @@
+"""Deliver: make the next batch for a partner, each message proven under our newest checkpoint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sesn_node.domain.batches import Batch, ProvenEntry, Shipment
+from sesn_node.domain.entries import EntryRef
+from sesn_node.domain.ids import MessageId, Origin
+from sesn_node.domain.messages import Envelope
+from sesn_node.ledger.merkle import leaf_hash
+from sesn_node.wire.entries import decode_entry
+
+if TYPE_CHECKING:
+    from sesn_node.domain.ids import AgencyId
+    from sesn_node.exchange.office import Office
+    from sesn_node.exchange.ownledger import OwnLedger
+    from sesn_node.store.ledger import HeadRow
+    from sesn_node.store.outbox import Due
+
+_SHIPMENT_OVERHEAD_BYTES = 4 * 1024
+"""Bounds an entry, a proof, a seal and the framing of one shipment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Consigned:
+    """One message of a batch: what its receipt must name."""
+
+    message_id: MessageId
+    header_sha256: bytes
+    commitment: bytes
+    shared: EntryRef
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A batch on its way, and what its answer will be held against."""
+
+    batch: Batch
+    head: HeadRow
+    consigned: tuple[Consigned, ...]
+    directory_version: int
+
+
+def prepare_batch(
+    office: Office, agency: AgencyId, *, sequence: int, cosignatures: bytes = b""
+) -> Outgoing | None:
+    """Take what is due for a partner, the most urgent first; None if nothing is.
+
+    Nothing is written: until the answer is settled, the copies stay due, and a crash costs one
+    resend.
+
+    Args:
+        office: Ours.
+        agency: The partner.
+        sequence: Number of the batch within the stream.
+        cosignatures: Our lines over the checkpoint of the partner's last answer.
+
+    Raises:
+        PolicyError: The partner is not trusted, or no longer.
+    """
+    now_ms = office.clock()
+    with office.store.read() as transaction:
+        directory = office.partners.current(transaction)
+        theirs = directory.trusted(agency, now_ms).card.card.limits
+        ours = office.terms.limits
+        due = transaction.outbox.due(
+            agency, now_ms, min(ours.batch_envelopes, theirs.batch_envelopes)
+        )
+        due = _fitting(due, min(ours.batch_bytes, theirs.batch_bytes))
+        if not due:
+            return None
+        ledger = office.ledger(transaction)
+        shipments, consigned = _consign(ledger, due)
+        body = ledger.add_checkpoint(transaction.peers.link(agency).witnessed_size)
+        batch = Batch(sequence, body, shipments, cosignatures)
+        return Outgoing(batch, ledger.head, consigned, directory.version)
+
+
+def _fitting(due: list[Due], limit: int) -> list[Due]:
+    """Keep the first copies that fit into the partner's batch size; always at least one."""
+    total = 0
+    for count, one in enumerate(due):
+        total += len(one.header) + len(one.ciphertext) + len(one.wrapped_key)
+        total += _SHIPMENT_OVERHEAD_BYTES
+        if total > limit and count:
+            return due[:count]
+    return due
+
+
+def _consign(
+    ledger: OwnLedger, due: list[Due]
+) -> tuple[tuple[Shipment, ...], tuple[Consigned, ...]]:
+    indexes = [one.entry_index for one in due]
+    entries = ledger.transaction.ledger.entries_at(indexes)
+    proofs = ledger.prove(indexes)
+    origin = Origin(ledger.head.origin)
+    shipments, consigned = [], []
+    for one, proof in zip(due, proofs, strict=True):
+        data = entries[one.entry_index].entry
+        entry = decode_entry(data)
+        shipments.append(
+            Shipment(
+                Envelope(one.header, one.seal, one.wrapped_key, one.ciphertext),
+                ProvenEntry(data, one.entry_index, proof),
+            )
+        )
+        consigned.append(
+            Consigned(
+                message_id=MessageId(one.message_id),
+                header_sha256=entry.object_sha256,
+                commitment=entry.commitment,
+                shared=EntryRef(origin, one.entry_index, leaf_hash(data)),
+                attempts=one.attempts,
+            )
+        )
+    return tuple(shipments), tuple(consigned)

@@ -1,0 +1,287 @@
+"""Examining one shipment: the steps of `receive` that need no transaction of their own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sesn_node.crypto.primitives import sha256
+from sesn_node.crypto.seal import MessageContext, open_content, open_wrapped_key
+from sesn_node.crypto.signing import ObjectKind, body_hash, verify_object
+from sesn_node.domain.alert import Response
+from sesn_node.domain.batches import BadShipment, Refused, Shipment
+from sesn_node.domain.entries import EntryKind, EntryRef
+from sesn_node.domain.ids import Origin
+from sesn_node.domain.refusals import RefusalCode
+from sesn_node.errors import MalformedError, PolicyError, SesnError, VerificationError
+from sesn_node.ledger.merkle import leaf_hash, verify_inclusion
+from sesn_node.wire.entries import decode_entry
+from sesn_node.wire.envelopes import decode_header
+from sesn_node.wire.payloads import decode_payload
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sesn_node.domain.alert import Payload
+    from sesn_node.domain.ids import MessageId
+    from sesn_node.domain.messages import Header
+    from sesn_node.exchange.office import Office
+    from sesn_node.ledger.checkpoint import TreeHead
+    from sesn_node.store.engine import Transaction
+    from sesn_node.trust.card import TrustedCard
+
+INBOX_TABLE = "inbox"
+"""Names the table in the additional data of a stored content key."""
+
+
+def inbox_row_id(sender: str, message_id: bytes) -> bytes:
+    """Name a row of the inbox in the additional data of its content key."""
+    return sender.encode() + b"\0" + message_id
+
+
+@dataclass(frozen=True, slots=True)
+class Refusable:
+    """A message with a valid seal from the caller that is refused: the ledger may say so."""
+
+    message_id: MessageId
+    header_sha256: bytes
+    commitment: bytes
+    refused: Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A message that we hold already; our entry for it."""
+
+    entry_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """A message that passed every step.
+
+    Args:
+        header: Parsed header.
+        header_sha256: Identity of the message.
+        shipment: As it came.
+        shared: The sender's SHARED entry.
+        shared_size: Size of the sender's checkpoint that proves it.
+        kind: What the payload is.
+        stored_key: Content key, wrapped for our storage.
+    """
+
+    header: Header
+    header_sha256: bytes
+    shipment: Shipment
+    shared: EntryRef
+    shared_size: int
+    kind: str
+    stored_key: bytes
+
+    @property
+    def message_id(self) -> MessageId:
+        """Id of the message."""
+        return self.header.message_id
+
+    def conflicting(self) -> Refusable:
+        """Refuse it: another header stands under its id."""
+        return _refusable(self.header, self.header_sha256, _conflict())
+
+
+Examined = Fresh | Seen | Refusable | Refused
+
+
+class Examiner:
+    """Examines the shipments of one batch of one sender, under one verified checkpoint."""
+
+    __slots__ = ("_head", "_now_ms", "_office", "_sender")
+
+    def __init__(self, office: Office, sender: TrustedCard, head: TreeHead, now_ms: int) -> None:
+        self._office = office
+        self._sender = sender
+        self._head = head
+        self._now_ms = now_ms
+
+    def examine(
+        self, transaction: Transaction, shipments: Sequence[Shipment | BadShipment]
+    ) -> list[Examined]:
+        """Examine a batch. Numbers refer to the steps in `receive`."""
+        limits = self._office.terms.limits
+        if len(shipments) > limits.batch_envelopes:  # 2
+            refused = Refused(
+                RefusalCode.TOO_LARGE, f"at most {limits.batch_envelopes} envelopes in a batch"
+            )
+            return [refused] * len(shipments)
+        opened = [self._open_outer(shipment) for shipment in shipments]
+        ids = [one[0].message_id for one in opened if not isinstance(one, Refused)]
+        seen = transaction.inbox.seen(self._sender.card.agency, ids)
+        results: list[Examined] = []
+        for shipment, outer in zip(shipments, opened, strict=True):
+            if isinstance(outer, Refused) or isinstance(shipment, BadShipment):
+                results.append(outer if isinstance(outer, Refused) else _malformed(""))
+                continue
+            header, header_sha256 = outer
+            known = seen.get(header.message_id)
+            if known is not None:  # 7
+                results.append(
+                    Seen(known.entry_index)
+                    if known.header_sha256 == header_sha256
+                    else _refusable(header, header_sha256, _conflict())
+                )
+                continue
+            try:
+                results.append(self._open_inner(transaction, shipment, header, header_sha256))
+            except SesnError as error:
+                results.append(_refusable(header, header_sha256, _refused(error)))
+        return results
+
+    def _open_outer(self, shipment: Shipment | BadShipment) -> tuple[Header, bytes] | Refused:
+        """Steps 3 to 5: whose message this is. Until here, anybody could have written it."""
+        if isinstance(shipment, BadShipment):
+            return Refused(shipment.code, shipment.reason)
+        envelope = shipment.envelope
+        try:
+            header = decode_header(envelope.header)  # 3
+        except MalformedError as error:
+            return _malformed(str(error))
+        if header.sender != self._sender.card.agency:  # 4
+            return Refused(
+                RefusalCode.NOT_TRUSTED,
+                f"the sender {header.sender} is not the agency of this connection",
+            )
+        try:  # 5
+            key = self._sender.seal_key(header.seal_key_id, header.created_ms)
+            verify_object(key, ObjectKind.ENVELOPE, envelope.header, envelope.seal)
+        except SesnError as error:
+            return Refused(RefusalCode.BAD_SEAL, str(error))
+        return header, body_hash(envelope.header)
+
+    def _open_inner(
+        self, transaction: Transaction, shipment: Shipment, header: Header, header_sha256: bytes
+    ) -> Fresh:
+        """Steps 6 and 8 to 11.
+
+        Raises:
+            SesnError: The step that failed; its code becomes the refusal's.
+        """
+        self._check_times(header)
+        shared = self._check_shared(shipment, header, header_sha256)
+        content_key, payload = self._unseal(shipment, header)
+        self._check_handling(transaction, header, payload)
+        stored_key = self._office.keys.storage.wrap(
+            content_key,
+            table=INBOX_TABLE,
+            row=inbox_row_id(header.sender, header.message_id),
+        )
+        return Fresh(
+            header=header,
+            header_sha256=header_sha256,
+            shipment=shipment,
+            shared=shared,
+            shared_size=self._head.size,
+            kind=payload.kind.value,
+            stored_key=stored_key,
+        )
+
+    def _check_times(self, header: Header) -> None:
+        """Step 6, the clock."""
+        if header.expires_ms <= self._now_ms:
+            raise PolicyError("the message has expired", code=RefusalCode.EXPIRED.value)
+        ahead_ms = header.created_ms - self._now_ms
+        if ahead_ms > self._office.terms.clock_skew_ms:
+            raise PolicyError(
+                f"created {ahead_ms // 1000} s in this node's future: one of the clocks is wrong",
+                code=RefusalCode.CLOCK_SKEW.value,
+            )
+
+    def _check_shared(self, shipment: Shipment, header: Header, header_sha256: bytes) -> EntryRef:
+        """Step 8: the sender's ledger holds this very message."""
+        proven = shipment.shared
+        try:
+            entry = decode_entry(proven.entry)  # 3
+            hashed = leaf_hash(proven.entry)
+            verify_inclusion(hashed, proven.index, self._head.size, proven.proof, self._head.root)
+        except VerificationError as error:
+            raise VerificationError(str(error), code=RefusalCode.NOT_IN_LEDGER.value) from error
+        if (entry.kind, entry.message_id, entry.object_sha256, entry.commitment) != (
+            EntryKind.SHARED,
+            header.message_id,
+            header_sha256,
+            header.commitment,
+        ):
+            raise VerificationError(
+                "the proven ledger entry is not the SHARED entry of this message",
+                code=RefusalCode.NOT_IN_LEDGER.value,
+            )
+        return EntryRef(Origin(self._head.origin), proven.index, hashed)
+
+    def _unseal(self, shipment: Shipment, header: Header) -> tuple[bytes, Payload]:
+        """Step 6, the addressee, and steps 9 to 11."""
+        us = self._office.agency
+        envelope = shipment.envelope
+        addressee = header.addressee(us)
+        if addressee is None:
+            raise PolicyError(
+                f"{us} is not among the recipients", code=RefusalCode.NOT_FOR_US.value
+            )
+        if addressee.wrapped_key_sha256 != sha256(envelope.wrapped_key):
+            raise VerificationError(
+                "the wrapped key is not the one that the header names",
+                code=RefusalCode.UNDECRYPTABLE.value,
+            )
+        private = self._office.keys.decryption.get(addressee.key_id)
+        if private is None:
+            raise VerificationError(
+                f"{us} has no key {addressee.key_id.hex()[:16]}; fetch its newest card",
+                code=RefusalCode.UNDECRYPTABLE.value,
+            )
+        size = len(envelope.ciphertext)
+        if size > self._office.terms.limits.payload_bytes + _OVERHEAD_BYTES:
+            raise PolicyError(
+                f"{size} bytes, more than this node takes", code=RefusalCode.TOO_LARGE.value
+            )
+        context = MessageContext(header.suite, header.message_id, header.sender)
+        digests = (header.ciphertext_sha256, header.commitment)
+        content_key = open_wrapped_key(  # 9
+            envelope.wrapped_key, context, us, addressee.key_id, private, *digests
+        )
+        data = open_content(envelope.ciphertext, content_key, context, *digests)  # 10
+        return content_key, decode_payload(data)  # 11
+
+    def _check_handling(self, transaction: Transaction, header: Header, payload: Payload) -> None:
+        """Step 11: a response answers a message that we sent to its sender."""
+        body = payload.body
+        if not isinstance(body, Response):
+            return
+        sent = transaction.outbox.message(body.message_id)
+        asked = transaction.outbox.states(header.sender, [body.message_id])
+        if (
+            sent is None
+            or not asked
+            or sent.sealed.header_sha256 != body.header_sha256
+            or header.in_reply_to != body.message_id
+        ):
+            raise PolicyError("the response answers no message that was sent to its sender")
+
+
+_OVERHEAD_BYTES = 48
+_CODES = frozenset(RefusalCode)
+
+
+def _refused(error: SesnError) -> Refused:
+    code = RefusalCode(error.code) if error.code in _CODES else RefusalCode.MALFORMED
+    return Refused(code, str(error))
+
+
+def _refusable(header: Header, header_sha256: bytes, refused: Refused) -> Refusable:
+    return Refusable(header.message_id, header_sha256, header.commitment, refused)
+
+
+def _malformed(detail: str) -> Refused:
+    return Refused(RefusalCode.MALFORMED, detail)
+
+
+def _conflict() -> Refused:
+    return Refused(
+        RefusalCode.CONFLICT, "another message of this sender is stored under the same id"
+    )

@@ -1,0 +1,33 @@
+"""Remember how the links to partners stand, for operators and for the next start."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sesn_node.domain.ids import AgencyId
+    from sesn_node.exchange.office import Office
+
+_ERROR_CHARACTERS = 500
+
+
+def link_opened(office: Office, agency: AgencyId) -> None:
+    """Note that a partner was reached."""
+    office.sequencer.run(lambda work: work.transaction.peers.link_up(agency, work.now_ms))
+
+
+def link_failed(office: Office, agency: AgencyId, failures: int, wait_ms: int, error: str) -> None:
+    """Note that a partner could not be reached, why, and when we try again."""
+    office.sequencer.run(
+        lambda work: work.transaction.peers.link_down(
+            agency,
+            failures=failures,
+            next_attempt_ms=work.now_ms + wait_ms,
+            error=error[:_ERROR_CHARACTERS],
+        )
+    )
+
+
+def peer_is_back(office: Office, agency: AgencyId) -> None:
+    """Note that a partner reached us: whatever waits for it is due at once."""
+    office.sequencer.run(lambda work: work.transaction.outbox.end_deferral(agency))

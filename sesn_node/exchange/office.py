@@ -1,0 +1,174 @@
+"""What every use case has at hand: one agency's keys, store, ledger, partners and clock."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sesn_node.crypto.primitives import random_bytes
+from sesn_node.domain.cards import Limits
+from sesn_node.domain.entries import SALT_BYTES, Entry, EntryKind
+from sesn_node.domain.ids import AgencyId
+from sesn_node.errors import StorageError
+from sesn_node.exchange.ownledger import NodeCache, OwnLedger
+from sesn_node.trust.card import open_card
+from sesn_node.trust.directory import Directory, Peer, PeerState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sesn_node.crypto.primitives import HpkePrivateKey
+    from sesn_node.crypto.signers import Signer
+    from sesn_node.crypto.storage import StorageCipher
+    from sesn_node.domain.entries import EntryRef
+    from sesn_node.domain.ids import MessageId
+    from sesn_node.exchange.sequencer import Sequencer
+    from sesn_node.ledger.checkpoint import LogKeys
+    from sesn_node.store.engine import Store, Transaction
+    from sesn_node.store.peers import CardRow
+    from sesn_node.trust.card import TrustedCard
+
+DAY_MS = 24 * 60 * 60 * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class OfficeKeys:
+    """The private keys that a serving node needs; the root key is not among them.
+
+    `decryption` maps key ids to private keys, expired ones included while messages sealed to
+    them may still arrive.
+    """
+
+    seal: Signer
+    witness_ed25519: Signer
+    witness_mldsa44: Signer
+    decryption: Mapping[bytes, HpkePrivateKey] = field(repr=False)
+    storage: StorageCipher = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How this node deals; each within the limits of the protocol.
+
+    Args:
+        limits: What our card promises to accept.
+        recipients: Most recipients of one message.
+        clock_skew_ms: How far in our future a message may have been created.
+        lifetime_ms: From composition to expiry, unless the sender says otherwise.
+        backoff_initial_ms: Upper bound of the first wait after a failure.
+        backoff_cap_ms: Upper bound of any wait.
+    """
+
+    limits: Limits = field(default_factory=Limits)
+    recipients: int = 500
+    clock_skew_ms: int = 10 * 60 * 1000
+    lifetime_ms: int = 30 * DAY_MS
+    backoff_initial_ms: int = 500
+    backoff_cap_ms: int = 60_000
+
+
+class Partners:
+    """The peer directory, read from the database once per version."""
+
+    __slots__ = ("_cards", "_current", "_lock")
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._current: Directory | None = None
+        # Opening a card costs milliseconds (it tries every key); a card's bytes never change.
+        self._cards: dict[bytes, TrustedCard] = {}
+
+    def current(self, transaction: Transaction) -> Directory:
+        """Return the directory as this transaction sees it.
+
+        Raises:
+            StorageError: A stored card no longer reads as the card that was taken.
+        """
+        version = transaction.peers.version()
+        with self._lock:
+            if self._current is None or self._current.version != version:
+                self._current = self._load(transaction, version)
+            return self._current
+
+    def _load(self, transaction: Transaction, version: int) -> Directory:
+        peers = {
+            AgencyId(row.agency): Peer(self._card(row.card), PeerState(row.state))
+            for row in transaction.peers.peers()
+        }
+        return Directory(version, self._card(transaction.peers.own_card()), peers)
+
+    def _card(self, row: CardRow) -> TrustedCard:
+        card = self._cards.get(row.sealed)
+        if card is None:
+            # As of the day that it was taken: whether it expired since is asked at each use.
+            card = self._cards[row.sealed] = open_card(row.sealed, row.taken_ms)
+        return card
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """One agency at work: the parts that the use cases share.
+
+    Args:
+        agency: Who we are.
+        log_keys: Origin and public keys of our ledger.
+        keys: Private keys.
+        store: The database.
+        sequencer: The only way to append.
+        partners: The peer directory.
+        cache: Tree nodes.
+        terms: Limits and times.
+        clock: Unix milliseconds.
+    """
+
+    agency: AgencyId
+    log_keys: LogKeys
+    keys: OfficeKeys
+    store: Store
+    sequencer: Sequencer
+    partners: Partners
+    cache: NodeCache
+    terms: Terms
+    clock: Callable[[], int]
+
+    def directory(self) -> Directory:
+        """Return the newest peer directory."""
+        with self.store.read() as transaction:
+            return self.partners.current(transaction)
+
+    def ledger(self, transaction: Transaction) -> OwnLedger:
+        """Return our ledger at the head that this transaction sees.
+
+        Raises:
+            StorageError: The ledger was never opened.
+        """
+        head = transaction.ledger.head()
+        if head is None:
+            raise StorageError("this database has no ledger: run 'sesn init' first")
+        return OwnLedger(transaction, head, self.cache)
+
+
+def new_entry(  # noqa: PLR0913 - one argument per field of the entry
+    kind: EntryKind,
+    now_ms: int,
+    object_sha256: bytes,
+    *,
+    message_id: MessageId | None = None,
+    commitment: bytes = b"",
+    answers: EntryRef | None = None,
+    agency: AgencyId | None = None,
+    code: str = "",
+) -> Entry:
+    """Build a ledger entry with a fresh salt."""
+    return Entry(
+        kind=kind,
+        time_ms=now_ms,
+        salt=random_bytes(SALT_BYTES),
+        message_id=message_id,
+        object_sha256=object_sha256,
+        commitment=commitment,
+        answers=answers,
+        agency=agency,
+        code=code,
+    )

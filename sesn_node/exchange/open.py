@@ -1,0 +1,49 @@
+"""Open: read what a stored message says, with the storage key."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sesn_node.crypto.seal import MessageContext, open_content
+from sesn_node.errors import PolicyError
+from sesn_node.exchange.examine import INBOX_TABLE, inbox_row_id
+from sesn_node.exchange.share import SENT_TABLE
+from sesn_node.wire.envelopes import decode_header
+from sesn_node.wire.payloads import decode_payload
+
+if TYPE_CHECKING:
+    from sesn_node.domain.alert import Payload
+    from sesn_node.exchange.office import Office
+    from sesn_node.store.inbox import InboxRow, SealedRow
+    from sesn_node.store.outbox import SentRow
+
+
+def open_received(office: Office, row: InboxRow) -> Payload:
+    """Open a message that we received.
+
+    Raises:
+        PolicyError: Its content was erased.
+        VerificationError: The row was altered, or belongs to another storage key.
+        MalformedError: The row was altered.
+    """
+    return _open(office, row.sealed, INBOX_TABLE, inbox_row_id(row.sender, row.message_id))
+
+
+def open_sent(office: Office, row: SentRow) -> Payload:
+    """Open a message that we sent. Raises as `open_received` does."""
+    return _open(office, row.sealed, SENT_TABLE, row.message_id)
+
+
+def _open(office: Office, row: SealedRow, table: str, row_id: bytes) -> Payload:
+    if row.ciphertext is None or row.content_key is None:
+        raise PolicyError("the content of this message was erased", code="ERASED")
+    header = decode_header(row.header)
+    key = office.keys.storage.unwrap(row.content_key, table=table, row=row_id)
+    data = open_content(
+        row.ciphertext,
+        key,
+        MessageContext(header.suite, header.message_id, header.sender),
+        header.ciphertext_sha256,
+        header.commitment,
+    )
+    return decode_payload(data)

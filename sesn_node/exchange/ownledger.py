@@ -1,0 +1,79 @@
+"""Our own ledger at one checkpoint: what it can prove, and to whom."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sesn_node.ledger.merkle import consistency_proof, inclusion_proofs
+from sesn_node.ledger.witness import format_add_checkpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sesn_node.store.engine import Transaction
+    from sesn_node.store.ledger import HeadRow
+
+_CACHED_NODES = 1 << 17
+
+
+class NodeCache:
+    """Recently used subtree hashes. They never change, so no entry is ever stale.
+
+    A database that was swapped under a running node is caught by the sequencer's guard, which
+    then empties the cache. Shared by threads: each operation is a single step of a dict.
+    """
+
+    __slots__ = ("_nodes",)
+
+    def __init__(self) -> None:
+        self._nodes: dict[int, bytes] = {}
+
+    def add(self, nodes: Mapping[int, bytes]) -> None:
+        """Remember committed nodes."""
+        if len(self._nodes) + len(nodes) > _CACHED_NODES:
+            # Proofs of new entries need the newest nodes; starting afresh costs a few reads.
+            self._nodes = {}
+        self._nodes.update(nodes)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._nodes = {}
+
+    def read(self, transaction: Transaction, positions: Sequence[int]) -> dict[int, bytes]:
+        """Return nodes by position, reading those that are not cached."""
+        cached = self._nodes
+        found = {at: cached[at] for at in positions if at in cached}
+        missing = [at for at in positions if at not in found]
+        if missing:
+            loaded = transaction.ledger.nodes(missing)
+            self.add(loaded)
+            found.update(loaded)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class OwnLedger:
+    """The ledger at its head, within one transaction."""
+
+    transaction: Transaction
+    head: HeadRow
+    cache: NodeCache
+
+    def prove(self, indexes: Sequence[int]) -> list[tuple[bytes, ...]]:
+        """Return the inclusion proofs of entries under this head (RFC 6962 section 2.1.1)."""
+        return inclusion_proofs(indexes, self.head.size, self._read)
+
+    def add_checkpoint(self, old_size: int) -> bytes:
+        """Write the C2SP add-checkpoint body for a witness that holds `old_size`.
+
+        A witness that claims more than we have gets a proof from nothing: its answer then
+        names the size that it holds.
+        """
+        if old_size > self.head.size:
+            old_size = 0
+        proof = consistency_proof(old_size, self.head.size, self._read)
+        return format_add_checkpoint(old_size, proof, self.head.note)
+
+    def _read(self, positions: Sequence[int]) -> dict[int, bytes]:
+        return self.cache.read(self.transaction, positions)

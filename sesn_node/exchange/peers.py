@@ -1,0 +1,127 @@
+"""Pin, update and revoke partners. Every change of trust is an entry in the ledger."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sesn_node.domain.entries import EntryKind, PeerCode, UndeliveredCode
+from sesn_node.errors import ConflictError, PolicyError, VerificationError
+from sesn_node.exchange.expire import end_undelivered
+from sesn_node.exchange.office import new_entry
+from sesn_node.store.outbox import DeliveryState
+from sesn_node.trust.card import open_card
+from sesn_node.trust.directory import Admission, PeerState
+
+if TYPE_CHECKING:
+    from sesn_node.domain.ids import AgencyId
+    from sesn_node.exchange.office import Office
+    from sesn_node.exchange.sequencer import Work
+    from sesn_node.trust.card import TrustedCard
+
+
+def add_peer(office: Office, sealed: bytes, *, fingerprint: bytes) -> TrustedCard:
+    """Pin an agency's card after its fingerprint was compared out of band.
+
+    Pinning the same card again changes nothing; a revoked agency is trusted again.
+
+    Args:
+        office: Ours.
+        sealed: The `.sesncard` file.
+        fingerprint: The fingerprint that the operator confirmed, 32 bytes.
+
+    Raises:
+        MalformedError: Not a card.
+        VerificationError: The card fails a check, or has another fingerprint.
+        PolicyError: The directory forbids it: our own id, or another agency's root.
+    """
+    now_ms = office.clock()
+    card = open_card(sealed, now_ms)
+    if card.fingerprint != fingerprint:
+        raise VerificationError(
+            f"the card of {card.card.agency} has another fingerprint than the one given: somebody "
+            "else may have made it. Compare it again with the agency, over a known telephone "
+            "number.",
+            code="FINGERPRINT_MISMATCH",
+        )
+
+    def operation(work: Work) -> None:
+        directory = office.partners.current(work.transaction)
+        known = directory.peers.get(card.card.agency)
+        admission = directory.admit(card)
+        if admission is Admission.SAME and known is not None and known.state is PeerState.TRUSTED:
+            return
+        _set(work, card, PeerState.TRUSTED, PeerCode.TRUSTED)
+
+    office.sequencer.run(operation)
+    return card
+
+
+def take_card(office: Office, agency: AgencyId, sealed: bytes) -> bool:
+    """Take a partner's later card by itself: same root, greater sequence.
+
+    Returns:
+        Whether the card was new.
+
+    Raises:
+        MalformedError: Not a card.
+        VerificationError: It fails a check, is a fork (`CARD_FORK`) or under another root
+            (`ROOT_CHANGED`): an operator must look at it.
+        PolicyError: The card is another agency's, or the agency is not trusted.
+    """
+    card = open_card(sealed, office.clock())
+    if card.card.agency != agency:
+        raise PolicyError(f"{agency} presented the card of {card.card.agency}")
+
+    def operation(work: Work) -> bool:
+        directory = office.partners.current(work.transaction)
+        directory.trusted(agency, work.now_ms)
+        if directory.admit(card) is Admission.SAME:
+            return False
+        _set(work, card, PeerState.TRUSTED, PeerCode.CARD_TAKEN)
+        return True
+
+    if office.directory().trusted(agency, office.clock()).card.sha256 == card.sha256:
+        return False
+    return office.sequencer.run(operation).value
+
+
+def revoke_peer(office: Office, agency: AgencyId) -> int:
+    """Stop trusting an agency at once; what is queued for it ends as undelivered.
+
+    Returns:
+        How many queued copies ended.
+
+    Raises:
+        PolicyError: No such peer.
+        ConflictError: It is revoked already.
+    """
+
+    def operation(work: Work) -> int:
+        known = office.partners.current(work.transaction).peers.get(agency)
+        if known is None:
+            raise PolicyError(
+                f"{agency} is not a peer; 'sesn peer list' shows them", code="UNKNOWN_PEER"
+            )
+        if known.state is PeerState.REVOKED:
+            raise ConflictError(f"{agency} is revoked already")
+        _set(work, known.card, PeerState.REVOKED, PeerCode.REVOKED)
+        copies = [(one, agency) for one in work.transaction.outbox.queued_for(agency)]
+        end_undelivered(work, copies, DeliveryState.DEAD, UndeliveredCode.PEER_REVOKED)
+        return len(copies)
+
+    return office.sequencer.run(operation).value
+
+
+def _set(work: Work, card: TrustedCard, state: PeerState, code: PeerCode) -> None:
+    agency = card.card.agency
+    work.transaction.peers.add_card(
+        agency=agency,
+        sha256=card.sha256,
+        sequence=card.card.sequence,
+        sealed=card.sealed,
+        taken_ms=work.now_ms,
+    )
+    work.transaction.peers.set_peer(
+        agency=agency, state=state.value, card_sha256=card.sha256, changed_ms=work.now_ms
+    )
+    work.append(new_entry(EntryKind.PEER, work.now_ms, card.sha256, agency=agency, code=code.value))

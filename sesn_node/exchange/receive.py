@@ -1,0 +1,329 @@
+"""Receive: verify, open, store and log a batch of messages, and answer with receipts.
+
+The numbers in the code are the steps of a shipment's examination; the first that fails refuses
+the shipment, and never the batch:
+
+ 1. the caller is who TLS says, and trusted (`transport` hands over the proven agency)
+ 2. sizes
+ 3. strict parse of envelope, header and SHARED entry
+ 4. the sender is the caller
+ 5. the seal verifies under a key of the sender's card, in force at creation
+ 6. addressed to us, with the wrapped key that the header names; not expired, not of the future
+ 7. not seen before: a duplicate gets the receipt of the first time, another header under the
+    same id is a conflict
+ 8. the sender's checkpoint is verified against what we witnessed, and holds the SHARED entry
+ 9. the content key opens
+10. the content opens, and is the one that header and ledger commit to
+11. the payload reads, and its handling is allowed
+
+Then one transaction: directory and witness record compared again, inbox, RECEIVED, checkpoint.
+Everything that this answer claims is durable before it leaves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from sesn_node.domain.batches import (
+    Answer,
+    Batch,
+    Outcome,
+    ProvenEntry,
+    Refused,
+    WitnessAnswer,
+)
+from sesn_node.domain.entries import EntryKind
+from sesn_node.domain.refusals import RefusalCode
+from sesn_node.errors import ConflictError, MalformedError, PolicyError, StorageError
+from sesn_node.exchange.examine import Examiner, Fresh, Refusable, Seen
+from sesn_node.exchange.office import new_entry
+from sesn_node.exchange.witness import (
+    MOVED,
+    UNKNOWN_ORIGIN,
+    check_cosignatures,
+    judge_checkpoint,
+    keep_cosigned,
+    record,
+)
+from sesn_node.ledger.witness import Status
+from sesn_node.store.inbox import InboxRow, SealedRow
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sesn_node.domain.entries import EntryRef
+    from sesn_node.domain.ids import AgencyId
+    from sesn_node.exchange.examine import Examined
+    from sesn_node.exchange.office import Office
+    from sesn_node.exchange.sequencer import Work
+    from sesn_node.exchange.witness import Cosigned, Judged
+    from sesn_node.trust.directory import Directory
+
+_BUSY_RETRY_MS = 5_000
+_ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What the transaction did: outcomes in order, entry indexes in place of receipts."""
+
+    outcomes: tuple[int | Refused, ...]
+    cosignatures: bytes
+
+
+class Receiver:
+    """Receives batches of all partners; one per node."""
+
+    __slots__ = ("_limiter", "_office")
+
+    def __init__(self, office: Office) -> None:
+        self._office = office
+        self._limiter = RefusalLimiter()
+
+    def receive(self, caller: AgencyId, batch: Batch, previous: bytes = b"") -> Answer:
+        """Take a batch from a partner whose identity TLS has proven.
+
+        Args:
+            caller: The partner.
+            batch: What it sent.
+            previous: The add-checkpoint body of our last answer on this stream, which the
+                batch's cosignatures are over.
+
+        Returns:
+            One outcome per shipment, in order. A node that cannot store answers `BUSY` for
+            all, a caller that is no longer trusted gets `NOT_TRUSTED`.
+
+        Raises:
+            SesnError: The cosignatures are not the caller's over `previous`: the stream ends.
+        """
+        cosigned = self._cosigned(caller, batch, previous)
+        if not batch.shipments:
+            if cosigned is not None:
+                self._office.sequencer.run(lambda work: keep_cosigned(work.transaction, cosigned))
+            return Answer(batch.sequence)
+        try:
+            return self._receive(caller, batch, cosigned)
+        except PolicyError as error:
+            return _refuse_all(batch, RefusalCode.NOT_TRUSTED, str(error))
+        except StorageError as error:
+            detail = f"this node cannot store at present ({error.code})"
+            return _refuse_all(batch, RefusalCode.BUSY, detail, _BUSY_RETRY_MS)
+
+    def _cosigned(self, caller: AgencyId, batch: Batch, previous: bytes) -> Cosigned | None:
+        if not batch.cosignatures or not previous:
+            return None
+        directory = self._office.directory()
+        now_ms = self._office.clock()
+        return check_cosignatures(directory, caller, previous, batch.cosignatures, now_ms)
+
+    def _receive(self, caller: AgencyId, batch: Batch, cosigned: Cosigned | None) -> Answer:
+        office = self._office
+        for _ in range(_ATTEMPTS):
+            now_ms = office.clock()
+            with office.store.read() as transaction:
+                directory = office.partners.current(transaction)
+                sender = directory.trusted(caller, now_ms).card
+                try:
+                    judged = judge_checkpoint(
+                        transaction, directory, batch.add_checkpoint, owner=caller
+                    )
+                except MalformedError as error:
+                    return _refuse_all(batch, RefusalCode.MALFORMED, str(error))
+                if judged is None or judged.accepted is None:
+                    return _unwitnessed(batch, judged)
+                examiner = Examiner(office, sender, judged.accepted, now_ms)
+                examined = examiner.examine(transaction, batch.shipments)
+            try:
+                done = office.sequencer.run(
+                    partial(
+                        self._take,
+                        directory=directory,
+                        judged=judged,
+                        cosigned=cosigned,
+                        examined=examined,
+                    )
+                )
+            except ConflictError as error:
+                if error.code != MOVED:
+                    raise
+                continue
+            return self._answer(caller, batch, done.value)
+        return _refuse_all(batch, RefusalCode.BUSY, "too many batches at once", _BUSY_RETRY_MS)
+
+    def _take(
+        self,
+        work: Work,
+        directory: Directory,
+        judged: Judged,
+        cosigned: Cosigned | None,
+        examined: Sequence[Examined],
+    ) -> Taken:
+        """The one transaction of a batch."""
+        if work.transaction.peers.version() != directory.version:
+            raise ConflictError("trust changed while the batch was examined", code=MOVED)
+        cosignatures = record(self._office, work, judged)
+        if cosigned is not None:
+            keep_cosigned(work.transaction, cosigned)
+        caller = judged.agency
+        ids = [one.message_id for one in examined if isinstance(one, Fresh | Refusable)]
+        # Compared again: the same message may have come in over another stream meanwhile.
+        seen = work.transaction.inbox.seen(caller, ids)
+        refused = work.transaction.inbox.refused(caller, ids)
+        taken = {key: (value.header_sha256, value.entry_index) for key, value in seen.items()}
+        rows: list[InboxRow] = []
+        outcomes = [self._settle_one(work, caller, one, taken, refused, rows) for one in examined]
+        work.transaction.inbox.add(rows)
+        return Taken(tuple(outcomes), cosignatures)
+
+    def _settle_one(  # noqa: PLR0913 - the state of one batch, spelled out
+        self,
+        work: Work,
+        caller: AgencyId,
+        one: Examined,
+        taken: dict[bytes, tuple[bytes, int]],
+        refused: dict[tuple[bytes, bytes, str], int],
+        rows: list[InboxRow],
+    ) -> int | Refused:
+        """Decide one shipment: the index of our entry for it, or its refusal."""
+        if isinstance(one, Refused):
+            return one
+        if isinstance(one, Seen):
+            return one.entry_index
+        if isinstance(one, Fresh):
+            known = taken.get(one.message_id)
+            if known is None:
+                index = self._store(work, caller, one, rows).index
+                taken[one.message_id] = (one.header_sha256, index)
+                return index
+            if known[0] == one.header_sha256:
+                return known[1]
+            one = one.conflicting()
+        self._log_refusal(work, caller, one, refused)
+        return one.refused
+
+    def _store(self, work: Work, caller: AgencyId, one: Fresh, rows: list[InboxRow]) -> EntryRef:
+        header = one.header
+        received = work.append(
+            new_entry(
+                EntryKind.RECEIVED,
+                work.now_ms,
+                one.header_sha256,
+                message_id=header.message_id,
+                commitment=header.commitment,
+                answers=one.shared,
+                agency=caller,
+            )
+        )
+        rows.append(
+            InboxRow(
+                sender=caller,
+                message_id=header.message_id,
+                sealed=SealedRow(
+                    kind=one.kind,
+                    header=one.shipment.envelope.header,
+                    header_sha256=one.header_sha256,
+                    seal=one.shipment.envelope.seal,
+                    ciphertext=one.shipment.envelope.ciphertext,
+                    content_key=one.stored_key,
+                    conversation_id=header.conversation_id,
+                    in_reply_to=header.in_reply_to,
+                    priority=int(header.priority),
+                    created_ms=header.created_ms,
+                    expires_ms=header.expires_ms,
+                    entry_index=received.index,
+                ),
+                received_ms=work.now_ms,
+                shared_entry=one.shipment.shared.entry,
+                shared_index=one.shipment.shared.index,
+                shared_proof=b"".join(one.shipment.shared.proof),
+                shared_origin=one.shared.origin,
+                shared_size=one.shared_size,
+            )
+        )
+        return received
+
+    def _log_refusal(
+        self,
+        work: Work,
+        caller: AgencyId,
+        one: Refusable,
+        known: dict[tuple[bytes, bytes, str], int],
+    ) -> None:
+        """Append REFUSED, once per message and code, and not faster than the limiter allows."""
+        code = one.refused.code
+        key = (one.message_id, one.header_sha256, code.value)
+        if not code.permanent or key in known or not self._limiter.allow(caller, work.now_ms):
+            return
+        entry = work.append(
+            new_entry(
+                EntryKind.REFUSED,
+                work.now_ms,
+                one.header_sha256,
+                message_id=one.message_id,
+                commitment=one.commitment,
+                agency=caller,
+                code=code.value,
+            )
+        )
+        known[key] = entry.index
+        work.transaction.inbox.add_refusal(
+            sender=caller,
+            message_id=one.message_id,
+            header_sha256=one.header_sha256,
+            code=code.value,
+            refused_ms=work.now_ms,
+            entry_index=entry.index,
+        )
+
+    def _answer(self, caller: AgencyId, batch: Batch, taken: Taken) -> Answer:
+        indexes = [one for one in taken.outcomes if isinstance(one, int)]
+        with self._office.store.read() as transaction:
+            ledger = self._office.ledger(transaction)
+            entries = transaction.ledger.entries_at(indexes)
+            proofs = dict(zip(indexes, ledger.prove(indexes), strict=True))
+            body = ledger.add_checkpoint(transaction.peers.link(caller).witnessed_size)
+        outcomes: list[Outcome] = [
+            one if isinstance(one, Refused) else ProvenEntry(entries[one].entry, one, proofs[one])
+            for one in taken.outcomes
+        ]
+        witness = WitnessAnswer(int(Status.COSIGNED), 0, taken.cosignatures)
+        return Answer(batch.sequence, witness, body, tuple(outcomes))
+
+
+class RefusalLimiter:
+    """Bounds how many REFUSED entries one partner can cause, so that nobody floods a ledger."""
+
+    __slots__ = ("_buckets",)
+
+    BURST = 100
+    PER_MINUTE = 10
+
+    def __init__(self) -> None:
+        self._buckets: dict[str, tuple[float, int]] = {}
+
+    def allow(self, agency: str, now_ms: int) -> bool:
+        """Take one token of an agency's bucket, if there is one."""
+        tokens, since_ms = self._buckets.get(agency, (float(self.BURST), now_ms))
+        gained = max(0, now_ms - since_ms) * self.PER_MINUTE / 60_000
+        tokens = min(float(self.BURST), tokens + gained)
+        allowed = tokens >= 1
+        self._buckets[agency] = (tokens - allowed, now_ms)
+        return allowed
+
+
+def _unwitnessed(batch: Batch, judged: Judged | None) -> Answer:
+    """Refuse a batch whose checkpoint was not accepted; the status says what to do about it."""
+    if judged is None:
+        answer, code = UNKNOWN_ORIGIN, RefusalCode.NOT_IN_LEDGER
+    else:
+        answer = judged.refusal
+        code = RefusalCode.LEDGER_FORK if judged.verdict.fork else RefusalCode.NOT_IN_LEDGER
+    refused = Refused(code, f"the checkpoint was not accepted: status {answer.status}")
+    return Answer(batch.sequence, answer, b"", (refused,) * len(batch.shipments))
+
+
+def _refuse_all(batch: Batch, code: RefusalCode, detail: str, retry_after_ms: int = 0) -> Answer:
+    refused = Refused(code, detail, retry_after_ms)
+    return Answer(batch.sequence, WitnessAnswer(), b"", (refused,) * len(batch.shipments))

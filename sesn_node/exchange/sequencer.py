@@ -1,0 +1,231 @@
+"""The one place where the ledger grows.
+
+Operations queue up for one thread, which runs all that wait in one transaction: their rows,
+their ledger entries, the tree, the head and the checkpoint signed over it commit together or
+not at all (group commit). A caller learns of success only after the commit is durable and the
+head file holds the new checkpoint; so nothing that leaves the node can be lost by it.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from sesn_node.domain.entries import EntryRef
+from sesn_node.domain.ids import Origin
+from sesn_node.errors import StorageError
+from sesn_node.exchange.guard import check_head
+from sesn_node.ledger.checkpoint import TreeHead, parse_checkpoint, sign_checkpoint
+from sesn_node.ledger.merkle import Appender, leaf_hash
+from sesn_node.store.ledger import EntryRow, HeadRow
+from sesn_node.wire.entries import encode_entry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sesn_node.crypto.signers import Signer
+    from sesn_node.domain.entries import Entry
+    from sesn_node.exchange.ownledger import NodeCache
+    from sesn_node.ledger.checkpoint import LogKeys
+    from sesn_node.store.engine import Store, Transaction
+    from sesn_node.store.headfile import HeadFile
+
+T = TypeVar("T")
+
+MAX_GROUP = 256
+"""Operations in one transaction: bounds how long the first one waits for the last."""
+
+
+class Work:
+    """What an operation may do: read and write tables, and append entries.
+
+    Indexes of appended entries are final if the operation returns; if it raises, its rows and
+    entries are undone and the rest of the group goes on.
+    """
+
+    __slots__ = ("_appender", "_origin", "_rows", "now_ms", "transaction")
+
+    def __init__(
+        self, transaction: Transaction, now_ms: int, origin: Origin, appender: Appender
+    ) -> None:
+        self.transaction = transaction
+        self.now_ms = now_ms
+        self._origin = origin
+        self._appender = appender
+        self._rows: list[EntryRow] = []
+
+    def append(self, entry: Entry) -> EntryRef:
+        """Append an entry to the ledger and say where it stands."""
+        data = encode_entry(entry)
+        hashed = leaf_hash(data)
+        index = self._appender.append(hashed)
+        self._rows.append(EntryRow(index, entry.kind.value, entry.message_id, data))
+        return EntryRef(self._origin, index, hashed)
+
+    def run(self, operation: Callable[[Work], T]) -> T:
+        """Run one operation of the group; undo it, and only it, if it raises."""
+        mark, rows = self._appender.mark(), len(self._rows)
+        try:
+            with self.transaction.savepoint():
+                return operation(self)
+        except BaseException:
+            self._appender.rollback(mark)
+            del self._rows[rows:]
+            raise
+
+    @property
+    def rows(self) -> list[EntryRow]:
+        """The entries that the group appended so far."""
+        return self._rows
+
+
+@dataclass(frozen=True, slots=True)
+class Committed(Generic[T]):
+    """An operation's result and the head of the ledger after its group."""
+
+    value: T
+    head: HeadRow
+
+
+@dataclass(slots=True)
+class _Job:
+    operation: Callable[[Work], object]
+    done: Future[Committed[object]]
+
+
+class Sequencer:
+    """Runs operations in groups, each group in one transaction.
+
+    `_known` and `_frontier` mirror the committed head. They belong to the sequencer's thread
+    and are dropped whenever a commit failed, since its outcome is unknown then.
+    """
+
+    def __init__(  # noqa: PLR0913 - the composition root passes its parts by name
+        self,
+        *,
+        store: Store,
+        head_file: HeadFile,
+        keys: LogKeys,
+        ed25519: Signer,
+        mldsa44: Signer,
+        cache: NodeCache,
+        clock: Callable[[], int],
+    ) -> None:
+        self._store = store
+        self._head_file = head_file
+        self._keys = keys
+        self._ed25519 = ed25519
+        self._mldsa44 = mldsa44
+        self._cache = cache
+        self._clock = clock
+        self._known: HeadRow | None = None
+        self._frontier: tuple[bytes, ...] = ()
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._closed = False
+        self._thread = threading.Thread(target=self._work, name="sequencer", daemon=True)
+        self._thread.start()
+
+    def submit(self, operation: Callable[[Work], T]) -> Future[Committed[T]]:
+        """Queue an operation; the future resolves when its commit is durable.
+
+        The future raises what the operation raised, or `StorageError` if the transaction failed
+        (the outcome is unknown then) or the database is an old copy (code `OLD_COPY`).
+        """
+        job = _Job(operation, Future())
+        with self._lock:
+            if self._closed:
+                raise StorageError("the node is shutting down; try again when it serves")
+            self._jobs.put(job)
+        return job.done  # type: ignore[return-value] # a queue cannot be generic per element
+
+    def run(self, operation: Callable[[Work], T]) -> Committed[T]:
+        """Queue an operation and wait for its commit. Raises as the future of `submit` does."""
+        return self.submit(operation).result()
+
+    def close(self) -> None:
+        """Finish what is queued, then stop. Further operations are refused."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            self._jobs.put(None)
+        self._thread.join()
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            group = [job]
+            last = False
+            while len(group) < MAX_GROUP and not self._jobs.empty():
+                more = self._jobs.get()
+                if more is None:
+                    last = True
+                    break
+                group.append(more)
+            self._commit(group)
+            if last:
+                return
+
+    def _commit(self, group: list[_Job]) -> None:
+        results: list[tuple[_Job, object]] = []
+        try:
+            head = self._transact(group, results)
+            self._head_file.raise_to(head.note, head.size, _size_of)
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the callers must learn of it
+            self._known = None
+            for job in group:
+                if not job.done.done():
+                    job.done.set_exception(error)
+            return
+        for job, value in results:
+            job.done.set_result(Committed(value, head))
+
+    def _transact(self, group: list[_Job], results: list[tuple[_Job, object]]) -> HeadRow:
+        with self._store.write() as transaction:
+            head = self._head(transaction)
+            appender = Appender(head.size, self._frontier)
+            work = Work(transaction, self._clock(), Origin(head.origin), appender)
+            for job in group:
+                try:
+                    results.append((job, work.run(job.operation)))
+                except StorageError:
+                    raise
+                except Exception as error:  # noqa: BLE001 - its caller gets it; the group goes on
+                    job.done.set_exception(error)
+            if appender.size > head.size:
+                head = self._grow(transaction, head, work.rows, appender)
+        # The commit returned: from here on the new head is the truth.
+        self._known = head
+        self._frontier = appender.frontier()
+        self._cache.add(appender.nodes)
+        return head
+
+    def _head(self, transaction: Transaction) -> HeadRow:
+        head = transaction.ledger.head()
+        if head is None:
+            raise StorageError("this database has no ledger: run 'sesn init' first")
+        known = self._known
+        if known is None or (head.size, head.root) != (known.size, known.root):
+            # Start-up, a failed commit, or another process of this agency appended.
+            self._known = None
+            self._cache.clear()
+            self._frontier = check_head(transaction, head, self._head_file, self._keys)
+        return head
+
+    def _grow(
+        self, transaction: Transaction, head: HeadRow, rows: list[EntryRow], appender: Appender
+    ) -> HeadRow:
+        tree = TreeHead(Origin(head.origin), appender.size, appender.root())
+        note = sign_checkpoint(
+            tree, ed25519=self._ed25519, mldsa44=self._mldsa44, time_s=self._clock() // 1000
+        )
+        grown = HeadRow(head.origin, tree.size, tree.root, note)
+        transaction.ledger.append(head, grown, rows, appender.nodes)
+        return grown
+
+
+def _size_of(note: bytes) -> int:
+    return parse_checkpoint(note).claimed.size

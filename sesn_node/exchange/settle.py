@@ -1,0 +1,287 @@
+"""Settle: verify a partner's answer to a batch, and record what it proves.
+
+The numbers in the code are the steps:
+
+ 1. the partner, as a witness, cosigned the checkpoint that we sent; both lines verify
+ 2. the partner's own checkpoint is verified against what we witnessed of its ledger
+ 3. each receipt is a RECEIVED entry of that checkpoint's origin, proven under it, and names
+    this message: its id, header hash, commitment and our SHARED entry
+ 4. one transaction: receipts, ACKNOWLEDGED, refusals, both checkpoints, both cosignatures
+
+An answer that fails a step is the fault of the partner's node: nothing of it is recorded, and
+the batch is due again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from sesn_node.domain.batches import ProvenEntry, Refused
+from sesn_node.domain.entries import EntryKind, EntryRef
+from sesn_node.domain.ids import Origin
+from sesn_node.errors import ConflictError, VerificationError
+from sesn_node.exchange.backoff import backoff_ms
+from sesn_node.exchange.office import new_entry
+from sesn_node.exchange.witness import (
+    MOVED,
+    check_cosignatures,
+    judge_checkpoint,
+    keep_cosigned,
+    record,
+)
+from sesn_node.ledger.merkle import leaf_hash, verify_inclusion
+from sesn_node.ledger.witness import Status
+from sesn_node.store.outbox import DeliveryState, ReceiptRow
+from sesn_node.wire.batches import encode_proof
+from sesn_node.wire.entries import decode_entry
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sesn_node.domain.batches import Answer
+    from sesn_node.domain.ids import AgencyId
+    from sesn_node.exchange.deliver import Consigned, Outgoing
+    from sesn_node.exchange.office import Office
+    from sesn_node.exchange.sequencer import Work
+    from sesn_node.exchange.witness import Cosigned, Judged
+    from sesn_node.ledger.checkpoint import TreeHead
+    from sesn_node.trust.directory import Directory
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What an answer came to.
+
+    Args:
+        acknowledged: Messages whose receipt was stored by this call.
+        refused: Messages that were refused, with the refusal.
+        cosignatures: Our lines over the partner's checkpoint, for the next batch.
+        prove_again: The partner holds another size of our ledger than we thought, and refused
+            the batch for it; the right size is noted, and the batch can be sent again at once.
+    """
+
+    acknowledged: tuple[Consigned, ...] = ()
+    refused: tuple[tuple[Consigned, Refused], ...] = ()
+    cosignatures: bytes = b""
+    prove_again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Proven:
+    """An answer that passed steps 1 to 3."""
+
+    judged: Judged | None
+    cosigned: Cosigned | None
+    receipts: tuple[tuple[Consigned, ReceiptRow, EntryRef], ...]
+    refused: tuple[tuple[Consigned, Refused], ...]
+
+
+def settle(office: Office, agency: AgencyId, outgoing: Outgoing, answer: Answer) -> Settled:
+    """Verify an answer and record what it proves; see the module's steps.
+
+    Raises:
+        VerificationError: The answer proves nothing: wrong receipt, signature or proof.
+        MalformedError: The answer cannot be read.
+        PolicyError: The partner is no longer trusted.
+        StorageError: Nothing was recorded, or the outcome is unknown; the batch is due again.
+    """
+    if len(answer.outcomes) != len(outgoing.consigned):
+        raise VerificationError(
+            f"{agency} answered {len(answer.outcomes)} of {len(outgoing.consigned)} messages"
+        )
+    if answer.witness.status == Status.OTHER_OLD_SIZE:
+        size = answer.witness.size
+        office.sequencer.run(lambda work: work.transaction.peers.set_witnessed(agency, size))
+        return Settled(prove_again=True)
+    while True:
+        now_ms = office.clock()
+        with office.store.read() as transaction:
+            directory = office.partners.current(transaction)
+            directory.trusted(agency, now_ms)
+            judged = None
+            if answer.add_checkpoint:
+                judged = judge_checkpoint(
+                    transaction, directory, answer.add_checkpoint, owner=agency
+                )
+        proven = _verify(agency, directory, outgoing, answer, judged, now_ms)
+        try:
+            return office.sequencer.run(
+                partial(
+                    _record,
+                    office,
+                    agency=agency,
+                    directory=directory,
+                    outgoing=outgoing,
+                    proven=proven,
+                )
+            ).value
+        except ConflictError as error:
+            if error.code != MOVED:
+                raise
+
+
+def _verify(  # noqa: PLR0913 - what an answer is held against
+    agency: AgencyId,
+    directory: Directory,
+    outgoing: Outgoing,
+    answer: Answer,
+    judged: Judged | None,
+    now_ms: int,
+) -> _Proven:
+    """Steps 1 to 3."""
+    refused = tuple(
+        (consigned, outcome)
+        for consigned, outcome in zip(outgoing.consigned, answer.outcomes, strict=True)
+        if isinstance(outcome, Refused)
+    )
+    if len(refused) == len(answer.outcomes):
+        return _Proven(None, None, (), refused)
+    if answer.witness.status != Status.COSIGNED:
+        raise VerificationError(
+            f"{agency} sent receipts without cosigning our checkpoint "
+            f"(status {answer.witness.status})"
+        )
+    cosigned = check_cosignatures(  # 1
+        directory, agency, outgoing.batch.add_checkpoint, answer.witness.cosignatures, now_ms
+    )
+    if judged is None or judged.accepted is None:  # 2
+        reason = "unknown origin" if judged is None else judged.verdict.reason
+        raise VerificationError(f"the checkpoint of {agency} is not accepted: {reason}")
+    theirs = judged.accepted
+    receipts = tuple(  # 3
+        _verify_receipt(agency, theirs, outgoing, consigned, outcome)
+        for consigned, outcome in zip(outgoing.consigned, answer.outcomes, strict=True)
+        if isinstance(outcome, ProvenEntry)
+    )
+    return _Proven(judged, cosigned, receipts, refused)
+
+
+def _verify_receipt(
+    agency: AgencyId,
+    theirs: TreeHead,
+    outgoing: Outgoing,
+    consigned: Consigned,
+    receipt: ProvenEntry,
+) -> tuple[Consigned, ReceiptRow, EntryRef]:
+    """Step 3: the receipt is about this message, and stands in the partner's ledger."""
+    entry = decode_entry(receipt.entry)
+    hashed = leaf_hash(receipt.entry)
+    verify_inclusion(hashed, receipt.index, theirs.size, receipt.proof, theirs.root)
+    named = (
+        entry.kind,
+        entry.message_id,
+        entry.object_sha256,
+        entry.commitment,
+        entry.answers,
+    )
+    expected = (
+        EntryKind.RECEIVED,
+        consigned.message_id,
+        consigned.header_sha256,
+        consigned.commitment,
+        consigned.shared,
+    )
+    if named != expected:
+        raise VerificationError(
+            f"{agency} answered message {consigned.message_id.hex()} with a receipt for another"
+        )
+    row = ReceiptRow(
+        entry=receipt.entry,
+        index=receipt.index,
+        proof=encode_proof(receipt.proof),
+        origin=theirs.origin,
+        size=theirs.size,
+        shared_size=outgoing.head.size,
+    )
+    return consigned, row, EntryRef(Origin(theirs.origin), receipt.index, hashed)
+
+
+def _record(  # noqa: PLR0913 - the parts of one transaction
+    office: Office,
+    work: Work,
+    agency: AgencyId,
+    directory: Directory,
+    outgoing: Outgoing,
+    proven: _Proven,
+) -> Settled:
+    """Step 4."""
+    if work.transaction.peers.version() != directory.version:
+        raise ConflictError("trust changed while the answer was verified", code=MOVED)
+    cosignatures = b""
+    if proven.judged is not None:
+        cosignatures = record(office, work, proven.judged)
+    if proven.cosigned is not None:
+        keep_cosigned(work.transaction, proven.cosigned)
+    acknowledged = _acknowledge(work, agency, proven)
+    _record_refusals(office, work, agency, proven.refused)
+    return Settled(acknowledged, proven.refused, cosignatures)
+
+
+def _acknowledge(work: Work, agency: AgencyId, proven: _Proven) -> tuple[Consigned, ...]:
+    ids = [consigned.message_id for consigned, _, _ in proven.receipts]
+    states = work.transaction.outbox.states(agency, ids)
+    fresh = [
+        one
+        for one in proven.receipts
+        if states.get(one[0].message_id) is not DeliveryState.ACKNOWLEDGED
+    ]
+    for consigned, _, received in fresh:
+        work.append(
+            new_entry(
+                EntryKind.ACKNOWLEDGED,
+                work.now_ms,
+                consigned.header_sha256,
+                message_id=consigned.message_id,
+                commitment=consigned.commitment,
+                answers=received,
+                agency=agency,
+            )
+        )
+    work.transaction.outbox.acknowledge(
+        agency, [(consigned.message_id, row) for consigned, row, _ in fresh], work.now_ms
+    )
+    return tuple(consigned for consigned, _, _ in fresh)
+
+
+def _record_refusals(
+    office: Office,
+    work: Work,
+    agency: AgencyId,
+    refused: Sequence[tuple[Consigned, Refused]],
+) -> None:
+    states = work.transaction.outbox.states(agency, [one.message_id for one, _ in refused])
+    for consigned, refusal in refused:
+        if states.get(consigned.message_id) is not DeliveryState.QUEUED:
+            continue
+        if not refusal.code.permanent:
+            wait_ms = backoff_ms(office.terms, consigned.attempts + 1)
+            work.transaction.outbox.defer(
+                consigned.message_id,
+                agency,
+                until_ms=work.now_ms + max(wait_ms, refusal.retry_after_ms),
+                code=refusal.code.value,
+                detail=refusal.detail,
+            )
+            continue
+        work.append(
+            new_entry(
+                EntryKind.REFUSED_BY_PEER,
+                work.now_ms,
+                consigned.header_sha256,
+                message_id=consigned.message_id,
+                commitment=consigned.commitment,
+                answers=consigned.shared,
+                agency=agency,
+                code=refusal.code.value,
+            )
+        )
+        work.transaction.outbox.close(
+            consigned.message_id,
+            agency,
+            state=DeliveryState.REFUSED,
+            code=refusal.code.value,
+            detail=refusal.detail,
+            settled_ms=work.now_ms,
+        )

@@ -1,0 +1,249 @@
+"""Share: seal a message to its recipients, record it, and queue it.
+
+When `share` returns, the message is durable and stands in our ledger; the network has not been
+touched. Delivery happens by itself, now or when a recipient can be reached.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sesn_node.crypto.primitives import random_bytes
+from sesn_node.crypto.seal import MessageContext, SealRecipient, seal
+from sesn_node.crypto.signing import ObjectKind, body_hash, sign_object
+from sesn_node.domain.alert import Alert, Payload, Urgency
+from sesn_node.domain.entries import EntryKind
+from sesn_node.domain.ids import AgencyId, MessageId, new_message_id, show_message_id
+from sesn_node.domain.messages import MAX_LIFETIME_MS, SUITE, Header, Priority, Recipient
+from sesn_node.errors import ConflictError, PolicyError, StorageError
+from sesn_node.exchange.office import new_entry
+from sesn_node.store.inbox import SealedRow
+from sesn_node.store.outbox import SentRow
+from sesn_node.wire.envelopes import encode_header
+from sesn_node.wire.payloads import encode_payload
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sesn_node.exchange.office import Office
+    from sesn_node.exchange.sequencer import Work
+    from sesn_node.trust.directory import Directory
+
+SENT_TABLE = "sent"
+"""Names the table in the additional data of a stored content key."""
+
+_PRIORITIES = {
+    Urgency.ROUTINE: Priority.ROUTINE,
+    Urgency.URGENT: Priority.URGENT,
+    Urgency.SHIP_SAILS: Priority.IMMEDIATE,
+}
+_ENTROPY_BYTES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A message before it is sealed.
+
+    Args:
+        payload: What it says.
+        to: Recipients; order and duplicates do not matter.
+        in_reply_to: Message that it answers.
+        conversation_id: Conversation that it belongs to; a new one if None.
+        expires_ms: Last moment to deliver it, Unix milliseconds; by default what our terms say.
+        only_reply: Refuse to record it if we answered `in_reply_to` already.
+    """
+
+    payload: Payload
+    to: tuple[AgencyId, ...]
+    in_reply_to: MessageId | None = None
+    conversation_id: MessageId | None = None
+    expires_ms: int | None = None
+    only_reply: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A sealed message, ready to be recorded.
+
+    `directory_version` says which partners it was sealed for: if trust changes before it is
+    recorded, it is sealed anew.
+    """
+
+    message_id: MessageId
+    header_sha256: bytes
+    row: SentRow
+    copies: tuple[tuple[str, bytes], ...]
+    commitment: bytes
+    directory_version: int
+    only_reply: bool
+
+
+_STALE = "DIRECTORY_CHANGED"
+
+
+def share(office: Office, draft: Draft) -> MessageId:
+    """Seal, record and queue a message.
+
+    Returns:
+        The message id; the message is durable.
+
+    Raises:
+        ConflictError: It answers a message that was answered already, and must not.
+        PolicyError: A recipient is not trusted, has no key in force, or is ourselves; or a limit
+            of this node or of a recipient forbids the message.
+        MalformedError: The message cannot be written.
+        StorageError: It could not be stored; nothing was shared.
+    """
+    while True:
+        sealed = seal_draft(office, draft)
+        try:
+            return office.sequencer.run(recording(sealed)).value
+        except ConflictError as error:
+            if error.code != _STALE:
+                raise
+        except StorageError as error:
+            return _durable_after_all(office, sealed, error)
+
+
+def seal_draft(office: Office, draft: Draft) -> Sealed:
+    """Seal a draft for the partners as they are now; nothing is stored.
+
+    Raises:
+        PolicyError: As `share`.
+        MalformedError: As `share`.
+    """
+    directory = office.directory()
+    now_ms = office.clock()
+    data = encode_payload(draft.payload)
+    message_id = new_message_id(now_ms, random_bytes(_ENTROPY_BYTES))
+    expires_ms = draft.expires_ms or now_ms + office.terms.lifetime_ms
+    recipients = _recipients(office, directory, draft.to, len(data), now_ms, expires_ms)
+    content = seal(data, MessageContext(SUITE, message_id, office.agency), recipients)
+    header = Header(
+        message_id=message_id,
+        sender=office.agency,
+        recipients=tuple(
+            Recipient(AgencyId(copy.agency), copy.key_id, copy.sha256) for copy in content.wrapped
+        ),
+        created_ms=now_ms,
+        expires_ms=expires_ms,
+        conversation_id=draft.conversation_id or message_id,
+        in_reply_to=draft.in_reply_to,
+        priority=_priority(draft.payload),
+        seal_key_id=office.keys.seal.key_id,
+        ciphertext_sha256=content.ciphertext_sha256,
+        commitment=content.commitment,
+    )
+    header_bytes = encode_header(header)
+    header_sha256 = body_hash(header_bytes)
+    row = SealedRow(
+        kind=draft.payload.kind.value,
+        header=header_bytes,
+        header_sha256=header_sha256,
+        seal=sign_object(office.keys.seal, ObjectKind.ENVELOPE, header_bytes),
+        ciphertext=content.ciphertext,
+        content_key=office.keys.storage.wrap(content.content_key, table=SENT_TABLE, row=message_id),
+        conversation_id=header.conversation_id,
+        in_reply_to=header.in_reply_to,
+        priority=int(header.priority),
+        created_ms=now_ms,
+        expires_ms=expires_ms,
+        entry_index=-1,
+    )
+    return Sealed(
+        message_id=message_id,
+        header_sha256=header_sha256,
+        row=SentRow(message_id, row),
+        copies=tuple((copy.agency, copy.wrapped) for copy in content.wrapped),
+        commitment=content.commitment,
+        directory_version=directory.version,
+        only_reply=draft.only_reply,
+    )
+
+
+def recording(sealed: Sealed) -> Callable[[Work], MessageId]:
+    """Return the operation that records a sealed message: SHARED, the message, its copies.
+
+    The operation raises `ConflictError` with code `DIRECTORY_CHANGED` when trust changed since
+    the sealing (seal the draft again), and `DECIDED` when only one reply is allowed.
+    """
+
+    def record(work: Work) -> MessageId:
+        if work.transaction.peers.version() != sealed.directory_version:
+            raise ConflictError("trust changed while the message was being sealed", code=_STALE)
+        answered = sealed.row.sealed.in_reply_to
+        if sealed.only_reply and work.transaction.outbox.replies(answered or b""):
+            raise ConflictError(
+                f"message {show_message_id(answered or b'')} was decided already; 'sesn alert "
+                "show' tells how",
+                code="DECIDED",
+            )
+        shared = work.append(
+            new_entry(
+                EntryKind.SHARED,
+                work.now_ms,
+                sealed.header_sha256,
+                message_id=sealed.message_id,
+                commitment=sealed.commitment,
+            )
+        )
+        work.transaction.outbox.add(sealed.row.recorded_at(shared.index), sealed.copies)
+        return sealed.message_id
+
+    return record
+
+
+def _durable_after_all(office: Office, sealed: Sealed, error: StorageError) -> MessageId:
+    """A failed commit may have reached the disk; what is durable there decides."""
+    try:
+        with office.store.read() as transaction:
+            if transaction.outbox.message(sealed.message_id) is not None:
+                return sealed.message_id
+    except StorageError:
+        raise error from None
+    raise error
+
+
+def _recipients(  # noqa: PLR0913 - what the rules look at
+    office: Office,
+    directory: Directory,
+    to: Sequence[AgencyId],
+    payload_bytes: int,
+    now_ms: int,
+    expires_ms: int,
+) -> list[SealRecipient]:
+    agencies = sorted(set(to))
+    if not agencies:
+        raise PolicyError("to: name at least one recipient")
+    if len(agencies) > office.terms.recipients:
+        raise PolicyError(
+            f"to: {len(agencies)} recipients, this node allows {office.terms.recipients} in one "
+            "message; send it in parts"
+        )
+    if office.agency in agencies:
+        raise PolicyError(f"to: {office.agency} is this agency itself")
+    if not now_ms < expires_ms <= now_ms + MAX_LIFETIME_MS:
+        raise PolicyError("expires: must lie in the future, within 366 days")
+    recipients = []
+    for agency in agencies:
+        card = directory.trusted(agency, now_ms).card
+        if payload_bytes > min(card.card.limits.payload_bytes, office.terms.limits.payload_bytes):
+            raise PolicyError(
+                f"the message has {payload_bytes} bytes, more than {agency} or this node takes; "
+                "shorten it",
+                code="TOO_LARGE",
+            )
+        key, key_id, public = card.encryption_key(now_ms)
+        if expires_ms > key.destroyed_ms:
+            raise PolicyError(
+                f"the message would outlive the encryption key of {agency}; let it expire sooner "
+                "or ask them for a new card"
+            )
+        recipients.append(SealRecipient(agency, key_id, public))
+    return recipients
+
+
+def _priority(payload: Payload) -> Priority:
+    body = payload.body
+    return _PRIORITIES[body.urgency] if isinstance(body, Alert) else Priority.URGENT

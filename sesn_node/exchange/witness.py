@@ -1,0 +1,209 @@
+"""Witness: verify a partner's checkpoint, advance what we hold of its ledger, and cosign.
+
+Three steps around the caller's transaction. `judge_checkpoint` verifies against what is
+recorded; `record` compares again inside the transaction and advances; the cosignature that it
+returns may leave only after the commit, or two partners could be told two histories.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from sesn_node.domain.batches import WitnessAnswer
+from sesn_node.domain.ids import Origin, parse_origin, witness_name
+from sesn_node.errors import ConflictError, MalformedError
+from sesn_node.ledger.checkpoint import TreeHead
+from sesn_node.ledger.cosignature import cosign, verify_cosignatures
+from sesn_node.ledger.witness import Status, judge, parse_add_checkpoint
+from sesn_node.store.witness import CosignatureRow, WitnessRow
+from sesn_node.trust.directory import PeerState
+
+if TYPE_CHECKING:
+    from sesn_node.domain.ids import AgencyId
+    from sesn_node.exchange.office import Office
+    from sesn_node.exchange.sequencer import Work
+    from sesn_node.ledger.checkpoint import LogKeys
+    from sesn_node.ledger.witness import Verdict
+    from sesn_node.store.engine import Transaction
+    from sesn_node.trust.directory import Directory
+
+MOVED = "WITNESS_MOVED"
+"""Code of the conflict that says: verify again, from what is recorded now."""
+
+UNKNOWN_ORIGIN = WitnessAnswer(int(Status.UNKNOWN_ORIGIN))
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A checkpoint held against what we recorded of its origin.
+
+    Args:
+        verdict: Status and, where both signatures verified, the head.
+        agency: Owner of the ledger.
+        note: The signed checkpoint, verbatim.
+        recorded: What we held of the origin when we judged.
+    """
+
+    verdict: Verdict
+    agency: AgencyId
+    note: bytes
+    recorded: WitnessRow | None
+
+    @property
+    def accepted(self) -> TreeHead | None:
+        """The head, if the status is 200."""
+        return self.verdict.head if self.verdict.status is Status.COSIGNED else None
+
+    @property
+    def refusal(self) -> WitnessAnswer:
+        """What to tell the owner of a checkpoint that was not accepted."""
+        return WitnessAnswer(int(self.verdict.status), self.verdict.size)
+
+
+def judge_checkpoint(
+    transaction: Transaction, directory: Directory, body: bytes, *, owner: AgencyId | None = None
+) -> Judged | None:
+    """Verify an add-checkpoint body against the card of its ledger's owner and our record.
+
+    Args:
+        transaction: Where the recorded checkpoint is read.
+        directory: Whose ledgers are known.
+        body: C2SP add-checkpoint body.
+        owner: Accept only this agency's ledgers; any partner's if None.
+
+    Returns:
+        The verdict, or None if the origin is unknown (status 404).
+
+    Raises:
+        MalformedError: Not an add-checkpoint body.
+    """
+    request = parse_add_checkpoint(body)
+    found = _ledger_of(directory, request.origin)
+    if found is None or (owner is not None and found[0] != owner):
+        return None
+    agency, keys = found
+    row = transaction.witness.head(request.origin)
+    recorded = None if row is None else TreeHead(Origin(row.origin), row.size, row.root)
+    return Judged(judge(request, keys, recorded), agency, request.note, row)
+
+
+def _ledger_of(directory: Directory, origin: str) -> tuple[AgencyId, LogKeys] | None:
+    """Find whose ledger an origin names, among the partners that are trusted."""
+    try:
+        agency, _ = parse_origin(origin)
+    except MalformedError:
+        return None
+    peer = directory.peers.get(agency)
+    if peer is None or peer.state is not PeerState.TRUSTED:
+        return None
+    keys = peer.card.log_keys(Origin(origin))
+    return None if keys is None else (agency, keys)
+
+
+def record(office: Office, work: Work, judged: Judged) -> bytes:
+    """Advance the record of a ledger to a checkpoint of status 200, and cosign it.
+
+    Returns:
+        Cosignature lines (0x04 and 0x06), to be released after the commit.
+
+    Raises:
+        ConflictError: With code `WITNESS_MOVED`: judge again.
+    """
+    head = judged.accepted
+    if head is None:
+        raise MalformedError("a checkpoint that was not accepted cannot be recorded")
+    table = work.transaction.witness
+    if table.head(head.origin) != judged.recorded:
+        raise ConflictError(f"the record of {head.origin} moved meanwhile", code=MOVED)
+    kept = table.cosignature(head.origin, head.size, office.agency)
+    if kept is not None:
+        return kept.lines
+    table.advance(judged.recorded, WitnessRow(head.origin, judged.agency, head.size, head.root))
+    time_s = work.now_ms // 1000
+    lines = cosign(
+        head,
+        name=witness_name(office.agency),
+        ed25519=office.keys.witness_ed25519,
+        mldsa44=office.keys.witness_mldsa44,
+        time_s=time_s,
+    )
+    table.keep_checkpoint(origin=head.origin, size=head.size, root=head.root, note=judged.note)
+    table.keep_cosignature(CosignatureRow(head.origin, head.size, office.agency, time_s, lines))
+    return lines
+
+
+def add_checkpoint(office: Office, body: bytes) -> WitnessAnswer:
+    """Answer the AddCheckpoint call: verify, advance, commit, cosign.
+
+    Raises:
+        MalformedError: Not an add-checkpoint body.
+        StorageError: The record could not be advanced; no cosignature exists.
+    """
+    while True:
+        directory = office.directory()
+        with office.store.read() as transaction:
+            judged = judge_checkpoint(transaction, directory, body)
+        if judged is None:
+            return UNKNOWN_ORIGIN
+        if judged.accepted is None:
+            return judged.refusal
+        operation = partial(record, office, judged=judged)
+        try:
+            lines = office.sequencer.run(operation).value
+        except ConflictError as error:
+            if error.code != MOVED:
+                raise
+            continue
+        return WitnessAnswer(int(Status.COSIGNED), judged.accepted.size, lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Cosigned:
+    """A partner's cosignature over a checkpoint of ours, verified."""
+
+    agency: AgencyId
+    head: TreeHead
+    note: bytes
+    time_s: int
+    lines: bytes
+
+
+def check_cosignatures(
+    directory: Directory, agency: AgencyId, body: bytes, lines: bytes, now_ms: int
+) -> Cosigned:
+    """Verify a partner's cosignature over the checkpoint of an add-checkpoint body of ours.
+
+    Raises:
+        VerificationError: The lines are not the partner's over that checkpoint.
+        MalformedError: Not signature lines.
+        PolicyError: The partner is not trusted.
+    """
+    request = parse_add_checkpoint(body)
+    head = request.checkpoint.claimed
+    keys = directory.trusted(agency, now_ms).card.witness_keys
+    time_s = verify_cosignatures(lines, head, keys)
+    return Cosigned(agency, head, request.note, time_s, lines)
+
+
+def keep_cosigned(transaction: Transaction, cosigned: Cosigned) -> None:
+    """Keep our checkpoint and the partner's cosignature, and note what it has seen of us."""
+    head = cosigned.head
+    table = transaction.witness
+    table.keep_checkpoint(origin=head.origin, size=head.size, root=head.root, note=cosigned.note)
+    table.keep_cosignature(
+        CosignatureRow(head.origin, head.size, cosigned.agency, cosigned.time_s, cosigned.lines)
+    )
+    transaction.peers.set_witnessed(cosigned.agency, head.size)
+
+
+def cosigned_checkpoint(office: Office, origin: str) -> bytes:
+    """Return the last checkpoint of an origin that we cosigned, with our lines; b"" if none."""
+    with office.store.read() as transaction:
+        row = transaction.witness.head(origin)
+        if row is None:
+            return b""
+        note = transaction.witness.checkpoint(row.origin, row.size)
+        mine = transaction.witness.cosignature(row.origin, row.size, office.agency)
+    return (note or b"") + (b"" if mine is None else mine.lines)

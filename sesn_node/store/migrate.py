@@ -1,0 +1,51 @@
+"""Bringing a database up to the schema of this program."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import inspect, text
+
+from sesn_node.errors import StorageError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+HEAD_REVISION = "0001"
+"""The newest migration; a test holds it against the migrations folder."""
+
+
+def migrate(engine: Engine) -> None:
+    """Apply the migrations that the database lacks, in one transaction.
+
+    Raises:
+        StorageError: The database was written by a newer program.
+    """
+    current = _current_revision(engine)
+    if current == HEAD_REVISION:
+        return
+    if current is not None and current > HEAD_REVISION:
+        raise StorageError(
+            f"the database is at schema {current}, this program knows {HEAD_REVISION}: install "
+            "the version of sesn-node that wrote it, or a newer one"
+        )
+    # Imported here because only a fresh or outdated database needs it, and every command pays
+    # for what the store imports.
+    from alembic import command  # noqa: PLC0415 - see above
+    from alembic.config import Config  # noqa: PLC0415 - see above
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    with engine.connect() as connection:
+        connection.info["begin"] = "BEGIN IMMEDIATE"
+        with connection.begin():
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+
+def _current_revision(engine: Engine) -> str | None:
+    with engine.connect() as connection:
+        if not inspect(connection).has_table("alembic_version"):
+            return None
+        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()

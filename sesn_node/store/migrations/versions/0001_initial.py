@@ -1,0 +1,220 @@
+"""The first schema."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+
+_BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+_APPEND_ONLY = (
+    "ledger_entry",
+    "ledger_node",
+    "checkpoint",
+    "cosignature",
+    "card",
+    "refusal",
+)
+
+
+def upgrade() -> None:
+    """Make the tables, and the triggers that keep the history as it is."""
+    _create_tables()
+    for table in _APPEND_ONLY:
+        for verb in ("UPDATE", "DELETE"):
+            op.execute(
+                f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} "
+                f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
+            )
+
+
+def _create_tables() -> None:
+    op.create_table(
+        "card",
+        sa.Column("agency", sa.String(), nullable=False),
+        sa.Column("sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("sequence", _BIG, nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("taken_ms", _BIG, nullable=False),
+        sa.PrimaryKeyConstraint("agency", "sha256", name="pk_card"),
+        comment="Every card that we ever took, our own included.",
+    )
+    op.create_table(
+        "checkpoint",
+        sa.Column("origin", sa.String(), nullable=False),
+        sa.Column("size", _BIG, autoincrement=False, nullable=False),
+        sa.Column("root", sa.LargeBinary(), nullable=False),
+        sa.Column("note", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("origin", "size", "root", name="pk_checkpoint"),
+        comment="Checkpoints, ours and partners', that receipts or cosignatures refer to.",
+    )
+    op.create_table(
+        "cosignature",
+        sa.Column("origin", sa.String(), nullable=False),
+        sa.Column("size", _BIG, autoincrement=False, nullable=False),
+        sa.Column("agency", sa.String(), nullable=False),
+        sa.Column("time_s", _BIG, nullable=False),
+        sa.Column("lines", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("origin", "size", "agency", name="pk_cosignature"),
+        comment="Who cosigned what: note signature lines of type 0x04 and 0x06.",
+    )
+    op.create_table(
+        "directory",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("version", _BIG, nullable=False),
+        sa.Column("own_card_sha256", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_directory"),
+        comment="Version of the peer directory: every change of trust moves it.",
+    )
+    op.create_table(
+        "inbox",
+        sa.Column("sender", sa.String(), nullable=False),
+        sa.Column("message_id", sa.LargeBinary(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("header", sa.LargeBinary(), nullable=False),
+        sa.Column("header_sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("seal", sa.LargeBinary(), nullable=False),
+        sa.Column("ciphertext", sa.LargeBinary(), nullable=True),
+        sa.Column("content_key", sa.LargeBinary(), nullable=True),
+        sa.Column("conversation_id", sa.LargeBinary(), nullable=False),
+        sa.Column("in_reply_to", sa.LargeBinary(), nullable=True),
+        sa.Column("priority", _BIG, nullable=False),
+        sa.Column("created_ms", _BIG, nullable=False),
+        sa.Column("expires_ms", _BIG, nullable=False),
+        sa.Column("entry_index", _BIG, nullable=False),
+        sa.Column("received_ms", _BIG, nullable=False),
+        sa.Column("shared_entry", sa.LargeBinary(), nullable=False),
+        sa.Column("shared_index", _BIG, nullable=False),
+        sa.Column("shared_proof", sa.LargeBinary(), nullable=False),
+        sa.Column("shared_origin", sa.String(), nullable=False),
+        sa.Column("shared_size", _BIG, nullable=False),
+        sa.PrimaryKeyConstraint("sender", "message_id", name="pk_inbox"),
+        comment="Messages that we received, each with its sender's SHARED entry and proof.",
+    )
+    op.create_index("ix_inbox_in_reply_to", "inbox", ["in_reply_to"], unique=False)
+    op.create_index("ix_inbox_received_ms", "inbox", ["received_ms"], unique=False)
+    op.create_table(
+        "ledger_entry",
+        sa.Column("entry_index", _BIG, autoincrement=False, nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("message_id", sa.LargeBinary(), nullable=True),
+        sa.Column("entry", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("entry_index", name="pk_ledger_entry"),
+        comment="Serialised LedgerEntry messages, verbatim.",
+    )
+    op.create_index("ix_ledger_entry_message_id", "ledger_entry", ["message_id"], unique=False)
+    op.create_table(
+        "ledger_head",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("origin", sa.String(), nullable=False),
+        sa.Column("size", _BIG, nullable=False),
+        sa.Column("root", sa.LargeBinary(), nullable=False),
+        sa.Column("note", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_ledger_head"),
+        comment="The one row that sequences the ledger, moved by compare-and-swap.",
+    )
+    op.create_table(
+        "ledger_node",
+        sa.Column("position", _BIG, autoincrement=False, nullable=False),
+        sa.Column("hash", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("position", name="pk_ledger_node"),
+        comment="Hash of every complete subtree, at its post-order position.",
+    )
+    op.create_table(
+        "link",
+        sa.Column("agency", sa.String(), nullable=False),
+        sa.Column("failures", _BIG, server_default="0", nullable=False),
+        sa.Column("next_attempt_ms", _BIG, server_default="0", nullable=False),
+        sa.Column("error", sa.String(), nullable=True),
+        sa.Column("connected_ms", _BIG, nullable=True),
+        sa.Column("witnessed_size", _BIG, server_default="0", nullable=False),
+        sa.PrimaryKeyConstraint("agency", name="pk_link"),
+        comment="How the link to each peer stands, and the size of our ledger that it cosigned.",
+    )
+    op.create_table(
+        "peer",
+        sa.Column("agency", sa.String(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("card_sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("changed_ms", _BIG, nullable=False),
+        sa.CheckConstraint("state in ('trusted', 'quarantined', 'revoked')", name="ck_peer_state"),
+        sa.PrimaryKeyConstraint("agency", name="pk_peer"),
+        comment="Agencies whose card an operator pinned.",
+    )
+    op.create_table(
+        "refusal",
+        sa.Column("sender", sa.String(), nullable=False),
+        sa.Column("message_id", sa.LargeBinary(), nullable=False),
+        sa.Column("header_sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("code", sa.String(), nullable=False),
+        sa.Column("refused_ms", _BIG, nullable=False),
+        sa.Column("entry_index", _BIG, nullable=False),
+        sa.PrimaryKeyConstraint("sender", "message_id", "header_sha256", "code", name="pk_refusal"),
+        comment="Messages that we refused, so that a resend adds nothing to the ledger.",
+    )
+    op.create_table(
+        "sent",
+        sa.Column("message_id", sa.LargeBinary(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("header", sa.LargeBinary(), nullable=False),
+        sa.Column("header_sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("seal", sa.LargeBinary(), nullable=False),
+        sa.Column("ciphertext", sa.LargeBinary(), nullable=True),
+        sa.Column("content_key", sa.LargeBinary(), nullable=True),
+        sa.Column("conversation_id", sa.LargeBinary(), nullable=False),
+        sa.Column("in_reply_to", sa.LargeBinary(), nullable=True),
+        sa.Column("priority", _BIG, nullable=False),
+        sa.Column("created_ms", _BIG, nullable=False),
+        sa.Column("expires_ms", _BIG, nullable=False),
+        sa.Column("entry_index", _BIG, nullable=False),
+        sa.PrimaryKeyConstraint("message_id", name="pk_sent"),
+        comment="Messages that we sealed.",
+    )
+    op.create_index("ix_sent_created_ms", "sent", ["created_ms"], unique=False)
+    op.create_index("ix_sent_in_reply_to", "sent", ["in_reply_to"], unique=False)
+    op.create_table(
+        "witness_head",
+        sa.Column("origin", sa.String(), nullable=False),
+        sa.Column("agency", sa.String(), nullable=False),
+        sa.Column("size", _BIG, nullable=False),
+        sa.Column("root", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("origin", name="pk_witness_head"),
+        comment="The last checkpoint of each partner's ledger that we verified and cosigned.",
+    )
+    op.create_table(
+        "outbox",
+        sa.Column("message_id", sa.LargeBinary(), nullable=False),
+        sa.Column("agency", sa.String(), nullable=False),
+        sa.Column("wrapped_key", sa.LargeBinary(), nullable=True),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("priority", _BIG, nullable=False),
+        sa.Column("expires_ms", _BIG, nullable=False),
+        sa.Column("attempts", _BIG, server_default="0", nullable=False),
+        sa.Column("next_attempt_ms", _BIG, server_default="0", nullable=False),
+        sa.Column("code", sa.String(), nullable=True),
+        sa.Column("detail", sa.String(), nullable=True),
+        sa.Column("settled_ms", _BIG, nullable=True),
+        sa.Column("receipt_entry", sa.LargeBinary(), nullable=True),
+        sa.Column("receipt_index", _BIG, nullable=True),
+        sa.Column("receipt_proof", sa.LargeBinary(), nullable=True),
+        sa.Column("receipt_origin", sa.String(), nullable=True),
+        sa.Column("receipt_size", _BIG, nullable=True),
+        sa.Column("shared_size", _BIG, nullable=True),
+        sa.CheckConstraint(
+            "state in ('queued', 'acknowledged', 'refused', 'expired', 'dead')",
+            name="ck_outbox_state",
+        ),
+        sa.ForeignKeyConstraint(["message_id"], ["sent.message_id"], name="fk_outbox_message_id"),
+        sa.PrimaryKeyConstraint("message_id", "agency", name="pk_outbox"),
+        comment="One row per recipient of each message that we sent, and its receipt.",
+    )
+    op.create_index(
+        "ix_outbox_queued",
+        "outbox",
+        ["agency", sa.literal_column("priority DESC"), "message_id"],
+        unique=False,
+        sqlite_where=sa.text("state = 'queued'"),
+        postgresql_where=sa.text("state = 'queued'"),
+    )

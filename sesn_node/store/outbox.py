@@ -1,0 +1,377 @@
+"""Messages that we sealed, and how each recipient's copy stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from sqlalchemy import and_, bindparam, func, insert, select, update
+
+from sesn_node.store.inbox import SealedRow, sealed_row, sealed_values
+from sesn_node.store.schema import outbox, sent
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection, Row
+
+
+class DeliveryState(StrEnum):
+    """How one recipient's copy stands."""
+
+    QUEUED = "queued"
+    ACKNOWLEDGED = "acknowledged"
+    REFUSED = "refused"
+    EXPIRED = "expired"
+    DEAD = "dead"
+
+    @property
+    def final(self) -> bool:
+        """Whether the node will not try again by itself; a late receipt still settles it."""
+        return self is not DeliveryState.QUEUED
+
+
+@dataclass(frozen=True, slots=True)
+class SentRow:
+    """A message that we sealed."""
+
+    message_id: bytes
+    sealed: SealedRow
+
+    def recorded_at(self, entry_index: int) -> SentRow:
+        """The same message with the index of its SHARED entry."""
+        return SentRow(self.message_id, replace(self.sealed, entry_index=entry_index))
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptRow:
+    """A recipient's receipt: its RECEIVED entry, proven in its checkpoint of `size`.
+
+    `shared_size` is the size of our checkpoint that the recipient cosigned with it.
+    """
+
+    entry: bytes
+    index: int
+    proof: bytes
+    origin: str
+    size: int
+    shared_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """One recipient's copy."""
+
+    message_id: bytes
+    agency: str
+    state: DeliveryState
+    priority: int
+    expires_ms: int
+    attempts: int
+    next_attempt_ms: int
+    code: str | None
+    detail: str | None
+    settled_ms: int | None
+    receipt: ReceiptRow | None
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A copy that is ready to leave."""
+
+    message_id: bytes
+    wrapped_key: bytes
+    header: bytes
+    seal: bytes
+    ciphertext: bytes
+    entry_index: int
+    attempts: int
+
+
+_QUEUED = DeliveryState.QUEUED.value
+_DUE = (
+    select(
+        outbox.c.message_id,
+        outbox.c.wrapped_key,
+        sent.c.header,
+        sent.c.seal,
+        sent.c.ciphertext,
+        sent.c.entry_index,
+        outbox.c.attempts,
+    )
+    .join(sent, sent.c.message_id == outbox.c.message_id)
+    .where(
+        outbox.c.agency == bindparam("agency"),
+        outbox.c.state == _QUEUED,
+        outbox.c.next_attempt_ms <= bindparam("now_ms"),
+        outbox.c.expires_ms > bindparam("now_ms"),
+    )
+    .order_by(outbox.c.priority.desc(), outbox.c.message_id)
+    .limit(bindparam("limit"))
+)
+_EXPIRED = (
+    select(outbox.c.message_id, outbox.c.agency)
+    .where(outbox.c.state == _QUEUED, outbox.c.expires_ms <= bindparam("now_ms"))
+    .order_by(outbox.c.message_id, outbox.c.agency)
+    .limit(bindparam("limit"))
+)
+_ONE = and_(
+    outbox.c.message_id == bindparam("b_message_id"), outbox.c.agency == bindparam("b_agency")
+)
+# Settling is conditional on not yet acknowledged; a late receipt settles any other state.
+_ACKNOWLEDGE = (
+    update(outbox)
+    .where(_ONE, outbox.c.state != DeliveryState.ACKNOWLEDGED.value)
+    .values(
+        state=DeliveryState.ACKNOWLEDGED.value,
+        code=None,
+        detail=None,
+        settled_ms=bindparam("b_settled_ms"),
+        receipt_entry=bindparam("b_entry"),
+        receipt_index=bindparam("b_index"),
+        receipt_proof=bindparam("b_proof"),
+        receipt_origin=bindparam("b_origin"),
+        receipt_size=bindparam("b_size"),
+        shared_size=bindparam("b_shared_size"),
+    )
+)
+_CLOSE = (
+    update(outbox)
+    .where(_ONE, outbox.c.state == _QUEUED)
+    .values(
+        state=bindparam("b_state"),
+        code=bindparam("b_code"),
+        detail=bindparam("b_detail"),
+        settled_ms=bindparam("b_settled_ms"),
+        attempts=outbox.c.attempts + bindparam("b_attempts"),
+    )
+)
+_DEFER = (
+    update(outbox)
+    .where(_ONE, outbox.c.state == _QUEUED)
+    .values(
+        attempts=outbox.c.attempts + 1,
+        next_attempt_ms=bindparam("b_next_attempt_ms"),
+        code=bindparam("b_code"),
+        detail=bindparam("b_detail"),
+    )
+)
+_STATES = select(outbox.c.message_id, outbox.c.state).where(
+    outbox.c.agency == bindparam("agency"),
+    outbox.c.message_id.in_(bindparam("message_ids", expanding=True)),
+)
+
+
+class OutboxTable:
+    """Sent messages and their copies, as one transaction sees them."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def add(self, message: SentRow, copies: Sequence[tuple[str, bytes]]) -> None:
+        """Store a sealed message and queue a copy for each (agency, wrapped key)."""
+        self._connection.execute(
+            insert(sent), {"message_id": message.message_id, **sealed_values(message.sealed)}
+        )
+        self._connection.execute(
+            insert(outbox),
+            [
+                {
+                    "message_id": message.message_id,
+                    "agency": agency,
+                    "wrapped_key": wrapped_key,
+                    "state": _QUEUED,
+                    "priority": message.sealed.priority,
+                    "expires_ms": message.sealed.expires_ms,
+                }
+                for agency, wrapped_key in copies
+            ],
+        )
+
+    def due(self, agency: str, now_ms: int, limit: int) -> list[Due]:
+        """Return copies that may leave now, the most urgent first, then the oldest."""
+        rows = self._connection.execute(_DUE, {"agency": agency, "now_ms": now_ms, "limit": limit})
+        return [Due(*row) for row in rows]
+
+    def expired(self, now_ms: int, limit: int) -> list[tuple[bytes, str]]:
+        """Return queued copies (message id, agency) whose message has expired."""
+        rows = self._connection.execute(_EXPIRED, {"now_ms": now_ms, "limit": limit})
+        return [(row.message_id, row.agency) for row in rows]
+
+    def states(self, agency: str, message_ids: Sequence[bytes]) -> dict[bytes, DeliveryState]:
+        """Say how an agency's copies of these messages stand."""
+        rows = self._connection.execute(_STATES, {"agency": agency, "message_ids": message_ids})
+        return {row.message_id: DeliveryState(row.state) for row in rows}
+
+    def acknowledge(
+        self, agency: str, receipts: Sequence[tuple[bytes, ReceiptRow]], settled_ms: int
+    ) -> None:
+        """Store the receipts of copies that are not acknowledged yet."""
+        if not receipts:
+            return
+        self._connection.execute(
+            _ACKNOWLEDGE,
+            [
+                {
+                    "b_message_id": message_id,
+                    "b_agency": agency,
+                    "b_settled_ms": settled_ms,
+                    "b_entry": receipt.entry,
+                    "b_index": receipt.index,
+                    "b_proof": receipt.proof,
+                    "b_origin": receipt.origin,
+                    "b_size": receipt.size,
+                    "b_shared_size": receipt.shared_size,
+                }
+                for message_id, receipt in receipts
+            ],
+        )
+
+    def close(  # noqa: PLR0913 - one argument per column
+        self,
+        message_id: bytes,
+        agency: str,
+        *,
+        state: DeliveryState,
+        code: str,
+        detail: str | None,
+        settled_ms: int,
+    ) -> None:
+        """End a queued copy without a receipt."""
+        self._connection.execute(
+            _CLOSE,
+            {
+                "b_message_id": message_id,
+                "b_agency": agency,
+                "b_state": state.value,
+                "b_code": code,
+                "b_detail": detail,
+                "b_settled_ms": settled_ms,
+                "b_attempts": int(state is DeliveryState.REFUSED),
+            },
+        )
+
+    def defer(
+        self, message_id: bytes, agency: str, *, until_ms: int, code: str, detail: str | None
+    ) -> None:
+        """Count a failed attempt and say when to try again."""
+        self._connection.execute(
+            _DEFER,
+            {
+                "b_message_id": message_id,
+                "b_agency": agency,
+                "b_next_attempt_ms": until_ms,
+                "b_code": code,
+                "b_detail": detail,
+            },
+        )
+
+    def end_deferral(self, agency: str) -> None:
+        """Make every queued copy of an agency due at once."""
+        self._connection.execute(
+            update(outbox)
+            .where(
+                outbox.c.agency == agency,
+                outbox.c.state == _QUEUED,
+                outbox.c.next_attempt_ms > 0,
+            )
+            .values(next_attempt_ms=0)
+        )
+
+    def queued_for(self, agency: str) -> list[bytes]:
+        """Return the ids of all copies queued for an agency."""
+        rows = self._connection.execute(
+            select(outbox.c.message_id).where(outbox.c.agency == agency, outbox.c.state == _QUEUED)
+        )
+        return [row.message_id for row in rows]
+
+    def message(self, message_id: bytes) -> SentRow | None:
+        """Return a message that we sealed."""
+        row = self._connection.execute(
+            select(sent).where(sent.c.message_id == message_id)
+        ).one_or_none()
+        return None if row is None else SentRow(row.message_id, sealed_row(row))
+
+    def replies(self, message_id: bytes) -> list[SentRow]:
+        """Return the messages that we sent in answer to this one."""
+        rows = self._connection.execute(
+            select(sent).where(sent.c.in_reply_to == message_id).order_by(sent.c.created_ms)
+        )
+        return [SentRow(row.message_id, sealed_row(row)) for row in rows]
+
+    def newest(self, limit: int) -> list[SentRow]:
+        """Return the messages that we sealed last, newest first."""
+        rows = self._connection.execute(
+            select(sent).order_by(sent.c.created_ms.desc(), sent.c.message_id.desc()).limit(limit)
+        )
+        return [SentRow(row.message_id, sealed_row(row)) for row in rows]
+
+    def copies(self, message_id: bytes) -> list[OutboxRow]:
+        """Return the copies of a message, by agency."""
+        rows = self._connection.execute(
+            select(outbox).where(outbox.c.message_id == message_id).order_by(outbox.c.agency)
+        )
+        return [_outbox_row(row) for row in rows]
+
+    def pending(self, limit: int) -> list[OutboxRow]:
+        """Return the copies that are queued or ended without a receipt, the most urgent first."""
+        rows = self._connection.execute(
+            select(outbox)
+            .where(outbox.c.state != DeliveryState.ACKNOWLEDGED.value)
+            .order_by(outbox.c.priority.desc(), outbox.c.message_id, outbox.c.agency)
+            .limit(limit)
+        )
+        return [_outbox_row(row) for row in rows]
+
+    def counts(self) -> dict[DeliveryState, int]:
+        """Count the copies in each state."""
+        rows = self._connection.execute(
+            select(outbox.c.state, func.count()).group_by(outbox.c.state)
+        )
+        return {DeliveryState(state): count for state, count in rows}
+
+    def backlog(self, now_ms: int) -> dict[str, int]:
+        """Count the queued, unexpired copies of each agency."""
+        rows = self._connection.execute(
+            select(outbox.c.agency, func.count())
+            .where(outbox.c.state == _QUEUED, outbox.c.expires_ms > now_ms)
+            .group_by(outbox.c.agency)
+        )
+        return dict(row._tuple() for row in rows)  # noqa: SLF001 - SQLAlchemy's public name
+
+    def every(self) -> list[OutboxRow]:
+        """Return all copies; for verification."""
+        rows = self._connection.execute(
+            select(outbox).order_by(outbox.c.message_id, outbox.c.agency)
+        )
+        return [_outbox_row(row) for row in rows]
+
+
+def _outbox_row(row: Row[tuple[object, ...]]) -> OutboxRow:
+    column = row._mapping  # noqa: SLF001 - SQLAlchemy's public name for it
+    receipt = None
+    if column["receipt_entry"] is not None:
+        receipt = ReceiptRow(
+            entry=column["receipt_entry"],
+            index=column["receipt_index"],
+            proof=column["receipt_proof"],
+            origin=column["receipt_origin"],
+            size=column["receipt_size"],
+            shared_size=column["shared_size"],
+        )
+    return OutboxRow(
+        message_id=column["message_id"],
+        agency=column["agency"],
+        state=DeliveryState(column["state"]),
+        priority=column["priority"],
+        expires_ms=column["expires_ms"],
+        attempts=column["attempts"],
+        next_attempt_ms=column["next_attempt_ms"],
+        code=column["code"],
+        detail=column["detail"],
+        settled_ms=column["settled_ms"],
+        receipt=receipt,
+    )

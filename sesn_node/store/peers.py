@@ -1,0 +1,168 @@
+"""Cards, the peers whose card was pinned, and the state of the links to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from sesn_node.store.schema import card, directory, link, peer
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class CardRow:
+    """A sealed card, and when we took it."""
+
+    sealed: bytes
+    taken_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class PeerRow:
+    """A pinned agency with its newest card: `state` is `trusted` or `revoked`."""
+
+    agency: str
+    state: str
+    changed_ms: int
+    card: CardRow
+
+
+@dataclass(frozen=True, slots=True)
+class LinkRow:
+    """How the link to a peer stands.
+
+    `witnessed_size` is the size of our ledger that the peer last cosigned, as far as we know.
+    """
+
+    agency: str
+    failures: int = 0
+    next_attempt_ms: int = 0
+    error: str | None = None
+    connected_ms: int | None = None
+    witnessed_size: int = 0
+
+
+_VERSION = select(directory.c.version)
+_LINK = select(link).where(link.c.agency == bindparam("agency"))
+_SET_WITNESSED = (
+    update(link)
+    .where(link.c.agency == bindparam("b_agency"))
+    .values(witnessed_size=bindparam("b_size"))
+)
+
+
+class PeerTable:
+    """Cards and peers as one transaction sees them."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def version(self) -> int:
+        """Return the version of the directory; every change of trust moves it."""
+        return int(self._connection.execute(_VERSION).scalar_one())
+
+    def own_card(self) -> CardRow:
+        """Return our newest card."""
+        row = self._connection.execute(
+            select(card.c.sealed, card.c.taken_ms).join(
+                directory, directory.c.own_card_sha256 == card.c.sha256
+            )
+        ).one()
+        return CardRow(*row)
+
+    def open(self, own_card_sha256: bytes) -> None:
+        """Start the directory with our own first card."""
+        self._connection.execute(
+            insert(directory).values(id=1, version=1, own_card_sha256=own_card_sha256)
+        )
+
+    def set_own_card(self, own_card_sha256: bytes) -> None:
+        """Make a stored card our newest one and move the version."""
+        self._connection.execute(
+            update(directory).values(
+                own_card_sha256=own_card_sha256, version=directory.c.version + 1
+            )
+        )
+
+    def add_card(
+        self, *, agency: str, sha256: bytes, sequence: int, sealed: bytes, taken_ms: int
+    ) -> None:
+        """Keep a card; one that is kept already stays as it is."""
+        self._connection.execute(
+            upsert(card)
+            .values(
+                agency=agency, sha256=sha256, sequence=sequence, sealed=sealed, taken_ms=taken_ms
+            )
+            .on_conflict_do_nothing()
+        )
+
+    def set_peer(self, *, agency: str, state: str, card_sha256: bytes, changed_ms: int) -> None:
+        """Pin, update or revoke a peer and move the version."""
+        values = {"state": state, "card_sha256": card_sha256, "changed_ms": changed_ms}
+        self._connection.execute(
+            upsert(peer)
+            .values(agency=agency, **values)
+            .on_conflict_do_update(index_elements=["agency"], set_=values)
+        )
+        self._connection.execute(upsert(link).values(agency=agency).on_conflict_do_nothing())
+        self._connection.execute(update(directory).values(version=directory.c.version + 1))
+
+    def peers(self) -> list[PeerRow]:
+        """Return every pinned agency with its newest card."""
+        rows = self._connection.execute(
+            select(peer.c.agency, peer.c.state, peer.c.changed_ms, card.c.sealed, card.c.taken_ms)
+            .join(
+                card,
+                (card.c.agency == peer.c.agency) & (card.c.sha256 == peer.c.card_sha256),
+            )
+            .order_by(peer.c.agency)
+        )
+        return [
+            PeerRow(row.agency, row.state, row.changed_ms, CardRow(row.sealed, row.taken_ms))
+            for row in rows
+        ]
+
+    def cards(self, agency: str) -> list[CardRow]:
+        """Return every card that we took of an agency, oldest first."""
+        rows = self._connection.execute(
+            select(card.c.sealed, card.c.taken_ms)
+            .where(card.c.agency == agency)
+            .order_by(card.c.sequence)
+        )
+        return [CardRow(*row) for row in rows]
+
+    def link(self, agency: str) -> LinkRow:
+        """Say how the link to a peer stands."""
+        row = self._connection.execute(_LINK, {"agency": agency}).one_or_none()
+        return LinkRow(agency) if row is None else LinkRow(*row)
+
+    def links(self) -> list[LinkRow]:
+        """Say how all links stand."""
+        return [LinkRow(*row) for row in self._connection.execute(select(link))]
+
+    def link_up(self, agency: str, now_ms: int) -> None:
+        """Note that a peer was reached; its back-off ends."""
+        self._connection.execute(
+            update(link)
+            .where(link.c.agency == agency)
+            .values(failures=0, next_attempt_ms=0, error=None, connected_ms=now_ms)
+        )
+
+    def link_down(self, agency: str, *, failures: int, next_attempt_ms: int, error: str) -> None:
+        """Note that a peer could not be reached, and when we try again."""
+        self._connection.execute(
+            update(link)
+            .where(link.c.agency == agency)
+            .values(failures=failures, next_attempt_ms=next_attempt_ms, error=error)
+        )
+
+    def set_witnessed(self, agency: str, size: int) -> None:
+        """Note the size of our ledger that a peer cosigned."""
+        self._connection.execute(_SET_WITNESSED, {"b_agency": agency, "b_size": size})

@@ -1,0 +1,249 @@
+"""The tables, in SQLAlchemy Core.
+
+Times are Unix milliseconds. Hashes and ids are raw bytes. Tables named in `APPEND_ONLY` refuse
+UPDATE and DELETE by trigger, so that not even a fault in this program rewrites the history.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite gives a table its fast row id only under the type name INTEGER.
+_BIG = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _bytes(name: str, *, null: bool = False) -> Column[bytes]:
+    return Column(name, LargeBinary, nullable=null)
+
+
+def _int(name: str, *, null: bool = False, default: str | None = None) -> Column[int]:
+    return Column(name, _BIG, nullable=null, server_default=default)
+
+
+def _text(name: str, *, null: bool = False) -> Column[str]:
+    return Column(name, String, nullable=null)
+
+
+def _sealed_columns() -> tuple[Column[bytes] | Column[int] | Column[str], ...]:
+    """Columns of a sealed message, sent or received.
+
+    `ciphertext` and `content_key` become NULL when the content is erased; header, seal and
+    digests stay, so that every proof still verifies.
+    """
+    return (
+        _text("kind"),
+        _bytes("header"),
+        _bytes("header_sha256"),
+        _bytes("seal"),
+        _bytes("ciphertext", null=True),
+        _bytes("content_key", null=True),
+        _bytes("conversation_id"),
+        _bytes("in_reply_to", null=True),
+        _int("priority"),
+        _int("created_ms"),
+        _int("expires_ms"),
+        _int("entry_index"),
+    )
+
+
+ledger_entry = Table(
+    "ledger_entry",
+    metadata,
+    Column("entry_index", _BIG, primary_key=True, autoincrement=False),
+    _text("kind"),
+    _bytes("message_id", null=True),
+    _bytes("entry"),
+    Index("ix_ledger_entry_message_id", "message_id"),
+    comment="Serialised LedgerEntry messages, verbatim.",
+)
+
+ledger_node = Table(
+    "ledger_node",
+    metadata,
+    Column("position", _BIG, primary_key=True, autoincrement=False),
+    _bytes("hash"),
+    comment="Hash of every complete subtree, at its post-order position.",
+)
+
+ledger_head = Table(
+    "ledger_head",
+    metadata,
+    Column("id", Integer, CheckConstraint("id = 1", name="single"), primary_key=True),
+    _text("origin"),
+    _int("size"),
+    _bytes("root"),
+    _bytes("note"),
+    comment="The one row that sequences the ledger, moved by compare-and-swap.",
+)
+
+checkpoint = Table(
+    "checkpoint",
+    metadata,
+    Column("origin", String, primary_key=True),
+    Column("size", _BIG, primary_key=True, autoincrement=False),
+    Column("root", LargeBinary, primary_key=True),
+    _bytes("note"),
+    comment="Checkpoints, ours and partners', that receipts or cosignatures refer to.",
+)
+
+cosignature = Table(
+    "cosignature",
+    metadata,
+    Column("origin", String, primary_key=True),
+    Column("size", _BIG, primary_key=True, autoincrement=False),
+    Column("agency", String, primary_key=True),
+    _int("time_s"),
+    _bytes("lines"),
+    comment="Who cosigned what: note signature lines of type 0x04 and 0x06.",
+)
+
+witness_head = Table(
+    "witness_head",
+    metadata,
+    Column("origin", String, primary_key=True),
+    _text("agency"),
+    _int("size"),
+    _bytes("root"),
+    comment="The last checkpoint of each partner's ledger that we verified and cosigned.",
+)
+
+sent = Table(
+    "sent",
+    metadata,
+    Column("message_id", LargeBinary, primary_key=True),
+    *_sealed_columns(),
+    Index("ix_sent_created_ms", "created_ms"),
+    Index("ix_sent_in_reply_to", "in_reply_to"),
+    comment="Messages that we sealed.",
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("message_id", LargeBinary, primary_key=True),
+    Column("agency", String, primary_key=True),
+    _bytes("wrapped_key", null=True),
+    _text("state"),
+    _int("priority"),
+    _int("expires_ms"),
+    _int("attempts", default="0"),
+    _int("next_attempt_ms", default="0"),
+    _text("code", null=True),
+    _text("detail", null=True),
+    _int("settled_ms", null=True),
+    _bytes("receipt_entry", null=True),
+    _int("receipt_index", null=True),
+    _bytes("receipt_proof", null=True),
+    _text("receipt_origin", null=True),
+    _int("receipt_size", null=True),
+    _int("shared_size", null=True),
+    ForeignKeyConstraint(["message_id"], ["sent.message_id"]),
+    CheckConstraint(
+        "state in ('queued', 'acknowledged', 'refused', 'expired', 'dead')", name="state"
+    ),
+    comment="One row per recipient of each message that we sent, and its receipt.",
+)
+# Only queued rows: the index stays as small as the backlog, whatever the history.
+Index(
+    "ix_outbox_queued",
+    outbox.c.agency,
+    outbox.c.priority.desc(),
+    outbox.c.message_id,
+    sqlite_where=outbox.c.state == "queued",
+    postgresql_where=outbox.c.state == "queued",
+)
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("sender", String, primary_key=True),
+    Column("message_id", LargeBinary, primary_key=True),
+    *_sealed_columns(),
+    _int("received_ms"),
+    _bytes("shared_entry"),
+    _int("shared_index"),
+    _bytes("shared_proof"),
+    _text("shared_origin"),
+    _int("shared_size"),
+    Index("ix_inbox_received_ms", "received_ms"),
+    Index("ix_inbox_in_reply_to", "in_reply_to"),
+    comment="Messages that we received, each with its sender's SHARED entry and proof.",
+)
+
+refusal = Table(
+    "refusal",
+    metadata,
+    Column("sender", String, primary_key=True),
+    Column("message_id", LargeBinary, primary_key=True),
+    Column("header_sha256", LargeBinary, primary_key=True),
+    Column("code", String, primary_key=True),
+    _int("refused_ms"),
+    _int("entry_index"),
+    comment="Messages that we refused, so that a resend adds nothing to the ledger.",
+)
+
+card = Table(
+    "card",
+    metadata,
+    Column("agency", String, primary_key=True),
+    Column("sha256", LargeBinary, primary_key=True),
+    _int("sequence"),
+    _bytes("sealed"),
+    _int("taken_ms"),
+    comment="Every card that we ever took, our own included.",
+)
+
+peer = Table(
+    "peer",
+    metadata,
+    Column("agency", String, primary_key=True),
+    _text("state"),
+    _bytes("card_sha256"),
+    _int("changed_ms"),
+    CheckConstraint("state in ('trusted', 'quarantined', 'revoked')", name="state"),
+    comment="Agencies whose card an operator pinned.",
+)
+
+directory = Table(
+    "directory",
+    metadata,
+    Column("id", Integer, CheckConstraint("id = 1", name="single"), primary_key=True),
+    _int("version"),
+    _bytes("own_card_sha256"),
+    comment="Version of the peer directory: every change of trust moves it.",
+)
+
+link = Table(
+    "link",
+    metadata,
+    Column("agency", String, primary_key=True),
+    _int("failures", default="0"),
+    _int("next_attempt_ms", default="0"),
+    _text("error", null=True),
+    _int("connected_ms", null=True),
+    _int("witnessed_size", default="0"),
+    comment="How the link to each peer stands, and the size of our ledger that it cosigned.",
+)
+
+APPEND_ONLY = (ledger_entry, ledger_node, checkpoint, cosignature, card, refusal)
+"""Tables whose rows are never changed and never deleted."""

@@ -1,0 +1,131 @@
+"""Partners' ledgers as we witnessed them, and who cosigned which checkpoint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from sesn_node.errors import ConflictError
+from sesn_node.store.schema import checkpoint, cosignature, witness_head
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class WitnessRow:
+    """The last checkpoint of a partner's ledger that we verified."""
+
+    origin: str
+    agency: str
+    size: int
+    root: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CosignatureRow:
+    """One agency's cosignature lines (0x04 and 0x06) over a checkpoint."""
+
+    origin: str
+    size: int
+    agency: str
+    time_s: int
+    lines: bytes
+
+
+class WitnessTable:
+    """Witnessed ledgers as one transaction sees them."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def head(self, origin: str) -> WitnessRow | None:
+        """Return the last checkpoint of an origin that we verified."""
+        row = self._connection.execute(
+            select(witness_head).where(witness_head.c.origin == origin)
+        ).one_or_none()
+        return None if row is None else WitnessRow(*row)
+
+    def heads(self) -> list[WitnessRow]:
+        """Return the last verified checkpoint of every origin."""
+        return [WitnessRow(*row) for row in self._connection.execute(select(witness_head))]
+
+    def advance(self, old: WitnessRow | None, new: WitnessRow) -> None:
+        """Move an origin from `old` to `new`.
+
+        Raises:
+            ConflictError: The row is not `old`: verify again, from what is recorded now.
+        """
+        if old is None:
+            added = self._connection.execute(
+                upsert(witness_head)
+                .values(origin=new.origin, agency=new.agency, size=new.size, root=new.root)
+                .on_conflict_do_nothing()
+            ).rowcount
+        else:
+            added = self._connection.execute(
+                update(witness_head)
+                .where(
+                    witness_head.c.origin == old.origin,
+                    witness_head.c.size == old.size,
+                    witness_head.c.root == old.root,
+                )
+                .values(size=new.size, root=new.root)
+            ).rowcount
+        if added != 1:
+            raise ConflictError(f"the witnessed checkpoint of {new.origin} moved meanwhile")
+
+    def keep_checkpoint(self, *, origin: str, size: int, root: bytes, note: bytes) -> None:
+        """Keep a signed checkpoint; one of the same size and root is kept already."""
+        self._connection.execute(
+            upsert(checkpoint)
+            .values(origin=origin, size=size, root=root, note=note)
+            .on_conflict_do_nothing()
+        )
+
+    def checkpoint(self, origin: str, size: int) -> bytes | None:
+        """Return the signed note of a kept checkpoint."""
+        return self._connection.execute(
+            select(checkpoint.c.note).where(
+                checkpoint.c.origin == origin, checkpoint.c.size == size
+            )
+        ).scalar()
+
+    def keep_cosignature(self, row: CosignatureRow) -> None:
+        """Keep an agency's first cosignature over a checkpoint."""
+        self._connection.execute(
+            upsert(cosignature)
+            .values(
+                origin=row.origin,
+                size=row.size,
+                agency=row.agency,
+                time_s=row.time_s,
+                lines=row.lines,
+            )
+            .on_conflict_do_nothing()
+        )
+
+    def cosignature(self, origin: str, size: int, agency: str) -> CosignatureRow | None:
+        """Return an agency's cosignature over a checkpoint."""
+        row = self._connection.execute(
+            select(cosignature).where(
+                cosignature.c.origin == origin,
+                cosignature.c.size == size,
+                cosignature.c.agency == agency,
+            )
+        ).one_or_none()
+        return None if row is None else CosignatureRow(*row)
+
+    def cosignatures(self, origin: str) -> list[CosignatureRow]:
+        """Return all cosignatures over an origin's checkpoints, by size."""
+        rows = self._connection.execute(
+            select(cosignature)
+            .where(cosignature.c.origin == origin)
+            .order_by(cosignature.c.size, cosignature.c.agency)
+        )
+        return [CosignatureRow(*row) for row in rows]

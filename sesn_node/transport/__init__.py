@@ -1,0 +1,15 @@
+"""gRPC over mutual TLS 1.3: the server, the links to partners, and the running node.
+
+The only package that imports grpc. It turns calls into use cases and errors into statuses; it
+decides nothing about messages.
+"""
+
+from __future__ import annotations
+
+import os
+
+# grpcio still accepts TLS 1.2 and has no option against it. All our keys are P-256, so a list
+# that holds nothing but an RSA suite leaves TLS 1.2 without a usable one; the suites of TLS 1.3
+# are not affected by it. Read by the core when it is loaded, hence here, before any import of
+# grpc. `admission` checks the version of every connection besides.
+os.environ["GRPC_SSL_CIPHER_SUITES"] = "ECDHE-RSA-AES256-GCM-SHA384"

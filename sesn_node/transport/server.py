@@ -1,0 +1,147 @@
+"""The Exchange service: calls in, use cases, answers out."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import grpc
+import grpc.aio
+from grpc_health.v1 import health, health_pb2_grpc
+from grpc_health.v1.health_pb2 import DESCRIPTOR as HEALTH
+from grpc_reflection.v1alpha import reflection
+
+from sesn_node.errors import (
+    ConflictError,
+    MalformedError,
+    PeerUnavailable,
+    PolicyError,
+    SesnError,
+    StorageError,
+    VerificationError,
+)
+from sesn_node.exchange.peers import take_card
+from sesn_node.exchange.witness import add_checkpoint, cosigned_checkpoint
+from sesn_node.telemetry import get_logger
+from sesn_node.transport.tls import SERVER_OPTIONS
+from sesn_node.wire._pb import exchange_pb2 as pb
+from sesn_node.wire._pb import exchange_pb2_grpc as rpc
+from sesn_node.wire._pb.card_pb2 import SealedCard
+from sesn_node.wire.batches import answer_to_pb, batch_from_pb, witness_answer_to_pb
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from sesn_node.domain.ids import AgencyId
+    from sesn_node.exchange.office import Office
+    from sesn_node.exchange.receive import Receiver
+    from sesn_node.transport.admission import Admission
+
+    Context = grpc.aio.ServicerContext[Any, Any]
+
+_log = get_logger(__name__)
+
+SERVICE = "sesn.v1.Exchange"
+
+_STATUSES: tuple[tuple[type[SesnError], grpc.StatusCode], ...] = (
+    (MalformedError, grpc.StatusCode.INVALID_ARGUMENT),
+    (VerificationError, grpc.StatusCode.FAILED_PRECONDITION),
+    (PolicyError, grpc.StatusCode.PERMISSION_DENIED),
+    (ConflictError, grpc.StatusCode.ABORTED),
+    (PeerUnavailable, grpc.StatusCode.UNAVAILABLE),
+    (StorageError, grpc.StatusCode.UNAVAILABLE),
+)
+"""The one table from errors to gRPC statuses."""
+
+
+class ExchangeService(rpc.ExchangeServicer):
+    """Answers partners. `greeted` is told of every partner that presents itself."""
+
+    def __init__(
+        self,
+        office: Office,
+        receiver: Receiver,
+        admission: Admission,
+        greeted: Callable[[AgencyId], None],
+    ) -> None:
+        self._office = office
+        self._receiver = receiver
+        self._admission = admission
+        self._greeted = greeted
+
+    async def GetCard(  # noqa: N802 - the name is the protocol's
+        self, request: pb.GetCardRequest, context: Context
+    ) -> pb.GetCardResponse:
+        """Swap cards. Whoever does so can reach us, so what waits for it may go now."""
+        caller = self._admission.caller(context)
+        try:
+            if request.HasField("card"):
+                sealed = request.card.SerializeToString(deterministic=True)
+                if await asyncio.to_thread(take_card, self._office, caller, sealed):
+                    _log.info("card-taken", peer=caller)
+            own = (await asyncio.to_thread(self._office.directory)).own
+        except SesnError as error:
+            await _abort(context, caller, error)
+        self._greeted(caller)
+        return pb.GetCardResponse(card=SealedCard.FromString(own.sealed))
+
+    async def Deliver(  # noqa: N802 - the name is the protocol's
+        self, request_iterator: AsyncIterator[pb.DeliverRequest], context: Context
+    ) -> AsyncIterator[pb.DeliverResponse]:
+        """Take batches, one answer each, in order."""
+        caller = self._admission.caller(context)
+        previous = b""
+        async for request in request_iterator:
+            try:
+                batch = batch_from_pb(request)
+                answer = await asyncio.to_thread(self._receiver.receive, caller, batch, previous)
+            except SesnError as error:
+                await _abort(context, caller, error)
+            previous = answer.add_checkpoint
+            yield answer_to_pb(answer)
+
+    async def AddCheckpoint(  # noqa: N802 - the name is the protocol's
+        self, request: pb.AddCheckpointRequest, context: Context
+    ) -> pb.AddCheckpointResponse:
+        """Witness a checkpoint of any ledger that we know."""
+        caller = self._admission.caller(context)
+        try:
+            answer = await asyncio.to_thread(add_checkpoint, self._office, request.body)
+        except SesnError as error:
+            await _abort(context, caller, error)
+        return pb.AddCheckpointResponse(answer=witness_answer_to_pb(answer))
+
+    async def GetCheckpoint(  # noqa: N802 - the name is the protocol's
+        self, request: pb.GetCheckpointRequest, context: Context
+    ) -> pb.GetCheckpointResponse:
+        """Show the last checkpoint of a ledger that we cosigned."""
+        caller = self._admission.caller(context)
+        try:
+            note = await asyncio.to_thread(cosigned_checkpoint, self._office, request.origin)
+        except SesnError as error:
+            await _abort(context, caller, error)
+        return pb.GetCheckpointResponse(checkpoint=note)
+
+
+async def _abort(context: Context, caller: AgencyId, error: SesnError) -> NoReturn:
+    status = next(
+        (status for kind, status in _STATUSES if isinstance(error, kind)),
+        grpc.StatusCode.INTERNAL,
+    )
+    _log.warning("call-failed", peer=caller, code=error.code, detail=str(error))
+    # The code is the partner's business, our paths and disks are not.
+    detail = "this node has a fault" if isinstance(error, StorageError) else str(error)
+    await context.abort(status, f"{error.code}: {detail}")
+    raise error
+
+
+def build_server(service: ExchangeService, admission: Admission) -> grpc.aio.Server:
+    """Build the server with the Exchange, health and reflection services."""
+    server = grpc.aio.server(interceptors=[admission], options=SERVER_OPTIONS)
+    rpc.add_ExchangeServicer_to_server(service, server)
+    health_service = health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(health_service, server)
+    reflection.enable_server_reflection(
+        (SERVICE, HEALTH.services_by_name["Health"].full_name, reflection.SERVICE_NAME), server
+    )
+    return server

@@ -1,0 +1,99 @@
+"""Credentials of both ends of a connection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import grpc
+
+from sesn_node.trust.certificates import certificate_pem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sesn_node.domain.ids import AgencyId
+
+MAX_MESSAGE_BYTES = 6 * 1024 * 1024
+"""A batch of 4 MiB, with room for its proofs and framing."""
+
+_KEEPALIVE_MS = 20_000
+_KEEPALIVE_TIMEOUT_MS = 10_000
+
+_COMMON_OPTIONS: tuple[tuple[str, int | str], ...] = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    # A cut that sends no FIN, as behind a firewall, is noticed within half a minute.
+    ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
+    ("grpc.keepalive_timeout_ms", _KEEPALIVE_TIMEOUT_MS),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_pings_without_data", 0),
+)
+
+SERVER_OPTIONS = (
+    *_COMMON_OPTIONS,
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", _KEEPALIVE_MS // 2),
+    # Two nodes that share a port by mistake would take turns answering.
+    ("grpc.so_reuseport", 0),
+    ("grpc.max_concurrent_streams", 64),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TlsIdentity:
+    """Our leaf and its private key, as PEM."""
+
+    leaf_pem: bytes
+    key_pem: bytes = field(repr=False)
+
+
+def channel_options(agency: AgencyId) -> tuple[tuple[str, int | str], ...]:
+    """Return the options of a channel to one partner.
+
+    grpcio ignores URI names in certificates, so it compares the DNS name that the leaf carries
+    beside the agency's URI.
+    """
+    return (
+        *_COMMON_OPTIONS,
+        ("grpc.ssl_target_name_override", f"{agency}.sesn.internal"),
+        # Our own back-off decides when to dial; a shared connection pool has one of its own.
+        ("grpc.use_local_subchannel_pool", 1),
+        ("grpc.enable_retries", 0),
+        # A proxy named in the environment is not where a partner is.
+        ("grpc.enable_http_proxy", 0),
+    )
+
+
+def channel_credentials(identity: TlsIdentity, root_der: bytes) -> grpc.ChannelCredentials:
+    """Trust one partner's root, and nobody else's, on a channel to it."""
+    return grpc.ssl_channel_credentials(
+        root_certificates=certificate_pem(root_der),
+        private_key=identity.key_pem,
+        certificate_chain=identity.leaf_pem,
+    )
+
+
+def server_credentials(
+    identity: Callable[[], TlsIdentity], roots: Callable[[], tuple[bytes, ...]]
+) -> grpc.ServerCredentials:
+    """Trust the union of the partners' roots, asked anew at every handshake.
+
+    Which partner a caller is, `admission` decides under that partner's own root.
+
+    Args:
+        identity: Our leaf and key.
+        roots: Root certificates of all trusted partners, DER.
+    """
+
+    def configuration() -> grpc.ServerCertificateConfiguration:
+        own = identity()
+        # With no partner yet, our own root would let nobody in but ourselves; an empty list
+        # would mean no client certificate is asked for.
+        trusted = b"".join(certificate_pem(root) for root in roots()) or own.leaf_pem
+        return grpc.ssl_server_certificate_configuration(
+            [(own.key_pem, own.leaf_pem)], root_certificates=trusted
+        )
+
+    return grpc.dynamic_ssl_server_credentials(
+        configuration(), configuration, require_client_authentication=True
+    )

@@ -1,0 +1,165 @@
+"""Settings: strict reading, helpful errors, faithful writing, and documented examples."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sesn_node.config import SECTIONS, Agency, Config, Contact, Limits, Node, load, render
+from sesn_node.domain.cards import Role
+from sesn_node.domain.ids import AgencyId
+from sesn_node.errors import ConfigError
+from sesn_node.settings import name, settings
+
+EXAMPLES = Path(__file__).resolve().parents[3] / "configs"
+AGENCY = '[agency]\nid = "nl.customs"\nname = "Customs"\ncountry = "NL"\nrole = "customs"\n'
+
+
+def _agency() -> Agency:
+    return Agency(id=AgencyId("nl.customs"), name="Customs", country="NL", role=Role.CUSTOMS)
+
+
+def _load(folder: Path, text: str) -> Config:
+    path = folder / "node.toml"
+    path.write_text(text, encoding="utf-8")
+    return load(path)
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.toml")), ids=lambda path: path.name)
+def test_examples_load(path: Path) -> None:
+    """Every example in configs/ is a valid settings file."""
+    assert load(path).home == EXAMPLES
+
+
+def test_full_example_is_what_init_writes() -> None:
+    """configs/node.toml has every key with its documentation, as `render` writes it."""
+    path = EXAMPLES / "node.toml"
+    assert path.read_text(encoding="utf-8") == render(load(path))
+
+
+def test_every_key_is_documented() -> None:
+    """In configs/node.toml, each key of each section stands under a comment."""
+    lines = (EXAMPLES / "node.toml").read_text(encoding="utf-8").splitlines()
+    for section in SECTIONS:
+        start = lines.index(f"[{name(section)}]")
+        for key, setting in settings(section).items():
+            place = next(i for i in range(start, len(lines)) if lines[i].startswith(f"{key} = "))
+            assert lines[place - 1].startswith("# ")
+            assert setting.doc
+
+
+def test_minimal_settings_take_defaults(tmp_path: Path) -> None:
+    """An agency is all that must be given; the rest has the protocol's values."""
+    config = _load(tmp_path, AGENCY)
+    assert config == Config(home=tmp_path, agency=_agency())
+    assert config.limits.payload_bytes == 1_048_576
+    assert config.node.listen == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "problem"),
+    [
+        (AGENCY + "[nodes]\n", "nodes", "unknown section"),
+        (AGENCY + '[node]\nport = "1"\n', "node.port", "unknown key"),
+        ("node = 1\n" + AGENCY, "node", "expected a section"),
+        ('[agency]\nid = "nl.customs"\n', "agency.name", "missing"),
+        (AGENCY.replace("nl.customs", "NL"), "agency.id", "expected a country code"),
+        (AGENCY.replace('"Customs"', '" "'), "agency.name", "must not be empty"),
+        (AGENCY.replace('"Customs"', '"a\\u001b[2J"'), "agency.name", "U+001B"),
+        (AGENCY.replace('"NL"', '"DE"'), "agency.country", "does not fit"),
+        (AGENCY.replace('"NL"', '"Netherlands"'), "agency.country", "ISO 3166-1"),
+        (AGENCY.replace('role = "customs"', 'role = "navy"'), "agency.role", "one of customs"),
+        (AGENCY.replace('role = "customs"', "role = 1"), "agency.role", "text in quotes"),
+        (AGENCY + '[node]\nlisten = "7443"\n', "node.listen", "host:port"),
+        (AGENCY + '[node]\nlisten = "a:65536"\n', "node.listen", "host:port"),
+        (AGENCY + '[node]\nadvertise = ["a:0"]\n', "node.advertise", "host:port"),
+        (AGENCY + '[node]\nadvertise = ["http://a:1"]\n', "node.advertise", "host:port"),
+        (AGENCY + '[node]\nadvertise = "a:1"\n', "node.advertise", "list of texts"),
+        (AGENCY + "[node]\nadvertise = [1]\n", "node.advertise", "list of texts"),
+        (AGENCY + '[node]\nadvertise = ["a:1", "a:1"]\n', "node.advertise[1]", "twice"),
+        (AGENCY + '[contact]\nlanguages = ["english"]\n', "contact.languages[0]", "ISO 639-1"),
+        (AGENCY + '[contact]\nemail = "desk"\n', "contact.email", "address"),
+        (AGENCY + '[database]\nurl = "postgresql://h/d"\n', "database.url", "sqlite:///"),
+        (AGENCY + '[database]\nurl = "sqlite:///:memory:"\n', "database.url", "path of a file"),
+        (AGENCY + '[database]\nurl = "sqlite:///a?mode=ro"\n', "database.url", "path of a file"),
+        (AGENCY + "[limits]\npayload_bytes = 1048577\n", "limits.payload_bytes", "to 1048576"),
+        (AGENCY + "[limits]\nbatch_bytes = 200000\n", "limits.batch_bytes", "expected 1179648"),
+        (AGENCY + "[limits]\nrecipients = true\n", "limits.recipients", "whole number"),
+        (AGENCY + "[limits]\nrecipients = 1.0\n", "limits.recipients", "whole number"),
+        (AGENCY + "[limits]\nclock_skew_seconds = 601\n", "limits.clock_skew_seconds", "to 600"),
+        (AGENCY + "[delivery]\nbackoff_cap_ms = 10\n", "delivery.backoff_cap_ms", "at least"),
+        (AGENCY + '[log]\nlevel = "loud"\n', "log.level", "debug, info"),
+        (AGENCY + '[log]\nlevel = "info"\nlevel = "info"\n', "node.toml", "TOML"),
+        ("[agency", "node.toml", "TOML"),
+        ("a = " + "[" * 10_000, "node.toml", "TOML"),
+    ],
+)
+def test_bad_settings_are_refused(tmp_path: Path, text: str, where: str, problem: str) -> None:
+    """The error names the file, the section and key, and the problem."""
+    with pytest.raises(ConfigError) as caught:
+        _load(tmp_path, text)
+    message = str(caught.value)
+    assert message.startswith(f"{tmp_path / 'node.toml'}: ")
+    assert where in message
+    assert problem in message
+
+
+def test_unreadable_file_tells_the_way_out(tmp_path: Path) -> None:
+    """Without a file, the error names the command that makes one."""
+    with pytest.raises(ConfigError, match="sesn init"):
+        load(tmp_path / "node.toml")
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    """A file that is not UTF-8 is a settings error, not a crash."""
+    path = tmp_path / "node.toml"
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError, match="UTF-8"):
+        load(path)
+
+
+def test_settings_are_checked_when_made() -> None:
+    """A section made in code keeps the rules of the file."""
+    with pytest.raises(ConfigError, match=r"limits\.recipients: expected 1 to 500, got 501"):
+        Limits(recipients=501)
+
+
+def test_relative_database_starts_at_home(tmp_path: Path) -> None:
+    """A relative path, {home} and an absolute path give the file that one expects."""
+    for url, expected in [
+        ("sqlite:///data/n.db", tmp_path / "data/n.db"),
+        ("sqlite:///{home}/n.db", tmp_path / "n.db"),
+        ("sqlite:////srv/n.db", Path("/srv/n.db")),
+    ]:
+        config = _load(tmp_path, AGENCY + f'[database]\nurl = "{url}"\n')
+        assert config.database_path == expected
+        assert config.database_url == f"sqlite:///{expected}"
+
+
+def test_card_parts_follow_settings() -> None:
+    """Contact and limits reach the card as they are set."""
+    assert Contact(focal_point="Desk", languages=("nl",)).on_card().languages == ("nl",)
+    assert Limits(batch_envelopes=7).on_card().batch_envelopes == 7
+
+
+LINES = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp", "Cf"]), max_size=200)
+
+
+@given(desk=LINES, hours=LINES, port=st.integers(0, 65_535), envelopes=st.integers(1, 256))
+def test_what_is_written_is_read_back(
+    tmp_path_factory: pytest.TempPathFactory, desk: str, hours: str, port: int, envelopes: int
+) -> None:
+    """`load` gives back what `render` wrote, whatever the texts hold."""
+    home = tmp_path_factory.getbasetemp()
+    config = Config(
+        home=home,
+        agency=replace(_agency(), name='"quoted" \\ name'),
+        node=Node(listen=f"[::1]:{port}"),
+        contact=Contact(focal_point=desk, duty_hours=hours),
+        limits=Limits(batch_envelopes=envelopes),
+    )
+    assert _load(home, render(config)) == config
