@@ -16,7 +16,7 @@ from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import NameOID
 
 from sesn_node.crypto.keys import load_p256_public
 from sesn_node.crypto.primitives import random_bytes, sha256
@@ -25,6 +25,7 @@ from sesn_node.domain.ids import AgencyId
 from sesn_node.errors import MalformedError, VerificationError
 from sesn_node.trust.leaves import (
     LEAF_UNKNOWN_AGENCY,
+    TLS_PURPOSES,
     load_one_pem,
     moment,
     open_leaf,
@@ -41,7 +42,6 @@ _MAX_COMMON_NAME: Final = 64
 _SERIAL_BYTES: Final = 20
 _KEY_IDENTIFIER_BYTES: Final = 20
 _SECOND_MS: Final = 1000
-_TLS_PURPOSES: Final = (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH)
 
 
 def issue_root(agency: AgencyId, signer: Signer, not_before_ms: int, not_after_ms: int) -> bytes:
@@ -118,7 +118,7 @@ def issue_leaf(  # noqa: PLR0913, PLR0917 - a certificate has this many fields
         .issuer_name(x509.load_der_x509_certificate(root_der).subject)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs_certificates=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage(_TLS_PURPOSES), critical=False)
+        .add_extension(x509.ExtendedKeyUsage(TLS_PURPOSES), critical=False)
         .add_extension(issuer, critical=False)
         .add_extension(names, critical=False)
     )

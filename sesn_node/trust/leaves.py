@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from cryptography.x509.verification import PolicyBuilder, Store
 from cryptography.x509.verification import VerificationError as ChainError
 
@@ -27,6 +28,8 @@ LEAF_NOT_UNDER_ROOT: Final = "LEAF_NOT_UNDER_ROOT"
 LEAF_EXPIRED: Final = "LEAF_EXPIRED"
 LEAF_MALFORMED: Final = "LEAF_MALFORMED"
 
+TLS_PURPOSES: Final = (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH)
+"""A node calls and is called, so its one leaf serves both ends."""
 _MAX_PEM_BYTES: Final = 16 * 1024
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -51,7 +54,7 @@ def open_leaf(pem: bytes) -> Leaf:
 
     1. One X.509 v3 certificate with a P-256 key, signed with ECDSA and SHA-256.
     2. Exactly two names: the URI `sesn://<id>` and the DNS name `<id>.sesn.internal`.
-    3. Not a CA.
+    3. Not a CA, and for both ends of TLS: without purposes it would be for any.
 
     Raises:
         VerificationError: `LEAF_MALFORMED`.
@@ -61,6 +64,7 @@ def open_leaf(pem: bytes) -> Leaf:
         spki = p256_spki(certificate)
         agency = _named_agency(certificate)
         basic = find_extension(certificate, x509.BasicConstraints)
+        purposes = find_extension(certificate, x509.ExtendedKeyUsage)
         not_before_ms, not_after_ms = validity_ms(certificate)
     except MalformedError as exc:
         raise _malformed(exc.message) from exc
@@ -70,6 +74,8 @@ def open_leaf(pem: bytes) -> Leaf:
         raise _malformed("expected X.509 v3 with a P-256 key and ECDSA with SHA-256")
     if basic is not None and basic.value.ca:
         raise _malformed("it is a CA; a node needs a leaf of its own")
+    if purposes is None or not set(TLS_PURPOSES).issubset(purposes.value):
+        raise _malformed("expected the extended key usages of a TLS server and a TLS client")
     return Leaf(agency, spki, not_before_ms, not_after_ms, certificate)
 
 
@@ -77,8 +83,8 @@ def verify_leaf(leaf: Leaf, root_der: bytes, at_ms: int) -> tuple[int, int]:
     """Verify a leaf directly under a root, as a client certificate, at an instant.
 
     Path validation is that of RFC 5280 section 6 with the web PKI's profile, by
-    `cryptography.x509.verification`: extended key usage with client authentication, an
-    authority key identifier, no critical extension that is not understood.
+    `cryptography.x509.verification`: an authority key identifier, no use as a CA, no critical
+    extension that is not understood.
 
     Args:
         leaf: What `open_leaf` returned.

@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NoReturn, cast
 
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
@@ -30,6 +30,7 @@ _RFC3339 = re.compile(
     re.ASCII,
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_AFTER = datetime(9999, 12, 31, tzinfo=UTC) - _EPOCH + timedelta(days=1)
 _DAY_S = 86_400
 
 # TLP 2.0 spells one label with a plus sign, which no protobuf name can have.
@@ -187,8 +188,8 @@ def _read_timestamp(part: Timestamp, value: Json, path: str) -> None:
         since = datetime.fromisoformat(text.upper()) - _EPOCH
     except (ValueError, OverflowError) as exc:
         raise MalformedError(f"{path}: {text} is not a time of the calendar") from exc
-    if since.days < 0:
-        raise MalformedError(f"{path}: {text} is before 1970")
+    if not timedelta(0) <= since < _AFTER:
+        raise MalformedError(f"{path}: {text} is before 1970 or after 9999 in UTC")
     part.seconds = since.days * _DAY_S + since.seconds
     part.nanos = since.microseconds * 1_000
 
@@ -204,7 +205,8 @@ def _refuse_constant(name: str) -> NoReturn:
 def _unknown_key(path: str, key: str, known: list[str]) -> MalformedError:
     close = difflib.get_close_matches(key[:_SHOWN], known, n=1)
     hint = f"did you mean {close[0]}?" if close else f"expected {', '.join(known)}"
-    place = _join(path, key[:_SHOWN].encode("ascii", "backslashreplace").decode("ascii"))
+    # A key is text from anywhere: shown in ASCII, control characters escaped.
+    place = _join(path, ascii(key[:_SHOWN])[1:-1])
     return MalformedError(f"{place}: unknown key; {hint}")
 
 

@@ -16,7 +16,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from sesn_node.crypto.keys import KeyKind, KeyRecord, generate, load_p256_private
 from sesn_node.crypto.signers import Signer, signer_for
-from sesn_node.crypto.signing import ObjectKind, body_hash, sign_object
+from sesn_node.crypto.signing import ObjectKind, sign_object
 from sesn_node.domain.cards import (
     Card,
     Contact,
@@ -166,12 +166,6 @@ def directory_of(own: TrustedCard, *peers: tuple[TrustedCard, PeerState]) -> Dir
 def refused(error: pytest.ExceptionInfo[SesnError]) -> str:
     """Return the code of a refusal."""
     return error.value.code
-
-
-def altered_body(sealed: TrustedCard, body: bytes) -> bytes:
-    """Put another body under the seal of a card."""
-    assert body_hash(body) != sealed.sha256
-    return encode_sealed_card(body, sealed.seal)
 
 
 # Certificates that no honest agency issues.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 
 import pytest
@@ -72,7 +73,7 @@ def test_swapped_words_fail_the_checksum() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "ab", "00" * 31, "00" * 33, "0" * 63 + "g", "٠" * 64, "abandon " * 23, "0" * 1001],
+    ["", "ab", "00" * 31, "00" * 33, "0" * 63 + "g", "\u0660" * 64, "abandon " * 23, "0" * 1001],
 )
 def test_anything_else_is_refused(text: str) -> None:
     """Half a fingerprint, digits of other scripts and huge texts are malformed."""
@@ -83,10 +84,8 @@ def test_anything_else_is_refused(text: str) -> None:
 @given(st.text(max_size=300))
 def test_no_text_raises_anything_else(text: str) -> None:
     """Any text is a fingerprint or malformed."""
-    try:
+    with contextlib.suppress(MalformedError):
         assert len(parse_fingerprint(text)) == 32
-    except MalformedError:
-        pass
 
 
 def test_words_need_all_bits() -> None:

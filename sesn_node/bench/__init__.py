@@ -1,0 +1,1 @@
+"""Measuring a node on this machine, through the public use cases and real connections."""
