@@ -15,7 +15,7 @@ import os
 import shutil
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -29,16 +29,13 @@ from sesn_node.domain.cards import Card, EncryptionKey, LedgerKeySet, SealKey, W
 from sesn_node.domain.ids import ledger_origin, witness_name
 from sesn_node.errors import ConfigError
 from sesn_node.exchange.office import DAY_MS, Office, OfficeKeys, Partners, Terms
-from sesn_node.exchange.ownledger import NodeCache
 from sesn_node.exchange.owncard import open_ledger, record_card
+from sesn_node.exchange.ownledger import NodeCache
 from sesn_node.exchange.sequencer import Sequencer
 from sesn_node.ledger.checkpoint import LogKeys
 from sesn_node.store.engine import Store
 from sesn_node.store.files import read_file, replace_file, sync_folder
 from sesn_node.store.headfile import HeadFile
-from sesn_node.transport.delivery import Pace
-from sesn_node.transport.node import Node, NodeSettings
-from sesn_node.transport.tls import TlsIdentity
 from sesn_node.trust.card import issue_card, open_card
 from sesn_node.trust.certificates import certificate_pem, issue_leaf, issue_root
 
@@ -47,6 +44,7 @@ if TYPE_CHECKING:
 
     from sesn_node.config import Config
     from sesn_node.crypto.keyring import KdfParams
+    from sesn_node.transport.node import Node
     from sesn_node.trust.card import TrustedCard
 
 ROOT_KEY: Final = Path("keys/root.key")
@@ -84,18 +82,25 @@ def system_clock() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """An opened home: the office, and what the node needs besides."""
+    """An opened home: the office, and what the node needs besides (its TLS leaf and key, PEM)."""
 
     config: Config
     office: Office
-    tls: TlsIdentity
+    tls_leaf: bytes
+    tls_key: bytes = field(repr=False)
 
     def node(self) -> Node:
         """Build the node that serves this home."""
+        # Only a serving node pays for the import of grpc; an officer's command does not.
+        from sesn_node.transport.delivery import Pace  # noqa: PLC0415 - see above
+        from sesn_node.transport.node import Node, NodeSettings  # noqa: PLC0415 - see above
+        from sesn_node.transport.tls import TlsIdentity  # noqa: PLC0415 - see above
+
         delivery = self.config.delivery
+        identity = TlsIdentity(self.tls_leaf, self.tls_key)
         return Node(
             self.office,
-            lambda: self.tls,
+            lambda: identity,
             NodeSettings(
                 listen=self.config.node.listen,
                 run_folder=self.config.home / RUN_FOLDER,
@@ -250,7 +255,9 @@ def open_home(
                 terms=_terms(config),
                 clock=clock,
             )
-            yield Desk(config, office, _tls(home, ring, now_ms))
+            leaf = read_file(home / TLS_CERTIFICATE, limit=_KEY_FILE_BYTES)
+            tls = ring.newest(KeyKind.TLS, now_ms)
+            yield Desk(config, office, leaf, keys.private_pem(tls))
         finally:
             sequencer.close()
     finally:
@@ -259,11 +266,6 @@ def open_home(
 
 def _keyring(home: Path, passphrase: bytes) -> Keyring:
     return decrypt_keyring(read_file(home / NODE_KEY, limit=_KEY_FILE_BYTES), passphrase)
-
-
-def _tls(home: Path, ring: Keyring, now_ms: int) -> TlsIdentity:
-    leaf = read_file(home / TLS_CERTIFICATE, limit=_KEY_FILE_BYTES)
-    return TlsIdentity(leaf, keys.private_pem(ring.newest(KeyKind.TLS, now_ms)))
 
 
 def _generate(kind: KeyKind, now_ms: int, days: int) -> keys.KeyRecord:

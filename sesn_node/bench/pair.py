@@ -39,9 +39,9 @@ class RunningNode:
         self._thread.start()
         self._ready.wait(_START_SECONDS)
 
-    def wake(self) -> None:
+    def deliver(self) -> None:
         """Let the node look at its outbox."""
-        self._loop.call_soon_threadsafe(self._node.wake)
+        self._loop.call_soon_threadsafe(self._node.deliver)
 
     def stop(self) -> None:
         """Shut the node down in order."""
@@ -102,7 +102,7 @@ def _free_port() -> int:
 def _serving(home: Path, passphrase: str) -> Iterator[None]:
     command = [sys.executable, "-m", "sesn_node", "--home", str(home), "serve"]
     environment = {**os.environ, "SESN_PASSPHRASE": passphrase}
-    with (home / "serve.log").open("wb") as log:
+    with open("/tmp/recv.log", "wb") as log:
         process = subprocess.Popen(command, env=environment, stderr=log)  # noqa: S603 - ourselves
         try:
             yield

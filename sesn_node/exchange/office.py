@@ -79,6 +79,11 @@ class Partners:
         # Opening a card costs milliseconds (it tries every key); a card's bytes never change.
         self._cards: dict[bytes, TrustedCard] = {}
 
+    @property
+    def latest(self) -> Directory | None:
+        """The directory as this process last saw it; another process may have changed it."""
+        return self._current
+
     def current(self, transaction: Transaction) -> Directory:
         """Return the directory as this transaction sees it.
 

@@ -47,7 +47,7 @@ def open_ledger(  # noqa: PLR0913 - the parts of a founding
         transaction.ledger.open(HeadRow(origin, 0, EMPTY_ROOT, note))
         _keep(transaction, card, now_ms)
         transaction.peers.open(card.sha256)
-    head_file.raise_to(note, 0, lambda _: -1)
+    head_file.raise_to(note, 0)
 
 
 def record_card(office: Office, card: TrustedCard) -> None:

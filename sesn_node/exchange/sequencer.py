@@ -18,7 +18,7 @@ from sesn_node.domain.entries import EntryRef
 from sesn_node.domain.ids import Origin
 from sesn_node.errors import StorageError
 from sesn_node.exchange.guard import check_head
-from sesn_node.ledger.checkpoint import TreeHead, parse_checkpoint, sign_checkpoint
+from sesn_node.ledger.checkpoint import TreeHead, sign_checkpoint
 from sesn_node.ledger.merkle import Appender, leaf_hash
 from sesn_node.store.ledger import EntryRow, HeadRow
 from sesn_node.wire.entries import encode_entry
@@ -146,6 +146,12 @@ class Sequencer:
         """Queue an operation and wait for its commit. Raises as the future of `submit` does."""
         return self.submit(operation).result()
 
+    @property
+    def known_size(self) -> int:
+        """Size of the ledger after the last commit of this process; 0 before the first."""
+        known = self._known
+        return 0 if known is None else known.size
+
     def close(self) -> None:
         """Finish what is queued, then stop. Further operations are refused."""
         with self._lock:
@@ -173,7 +179,7 @@ class Sequencer:
         results: list[tuple[_Job, object]] = []
         try:
             head = self._transact(group, results)
-            self._head_file.raise_to(head.note, head.size, _size_of)
+            self._head_file.raise_to(head.note, head.size)
         except BaseException as error:  # noqa: BLE001 - whatever it is, the callers must learn of it
             self._known = None
             for job in group:
@@ -225,7 +231,3 @@ class Sequencer:
         grown = HeadRow(head.origin, tree.size, tree.root, note)
         transaction.ledger.append(head, grown, rows, appender.nodes)
         return grown
-
-
-def _size_of(note: bytes) -> int:
-    return parse_checkpoint(note).claimed.size

@@ -95,25 +95,35 @@ def share(office: Office, draft: Draft) -> MessageId:
         MalformedError: The message cannot be written.
         StorageError: It could not be stored; nothing was shared.
     """
+    # The directory as last seen will do: whether it is the newest, the transaction asks, and a
+    # refusal is checked against the newest.
+    directory = office.partners.latest or office.directory()
     while True:
-        sealed = seal_draft(office, draft)
+        try:
+            sealed = seal_draft(office, draft, directory)
+        except PolicyError:
+            newest = office.directory()
+            if newest.version == directory.version:
+                raise
+            directory = newest
+            continue
         try:
             return office.sequencer.run(recording(sealed)).value
         except ConflictError as error:
             if error.code != _STALE:
                 raise
+            directory = office.directory()
         except StorageError as error:
             return _durable_after_all(office, sealed, error)
 
 
-def seal_draft(office: Office, draft: Draft) -> Sealed:
-    """Seal a draft for the partners as they are now; nothing is stored.
+def seal_draft(office: Office, draft: Draft, directory: Directory) -> Sealed:
+    """Seal a draft for the partners that a directory knows; nothing is stored.
 
     Raises:
         PolicyError: As `share`.
         MalformedError: As `share`.
     """
-    directory = office.directory()
     now_ms = office.clock()
     data = encode_payload(draft.payload)
     message_id = new_message_id(now_ms, random_bytes(_ENTROPY_BYTES))

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sesn_node.errors import StorageError
 from sesn_node.store.files import locked, read_file, replace_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
 _LIMIT = 64 * 1024
@@ -42,20 +42,30 @@ class HeadFile:
             return None
         return read_file(self._path, limit=_LIMIT)
 
-    def raise_to(self, note: bytes, size: int, size_of: Callable[[bytes], int]) -> None:
-        """Replace the file durably, unless it already holds a larger checkpoint.
+    def raise_to(self, note: bytes, size: int) -> None:
+        """Replace the file durably, unless it already holds a checkpoint of this size or larger.
 
         Two processes of one home may commit in one order and arrive here in the other.
 
         Args:
             note: Signed checkpoint that was just committed.
             size: Its tree size.
-            size_of: Reads the tree size of the note that the file holds.
 
         Raises:
-            StorageError: The file cannot be written; nothing may be released then.
+            StorageError: The file cannot be written, or does not hold a checkpoint; nothing may
+                be released then.
         """
         with locked(self._lock):
             held = self.read()
-            if held is None or size_of(held) < size:
+            if held is None or self._size_of(held) < size:
                 replace_file(self._path, note)
+
+    def _size_of(self, note: bytes) -> int:
+        """Read the second line; its signatures are checked where the file is relied on."""
+        try:
+            return int(note.split(b"\n", 2)[1])
+        except (IndexError, ValueError) as error:
+            raise StorageError(
+                f"{self._path} does not hold a checkpoint. Put back the one that belongs to this "
+                "node; do not remove it."
+            ) from error

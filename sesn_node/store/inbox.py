@@ -131,12 +131,12 @@ class InboxTable:
             .order_by(inbox.c.received_ms.desc(), inbox.c.message_id.desc())
             .limit(limit)
         )
-        return [_inbox_row(row) for row in rows]
+        return [inbox_row(row) for row in rows]
 
     def find(self, message_id: bytes) -> list[InboxRow]:
         """Return the messages of this id; two senders may have used it."""
         rows = self._connection.execute(select(inbox).where(inbox.c.message_id == message_id))
-        return [_inbox_row(row) for row in rows]
+        return [inbox_row(row) for row in rows]
 
     def replies(self, message_ids: Iterable[bytes]) -> list[InboxRow]:
         """Return messages that answer any of these."""
@@ -145,14 +145,14 @@ class InboxTable:
             .where(inbox.c.in_reply_to.in_(list(message_ids)))
             .order_by(inbox.c.received_ms, inbox.c.message_id)
         )
-        return [_inbox_row(row) for row in rows]
+        return [inbox_row(row) for row in rows]
 
     def every(self) -> list[InboxRow]:
         """Return the whole inbox; for verification."""
         rows = self._connection.execute(
             select(inbox).order_by(tuple_(inbox.c.sender, inbox.c.message_id))
         )
-        return [_inbox_row(row) for row in rows]
+        return [inbox_row(row) for row in rows]
 
 
 def sealed_values(row: SealedRow) -> dict[str, object]:
@@ -180,7 +180,8 @@ def _flat(row: InboxRow) -> dict[str, object]:
     }
 
 
-def _inbox_row(row: Row[tuple[object, ...]]) -> InboxRow:
+def inbox_row(row: Row[tuple[object, ...]]) -> InboxRow:
+    """Gather a received message from its columns."""
     mapping = row._mapping  # noqa: SLF001 - SQLAlchemy's public name for it
     return InboxRow(
         sender=mapping["sender"],

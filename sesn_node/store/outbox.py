@@ -157,6 +157,8 @@ _DEFER = (
         detail=bindparam("b_detail"),
     )
 )
+_INSERT_SENT = insert(sent)
+_INSERT_COPY = insert(outbox)
 _STATES = select(outbox.c.message_id, outbox.c.state).where(
     outbox.c.agency == bindparam("agency"),
     outbox.c.message_id.in_(bindparam("message_ids", expanding=True)),
@@ -174,10 +176,10 @@ class OutboxTable:
     def add(self, message: SentRow, copies: Sequence[tuple[str, bytes]]) -> None:
         """Store a sealed message and queue a copy for each (agency, wrapped key)."""
         self._connection.execute(
-            insert(sent), {"message_id": message.message_id, **sealed_values(message.sealed)}
+            _INSERT_SENT, {"message_id": message.message_id, **sealed_values(message.sealed)}
         )
         self._connection.execute(
-            insert(outbox),
+            _INSERT_COPY,
             [
                 {
                     "message_id": message.message_id,
@@ -314,7 +316,7 @@ class OutboxTable:
         rows = self._connection.execute(
             select(outbox).where(outbox.c.message_id == message_id).order_by(outbox.c.agency)
         )
-        return [_outbox_row(row) for row in rows]
+        return [outbox_row(row) for row in rows]
 
     def pending(self, limit: int) -> list[OutboxRow]:
         """Return the copies that are queued or ended without a receipt, the most urgent first."""
@@ -324,7 +326,7 @@ class OutboxTable:
             .order_by(outbox.c.priority.desc(), outbox.c.message_id, outbox.c.agency)
             .limit(limit)
         )
-        return [_outbox_row(row) for row in rows]
+        return [outbox_row(row) for row in rows]
 
     def counts(self) -> dict[DeliveryState, int]:
         """Count the copies in each state."""
@@ -347,10 +349,11 @@ class OutboxTable:
         rows = self._connection.execute(
             select(outbox).order_by(outbox.c.message_id, outbox.c.agency)
         )
-        return [_outbox_row(row) for row in rows]
+        return [outbox_row(row) for row in rows]
 
 
-def _outbox_row(row: Row[tuple[object, ...]]) -> OutboxRow:
+def outbox_row(row: Row[tuple[object, ...]]) -> OutboxRow:
+    """Gather a copy from its columns."""
     column = row._mapping  # noqa: SLF001 - SQLAlchemy's public name for it
     receipt = None
     if column["receipt_entry"] is not None:

@@ -48,6 +48,7 @@ class LinkRow:
 
 
 _VERSION = select(directory.c.version)
+_MOVE_VERSION = update(directory).values(version=directory.c.version + 1)
 _LINK = select(link).where(link.c.agency == bindparam("agency"))
 _SET_WITNESSED = (
     update(link)
@@ -59,14 +60,17 @@ _SET_WITNESSED = (
 class PeerTable:
     """Cards and peers as one transaction sees them."""
 
-    __slots__ = ("_connection",)
+    __slots__ = ("_connection", "_version")
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._version: int | None = None
 
     def version(self) -> int:
         """Return the version of the directory; every change of trust moves it."""
-        return int(self._connection.execute(_VERSION).scalar_one())
+        if self._version is None:
+            self._version = int(self._connection.execute(_VERSION).scalar_one())
+        return self._version
 
     def own_card(self) -> CardRow:
         """Return our newest card."""
@@ -85,11 +89,8 @@ class PeerTable:
 
     def set_own_card(self, own_card_sha256: bytes) -> None:
         """Make a stored card our newest one and move the version."""
-        self._connection.execute(
-            update(directory).values(
-                own_card_sha256=own_card_sha256, version=directory.c.version + 1
-            )
-        )
+        self._connection.execute(_MOVE_VERSION.values(own_card_sha256=own_card_sha256))
+        self._version = None
 
     def add_card(
         self, *, agency: str, sha256: bytes, sequence: int, sealed: bytes, taken_ms: int
@@ -112,7 +113,8 @@ class PeerTable:
             .on_conflict_do_update(index_elements=["agency"], set_=values)
         )
         self._connection.execute(upsert(link).values(agency=agency).on_conflict_do_nothing())
-        self._connection.execute(update(directory).values(version=directory.c.version + 1))
+        self._connection.execute(_MOVE_VERSION)
+        self._version = None
 
     def peers(self) -> list[PeerRow]:
         """Return every pinned agency with its newest card."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from sesn_node.errors import ConflictError
@@ -36,6 +36,30 @@ class CosignatureRow:
     lines: bytes
 
 
+_SELECT_HEAD = select(witness_head).where(witness_head.c.origin == bindparam("origin"))
+_SELECT_HEADS = select(witness_head).order_by(witness_head.c.origin)
+_START = upsert(witness_head).on_conflict_do_nothing()
+_ADVANCE = (
+    update(witness_head)
+    .where(
+        witness_head.c.origin == bindparam("b_origin"),
+        witness_head.c.size == bindparam("old_size"),
+        witness_head.c.root == bindparam("old_root"),
+    )
+    .values(size=bindparam("new_size"), root=bindparam("new_root"))
+)
+_KEEP_CHECKPOINT = upsert(checkpoint).on_conflict_do_nothing()
+_SELECT_CHECKPOINT = select(checkpoint.c.note).where(
+    checkpoint.c.origin == bindparam("origin"), checkpoint.c.size == bindparam("size")
+)
+_KEEP_COSIGNATURE = upsert(cosignature).on_conflict_do_nothing()
+_SELECT_COSIGNATURES = select(cosignature).where(cosignature.c.origin == bindparam("origin"))
+_SELECT_COSIGNATURE = _SELECT_COSIGNATURES.where(
+    cosignature.c.size == bindparam("size"), cosignature.c.agency == bindparam("agency")
+)
+_SELECT_IN_ORDER = _SELECT_COSIGNATURES.order_by(cosignature.c.size, cosignature.c.agency)
+
+
 class WitnessTable:
     """Witnessed ledgers as one transaction sees them."""
 
@@ -46,14 +70,12 @@ class WitnessTable:
 
     def head(self, origin: str) -> WitnessRow | None:
         """Return the last checkpoint of an origin that we verified."""
-        row = self._connection.execute(
-            select(witness_head).where(witness_head.c.origin == origin)
-        ).one_or_none()
+        row = self._connection.execute(_SELECT_HEAD, {"origin": origin}).one_or_none()
         return None if row is None else WitnessRow(*row)
 
     def heads(self) -> list[WitnessRow]:
         """Return the last verified checkpoint of every origin."""
-        return [WitnessRow(*row) for row in self._connection.execute(select(witness_head))]
+        return [WitnessRow(*row) for row in self._connection.execute(_SELECT_HEADS)]
 
     def advance(self, old: WitnessRow | None, new: WitnessRow) -> None:
         """Move an origin from `old` to `new`.
@@ -62,70 +84,55 @@ class WitnessTable:
             ConflictError: The row is not `old`: verify again, from what is recorded now.
         """
         if old is None:
-            added = self._connection.execute(
-                upsert(witness_head)
-                .values(origin=new.origin, agency=new.agency, size=new.size, root=new.root)
-                .on_conflict_do_nothing()
-            ).rowcount
+            row = {"origin": new.origin, "agency": new.agency, "size": new.size, "root": new.root}
+            moved = self._connection.execute(_START, row)
         else:
-            added = self._connection.execute(
-                update(witness_head)
-                .where(
-                    witness_head.c.origin == old.origin,
-                    witness_head.c.size == old.size,
-                    witness_head.c.root == old.root,
-                )
-                .values(size=new.size, root=new.root)
-            ).rowcount
-        if added != 1:
+            moved = self._connection.execute(
+                _ADVANCE,
+                {
+                    "b_origin": old.origin,
+                    "old_size": old.size,
+                    "old_root": old.root,
+                    "new_size": new.size,
+                    "new_root": new.root,
+                },
+            )
+        if moved.rowcount != 1:
             raise ConflictError(f"the witnessed checkpoint of {new.origin} moved meanwhile")
 
     def keep_checkpoint(self, *, origin: str, size: int, root: bytes, note: bytes) -> None:
         """Keep a signed checkpoint; one of the same size and root is kept already."""
         self._connection.execute(
-            upsert(checkpoint)
-            .values(origin=origin, size=size, root=root, note=note)
-            .on_conflict_do_nothing()
+            _KEEP_CHECKPOINT, {"origin": origin, "size": size, "root": root, "note": note}
         )
 
     def checkpoint(self, origin: str, size: int) -> bytes | None:
         """Return the signed note of a kept checkpoint."""
         return self._connection.execute(
-            select(checkpoint.c.note).where(
-                checkpoint.c.origin == origin, checkpoint.c.size == size
-            )
+            _SELECT_CHECKPOINT, {"origin": origin, "size": size}
         ).scalar()
 
     def keep_cosignature(self, row: CosignatureRow) -> None:
         """Keep an agency's first cosignature over a checkpoint."""
         self._connection.execute(
-            upsert(cosignature)
-            .values(
-                origin=row.origin,
-                size=row.size,
-                agency=row.agency,
-                time_s=row.time_s,
-                lines=row.lines,
-            )
-            .on_conflict_do_nothing()
+            _KEEP_COSIGNATURE,
+            {
+                "origin": row.origin,
+                "size": row.size,
+                "agency": row.agency,
+                "time_s": row.time_s,
+                "lines": row.lines,
+            },
         )
 
     def cosignature(self, origin: str, size: int, agency: str) -> CosignatureRow | None:
         """Return an agency's cosignature over a checkpoint."""
         row = self._connection.execute(
-            select(cosignature).where(
-                cosignature.c.origin == origin,
-                cosignature.c.size == size,
-                cosignature.c.agency == agency,
-            )
+            _SELECT_COSIGNATURE, {"origin": origin, "size": size, "agency": agency}
         ).one_or_none()
         return None if row is None else CosignatureRow(*row)
 
     def cosignatures(self, origin: str) -> list[CosignatureRow]:
         """Return all cosignatures over an origin's checkpoints, by size."""
-        rows = self._connection.execute(
-            select(cosignature)
-            .where(cosignature.c.origin == origin)
-            .order_by(cosignature.c.size, cosignature.c.agency)
-        )
+        rows = self._connection.execute(_SELECT_IN_ORDER, {"origin": origin})
         return [CosignatureRow(*row) for row in rows]

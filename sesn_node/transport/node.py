@@ -75,8 +75,13 @@ class Node:
         self._woken.set()
 
     def wake(self) -> None:
-        """Look at the directory and the outbox now."""
+        """Look at the directory and the outbox now: another process may have changed them."""
         self._woken.set()
+
+    def deliver(self) -> None:
+        """Look at the outbox now: this process has put something there."""
+        for delivery, _ in self._deliveries.values():
+            delivery.wake()
 
     async def run(self, ready: Callable[[str, str], None]) -> None:
         """Serve until `stop` is called.
@@ -153,7 +158,8 @@ class Node:
         return not problem
 
     async def _look_around(self, address: str, ready: Callable[[str, str], None]) -> None:
-        """Follow the directory, expire what is due, wake the deliveries."""
+        """Wake the deliveries, follow the directory, expire what is due."""
+        self.deliver()
         try:
             directory = await asyncio.to_thread(self._office.directory)
             if directory.version != self._version:
@@ -166,8 +172,6 @@ class Node:
         except SesnError as error:
             _log.error("node-store-failed", code=error.code, detail=str(error))
             await self._check_ledger(address, ready)
-        for delivery, _ in self._deliveries.values():
-            delivery.wake()
 
     def _follow(self, directory: Directory) -> None:
         """Start deliveries to new partners; cut off those that are no longer trusted."""

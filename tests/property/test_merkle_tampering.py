@@ -6,6 +6,7 @@ path the same shape verify alike, which is why size and root come from one signe
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 
 import pytest
@@ -22,7 +23,9 @@ from sesn_node.ledger.merkle import (
 )
 from tests.support.rfc6962 import ReferenceTree
 from tests.support.trees import StoredTree, entries
+from tests.vectors.ledger.independent import roots_by_consistency
 
+TINY = 18
 SMALL = 33
 LARGE = 600
 ENTRIES = entries(LARGE)
@@ -99,18 +102,47 @@ def test_a_proof_of_another_leaf_index_or_root_is_refused(size: int) -> None:
                 assert refused_inclusion(LEAVES[index], other, size, proof, root)
 
 
-@pytest.mark.parametrize("size", range(1, SMALL))
-def test_another_size_is_refused_unless_the_path_has_the_same_shape(size: int) -> None:
-    """A wrong size fails wherever it changes the path; elsewhere only the checkpoint tells."""
+@pytest.mark.parametrize("size", range(1, TINY))
+def test_another_place_is_refused_unless_the_path_is_the_same(size: int) -> None:
+    """A wrong index or size fails if the way to the root differs; else the checkpoint tells."""
     root = REFERENCE.root(size)
     for index in range(size):
         proof = inclusion_proof(index, size, STORED.read)
         sides = REFERENCE.sides(index, size)
-        for other in range(index + 1, 2 * SMALL):
-            same = REFERENCE.sides(index, other) == sides
-            assert refused_inclusion(LEAVES[index], index, other, proof, root) != same
-    assert refused_inclusion(LEAVES[0], 0, 0, (), root)
-    assert refused_inclusion(LEAVES[0], 0, 2**63, (), root)
+        for claimed, other in itertools.product(range(-3, TINY + 3), repeat=2):
+            same = 0 <= claimed < other and REFERENCE.sides(claimed, other) == sides
+            assert refused_inclusion(LEAVES[index], claimed, other, proof, root) != same
+
+
+@pytest.mark.parametrize("size", range(1, TINY))
+def test_other_sizes_are_refused_unless_rfc_9162_takes_them(size: int) -> None:
+    """Wrong sizes of a consistency proof are refused where another algorithm refuses them."""
+    root = REFERENCE.root(size)
+    for old in range(1, size):
+        old_root = REFERENCE.root(old)
+        proof = consistency_proof(old, size, STORED.read)
+        for claimed, other in itertools.product(range(-3, TINY + 3), repeat=2):
+            taken = 0 < claimed < other and rfc_9162_takes(claimed, old_root, other, root, proof)
+            assert refused_consistency(claimed, old_root, other, root, proof) != taken
+
+
+def rfc_9162_takes(
+    old: int, old_root: bytes, size: int, root: bytes, proof: Sequence[bytes]
+) -> bool:
+    """Tell whether the algorithm of RFC 9162 section 2.1.4.2 accepts a proof."""
+    try:
+        return roots_by_consistency(old, old_root, size, proof) == (old_root, root)
+    except IndexError:
+        return False
+
+
+def test_moving_a_byte_between_leaf_and_proof_is_refused() -> None:
+    """Hashes are 32 bytes each: where one ends and the next begins is not for a prover to say."""
+    sibling, leaf = LEAVES[0], LEAVES[1]
+    root = REFERENCE.root(2)
+    verify_inclusion(leaf, 1, 2, [sibling], root)
+    assert refused_inclusion(sibling[31:] + leaf, 1, 2, [sibling[:31]], root)
+    assert refused_inclusion(leaf[1:], 1, 2, [sibling + leaf[:1]], root)
 
 
 @pytest.mark.parametrize("size", range(2, SMALL))

@@ -297,3 +297,9 @@ def test_the_largest_tree_has_proofs_of_63_hashes() -> None:
     verify_inclusion(HASH, 0, MAX_SIZE, proof, node)
     with pytest.raises(VerificationError):
         verify_inclusion(HASH, 0, MAX_SIZE, (*proof, HASH), node)
+    # The same walk, but no size that a checkpoint could state.
+    with pytest.raises(VerificationError):
+        verify_inclusion(HASH, 0, MAX_SIZE + 1, proof, node)
+    verify_consistency(1, HASH, MAX_SIZE, node, proof)
+    with pytest.raises(VerificationError):
+        verify_consistency(1, HASH, MAX_SIZE + 1, node, proof)

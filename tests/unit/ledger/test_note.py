@@ -112,6 +112,7 @@ MALFORMED = {
     "name with no-break space": "text\n\n— example.com\u00a0foo Uw2QOkn8srU=\n",
     "name with ideographic space": "text\n\n— example.com\u3000foo Uw2QOkn8srU=\n",
     "name with line separator": "text\n\n— example.com\u2028foo Uw2QOkn8srU=\n",
+    "lines ended by a line separator": f"text\n\n{LINE[:-1]}\u2028{LINE}",
     "name with next line": "text\n\n— example.com\u0085foo Uw2QOkn8srU=\n",
     "two spaces before the signature": "text\n\n— example.com/foo  Uw2QOkn8srU=\n",
     "space after the signature": "text\n\n— example.com/foo Uw2QOkn8srU= \n",

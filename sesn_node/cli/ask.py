@@ -1,0 +1,33 @@
+"""Asking the person at the terminal; without a terminal nobody is asked."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from sesn_node.errors import ConfigError
+
+
+def has_terminal() -> bool:
+    """Whether somebody can be asked, and sees what is asked."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def confirm(question: str, *, instead: str) -> None:
+    """Ask a yes-or-no question; go on only after a yes.
+
+    Args:
+        question: What is asked.
+        instead: The option that answers it beforehand, and what it means.
+
+    Raises:
+        ConfigError: There is no terminal; the message names the option.
+        Abort: The answer was no.
+    """
+    if not has_terminal():
+        raise ConfigError(
+            f"this needs a yes, and there is no terminal to ask: {instead}", code="NO_TERMINAL"
+        )
+    if not typer.confirm(question, err=True):
+        raise typer.Abort

@@ -1,0 +1,110 @@
+"""`sesn init`: make a node's home."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sesn_node.bootstrap import found
+from sesn_node.cli.options import home_of, options_of
+from sesn_node.cli.passphrase import new_passphrase
+from sesn_node.cli.show import add_fingerprint, console, facts, print_json, say
+from sesn_node.config import Agency, Config, Database, Node
+from sesn_node.domain.cards import Role
+from sesn_node.domain.ids import AgencyId
+from sesn_node.errors import ConfigError
+from sesn_node.trust.card import TrustedCard
+
+app = typer.Typer()
+
+
+@app.command()
+def init(
+    context: typer.Context,
+    agency: Annotated[
+        str, typer.Option(help="Id of the agency: country code, then labels, such as nl.customs.")
+    ],
+    name: Annotated[str, typer.Option(help="Official name, as partners know it.")],
+    country: Annotated[str, typer.Option(help="ISO 3166-1 alpha-2 in capitals, or int.")],
+    role: Annotated[Role, typer.Option(help="What kind of authority the agency is.")],
+    home: Annotated[
+        Path | None, typer.Option(help="Folder to make; it must be empty or not exist.")
+    ] = None,
+    listen: Annotated[
+        str,
+        typer.Option(
+            metavar="HOST:PORT", help="Address that partners connect to. Without it: dial out only."
+        ),
+    ] = "",
+    advertise: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="The same service as partners reach it from outside; --listen if not given.",
+        ),
+    ] = None,
+    database: Annotated[
+        str | None, typer.Option(metavar="URL", help="Where messages and ledger are kept.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Answer with one line of JSON.")] = False,
+) -> None:
+    """Make a node's home: keys, card, database, and the first entry of its ledger."""
+    options = options_of(context)
+    if home is not None:
+        context.obj = options = replace(options, home=home)
+    config = Config(
+        home=home_of(context),
+        agency=Agency(id=AgencyId(agency), name=name, country=country, role=role),
+        node=Node(listen=listen, advertise=_advertised(listen, advertise)),
+        database=Database() if database is None else Database(url=database),
+    )
+    if config.home.exists() and (not config.home.is_dir() or any(config.home.iterdir())):
+        # Found out before anybody thinks of a passphrase.
+        raise ConfigError(f"{config.home} is not empty: choose another --home, or remove it first")
+    card = found(config, new_passphrase(options.passphrase_fd))
+    if as_json:
+        print_json(
+            {
+                "home": str(config.home),
+                "agency": card.agency,
+                "fingerprint": card.fingerprint.hex(),
+            }
+        )
+    else:
+        _explain(config, card)
+
+
+def _advertised(listen: str, advertise: list[str] | None) -> tuple[str, ...]:
+    """What partners dial: as told, or the listening address if somebody can dial that."""
+    if advertise:
+        return tuple(advertise)
+    host, _, port = listen.rpartition(":")
+    anywhere = host in {"0.0.0.0", "[::]"}  # noqa: S104 - compared, not bound
+    return () if anywhere or port in {"", "0"} else (listen,)
+
+
+def _explain(config: Config, card: TrustedCard) -> None:
+    say(f"The node of {card.agency} is ready in {config.home}.", "bold")
+    say()
+    listing = facts()
+    listing.add_row("agency", f"{card.card.name} ({card.agency})")
+    listing.add_row("listens on", config.node.listen or "nothing: this node only dials out")
+    listing.add_row("partners dial", ", ".join(card.card.endpoints) or "-")
+    console().print(add_fingerprint(listing, card))
+    say()
+    say("Next:", "bold")
+    home = config.home
+    say(f"  1. sesn --home {home} card export {card.agency}.sesncard")
+    say("     Send the file to your partners. They compare the fingerprint with you by telephone.")
+    say(f"  2. sesn --home {home} peer add THEIR.sesncard")
+    say("     Pin the card of each partner, after you compared its fingerprint.")
+    say(f"  3. sesn --home {home} serve")
+    say()
+    say(
+        f"Keep a copy of {home / 'keys'} and the passphrase in a safe: without them nothing here "
+        "can be read.",
+        "dim",
+    )

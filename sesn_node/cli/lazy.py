@@ -1,0 +1,56 @@
+"""Commands whose module is imported only when one of them is used.
+
+An officer waits for every import, so `sesn --help` imports none of them, and `sesn card show` only
+what a card needs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import typer
+from typer.core import TyperCommand
+from typer.main import get_command
+
+if TYPE_CHECKING:
+    # typer carries its own copy of click, and types its methods with it.
+    from typer._click import Command, Context
+
+
+@dataclass(frozen=True, slots=True)
+class Noun:
+    """A word after `sesn`.
+
+    Args:
+        name: The word.
+        module: Module that holds its typer app, called `app`.
+        summary: The line that `sesn --help` shows.
+    """
+
+    name: str
+    module: str
+    summary: str
+
+
+class LazyCommand(TyperCommand):
+    """Stands for a noun until it is used; then the real command takes over."""
+
+    def __init__(self, noun: Noun) -> None:
+        super().__init__(noun.name, help=noun.summary)
+        self._module = noun.module
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: Context | None = None,
+        **extra: object,
+    ) -> Context:
+        """Parse the rest of the line by the real command, which the context then names."""
+        return self._load().make_context(info_name, args, parent=parent, **extra)
+
+    def _load(self) -> Command:
+        app: typer.Typer = import_module(self._module).app
+        return get_command(app)

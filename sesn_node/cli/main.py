@@ -1,0 +1,107 @@
+"""The entry point: options that stand before every noun, the nouns, and how a command ends."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Final, NoReturn
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command
+
+from sesn_node import __version__
+from sesn_node.cli.exits import ExitCode, exit_code, report, report_fault
+from sesn_node.cli.lazy import LazyCommand, Noun
+from sesn_node.cli.options import Options
+from sesn_node.errors import SesnError
+
+NOUNS: Final = (
+    Noun("init", "sesn_node.cli.init", "Make a node's home: keys, card, database and ledger."),
+    Noun("card", "sesn_node.cli.card", "Agency cards: export ours, look into others."),
+    Noun("peer", "sesn_node.cli.peer", "Partner agencies: trust, list, revoke."),
+    Noun("serve", "sesn_node.cli.serve", "Run this agency's node until it is stopped."),
+    Noun("status", "sesn_node.cli.status", "Say whether the node serves, and how it stands."),
+    Noun("alert", "sesn_node.cli.alert", "Alerts: send, list, read, accept, decline."),
+    Noun("outbox", "sesn_node.cli.outbox", "What has not been acknowledged yet, and why."),
+    Noun("ledger", "sesn_node.cli.ledger", "The ledger: where it stands, and whether it is whole."),
+    Noun("demo", "sesn_node.cli.demo", "Watch three agencies exchange alerts on this machine."),
+    Noun("bench", "sesn_node.cli.bench", "Measure how fast two nodes exchange alerts here."),
+)
+
+_app = typer.Typer(
+    help="Exchange sealed alerts on suspect consignments with other agencies, with proof.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"sesn {__version__}")
+        raise typer.Exit
+
+
+@_app.callback()
+def _options(
+    context: typer.Context,
+    home: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="SESN_HOME",
+            show_envvar=True,
+            help="Folder of the node: settings, keys, database.",
+        ),
+    ] = None,
+    passphrase_fd: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Read the passphrase of the keys from this file descriptor. Without it: "
+            "SESN_PASSPHRASE, then the systemd credential sesn-passphrase, then a prompt.",
+        ),
+    ] = None,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and stop."
+        ),
+    ] = False,
+) -> None:
+    del version  # Its callback has answered it.
+    context.obj = Options(home, passphrase_fd)
+
+
+def main() -> NoReturn:
+    """Run the `sesn` command with the arguments of this process, and exit."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the `sesn` command and return its exit code; see `exits` for what each means."""
+    # Looked for before anything is parsed, since a line that cannot be parsed must answer too.
+    as_json = "--json" in arguments
+    try:
+        code = _command().main(list(arguments), prog_name="sesn", standalone_mode=False)
+    except SesnError as error:
+        report(error.code, error.message, as_json=as_json)
+        return exit_code(error)
+    except typer.TyperException as error:
+        report("USAGE", error.format_message(), as_json=as_json)
+        return ExitCode.USAGE
+    except typer.Abort:
+        report("ABORTED", "nothing was done", as_json=as_json)
+        return ExitCode.USAGE
+    except Exception as error:  # noqa: BLE001 - the last resort: no traceback for an officer
+        report_fault(error, as_json=as_json)
+        return ExitCode.FAULT
+    return code if isinstance(code, int) else ExitCode.DONE
+
+
+def _command() -> TyperGroup:
+    group = get_command(_app)
+    assert isinstance(group, TyperGroup)
+    for noun in NOUNS:
+        group.add_command(LazyCommand(noun))
+    return group

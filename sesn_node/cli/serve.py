@@ -1,0 +1,81 @@
+"""`sesn serve`: run the node until it is stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+
+import typer
+
+from sesn_node import telemetry
+from sesn_node.bootstrap import RUN_FOLDER
+from sesn_node.cli.options import load_config, open_desk
+from sesn_node.cli.runfile import LOCK_FILE, STATE_FILE, NodeState, encode_state
+from sesn_node.errors import ConflictError, StorageError
+from sesn_node.store.files import locked, replace_file
+from sesn_node.transport.node import Node
+
+app = typer.Typer()
+
+
+@app.command()
+def serve(context: typer.Context) -> None:
+    """Run this agency's node until it is stopped, by Ctrl-C or SIGTERM.
+
+    Log lines go to stderr. Other commands work meanwhile.
+    """
+    config = load_config(context)
+    telemetry.configure(config.log.level, config.log.format)
+    run_folder = config.home / RUN_FOLDER
+    with _only_one(run_folder), open_desk(context) as desk:
+        with _state_file(run_folder) as path:
+            asyncio.run(_serve(desk.node(), path))
+
+
+@contextmanager
+def _only_one(run_folder: Path) -> Iterator[None]:
+    """Hold the lock of the home: two nodes would both sign its ledger and fight over the port."""
+    try:
+        run_folder.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"{run_folder} cannot be made: {error.strerror}") from error
+    lock = locked(run_folder / LOCK_FILE, wait=False)
+    try:
+        lock.__enter__()
+    except BlockingIOError as error:
+        raise ConflictError(
+            f"another process serves {run_folder.parent} already; 'sesn status' tells which",
+            code="ALREADY_SERVING",
+        ) from error
+    try:
+        yield
+    finally:
+        lock.__exit__(None, None, None)
+
+
+@contextmanager
+def _state_file(run_folder: Path) -> Iterator[Path]:
+    path = run_folder / STATE_FILE
+    with suppress(OSError):
+        path.unlink()
+    try:
+        yield path
+    finally:
+        with suppress(OSError):
+            path.unlink()
+
+
+async def _serve(node: Node, state_file: Path) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, node.stop)
+    await node.run(partial(_write_state, state_file))
+
+
+def _write_state(path: Path, listen: str, problem: str) -> None:
+    replace_file(path, encode_state(NodeState(os.getpid(), listen, problem)))

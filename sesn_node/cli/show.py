@@ -1,0 +1,83 @@
+"""How commands show things: one console, one style of table, one line of JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cache
+from typing import TypeAlias
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from sesn_node.trust.card import TrustedCard
+from sesn_node.trust.fingerprint import hex_groups, words
+
+Json: TypeAlias = "str | int | float | bool | None | Sequence[Json] | Mapping[str, Json]"
+
+_HEX_GROUPS_A_LINE = 8
+_WORDS_A_LINE = 6
+
+
+@cache
+def console() -> Console:
+    """Return the console of stdout. Made at first use: tests and pipes replace stdout."""
+    return Console(highlight=False, soft_wrap=False)
+
+
+def print_json(value: Mapping[str, Json]) -> None:
+    """Write exactly one line of JSON."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+
+
+def say(text: str = "", style: str = "") -> None:
+    """Write a line as it is; nothing in it is taken for markup."""
+    console().print(Text(text, style))
+
+
+def table(*columns: str) -> Table:
+    """Start a table in the house style."""
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
+    for column in columns:
+        made.add_column(column)
+    return made
+
+
+def facts() -> Table:
+    """Start a list of names and values."""
+    made = Table.grid(padding=(0, 2))
+    made.add_column(style="dim", no_wrap=True)
+    made.add_column()
+    return made
+
+
+def when(time_ms: int | None) -> str:
+    """Write a time in UTC, to the second; a dash for none."""
+    if not time_ms:
+        return "-"
+    return datetime.fromtimestamp(time_ms // 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def iso(time_ms: int | None) -> str | None:
+    """Write a time for programs: RFC 3339 in UTC, milliseconds."""
+    if time_ms is None:
+        return None
+    seconds, milliseconds = divmod(time_ms, 1000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{milliseconds:03d}Z"
+
+
+def add_fingerprint(listing: Table, card: TrustedCard) -> Table:
+    """Add a card's fingerprint to a list of facts, for reading out: hex groups, and words."""
+    groups = hex_groups(card.fingerprint).split(" ")
+    listing.add_row("fingerprint", _in_lines(groups, _HEX_GROUPS_A_LINE))
+    listing.add_row("in words", _in_lines(words(card.fingerprint), _WORDS_A_LINE))
+    return listing
+
+
+def _in_lines(parts: Sequence[str], a_line: int) -> str:
+    lines = [parts[at : at + a_line] for at in range(0, len(parts), a_line)]
+    return "\n".join(" ".join(line) for line in lines)

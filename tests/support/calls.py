@@ -1,0 +1,78 @@
+"""Calling a node's services directly: as a partner does, or as an attacker would."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import grpc.aio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from sesn_node.transport.tls import channel_credentials, channel_options
+from sesn_node.wire._pb import exchange_pb2 as pb
+from sesn_node.wire._pb import exchange_pb2_grpc as rpc
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable
+
+    from sesn_node.transport.tls import TlsIdentity
+    from tests.support.serving import Home
+
+TIMEOUT_S = 30.0
+
+# grpc's calls are generic in messages that its stubs do not name.
+Stream = grpc.aio.StreamStreamCall[Any, Any]
+
+
+@asynccontextmanager
+async def calling(home: Home, identity: TlsIdentity) -> AsyncIterator[grpc.aio.Channel]:
+    """Open a channel to the node of a home, with any certificate."""
+    credentials = channel_credentials(identity, home.root_der)
+    options = channel_options(home.agency)
+    async with grpc.aio.secure_channel(home.endpoint, credentials, options=options) as channel:
+        yield channel
+
+
+async def every_rpc(channel: grpc.aio.Channel) -> set[grpc.StatusCode]:
+    """Try all that a node offers, health and reflection included, and collect the statuses."""
+    exchange = rpc.ExchangeStub(channel)
+    health = health_pb2_grpc.HealthStub(channel)
+    reflection = reflection_pb2_grpc.ServerReflectionStub(channel)
+    check = health_pb2.HealthCheckRequest()
+    services = reflection_pb2.ServerReflectionRequest(list_services="")
+    return {
+        await status(exchange.GetCard(pb.GetCardRequest(), timeout=TIMEOUT_S)),
+        await status(exchange.AddCheckpoint(pb.AddCheckpointRequest(), timeout=TIMEOUT_S)),
+        await status(exchange.GetCheckpoint(pb.GetCheckpointRequest(), timeout=TIMEOUT_S)),
+        await stream_status(exchange.Deliver(timeout=TIMEOUT_S), pb.DeliverRequest(sequence=1)),
+        await status(health.Check(check, timeout=TIMEOUT_S)),
+        await stream_status(health.Watch(check, timeout=TIMEOUT_S)),
+        await stream_status(reflection.ServerReflectionInfo(timeout=TIMEOUT_S), services),
+    }
+
+
+async def status(call: Awaitable[object]) -> grpc.StatusCode:
+    """Finish a unary call and return its status."""
+    try:
+        await call
+    except grpc.aio.AioRpcError as error:
+        return error.code()
+    return grpc.StatusCode.OK
+
+
+async def stream_status(call: Any, request: object | None = None) -> grpc.StatusCode:
+    """Send one message and read one; OK if there was an answer, else how the call ended."""
+    try:
+        if request is not None:
+            await call.write(request)
+        answer = await call.read()
+    except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+        answer = grpc.aio.EOF
+    if answer is grpc.aio.EOF:
+        ended: grpc.StatusCode = await call.code()
+        return ended
+    call.cancel()
+    return grpc.StatusCode.OK
