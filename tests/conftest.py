@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from hypothesis import settings
 
+# Before any test imports grpc: its core reads once, when it is loaded, which cipher suites it may
+# use, and that is what keeps TLS 1.2 out.
+import sesn_node.transport as _transport
+
+assert _transport
 # Derandomized: a failure on one machine is a failure on every machine. No deadline: the machine
 # may be slow, and no test measures time.
 settings.register_profile("sesn", derandomize=True, deadline=None, print_blob=True)

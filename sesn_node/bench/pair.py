@@ -102,7 +102,7 @@ def _free_port() -> int:
 def _serving(home: Path, passphrase: str) -> Iterator[None]:
     command = [sys.executable, "-m", "sesn_node", "--home", str(home), "serve"]
     environment = {**os.environ, "SESN_PASSPHRASE": passphrase}
-    with open("/tmp/recv.log", "wb") as log:
+    with (home / "serve.log").open("wb") as log:
         process = subprocess.Popen(command, env=environment, stderr=log)  # noqa: S603 - ourselves
         try:
             yield

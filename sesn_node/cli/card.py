@@ -11,7 +11,17 @@ from sesn_node.bootstrap import issue_own_card, system_clock
 from sesn_node.cli.files import input_file, write_output
 from sesn_node.cli.options import home_of, load_config, open_desk, options_of, wake_node
 from sesn_node.cli.passphrase import read_passphrase
-from sesn_node.cli.show import Json, add_fingerprint, console, facts, iso, print_json, say, when
+from sesn_node.cli.show import (
+    AsJson,
+    Json,
+    add_fingerprint,
+    console,
+    facts,
+    iso,
+    print_json,
+    say,
+    when,
+)
 from sesn_node.crypto.keys import key_id
 from sesn_node.domain.cards import MAX_CARD_BYTES
 from sesn_node.trust.card import TrustedCard, open_card
@@ -19,7 +29,6 @@ from sesn_node.trust.fingerprint import words
 
 app = typer.Typer(no_args_is_help=True, help="Agency cards: export ours, look into others.")
 
-AsJson = Annotated[bool, typer.Option("--json", help="Answer with one line of JSON.")]
 CardFile = Annotated[
     Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="A .sesncard file.")
 ]

@@ -11,7 +11,7 @@ import typer
 from sesn_node.bootstrap import found
 from sesn_node.cli.options import home_of, options_of
 from sesn_node.cli.passphrase import new_passphrase
-from sesn_node.cli.show import add_fingerprint, console, facts, print_json, say
+from sesn_node.cli.show import AsJson, add_fingerprint, console, facts, print_json, say
 from sesn_node.config import Agency, Config, Database, Node
 from sesn_node.domain.cards import Role
 from sesn_node.domain.ids import AgencyId
@@ -22,7 +22,7 @@ app = typer.Typer()
 
 
 @app.command()
-def init(
+def init(  # noqa: PLR0913, PLR0917 - one argument an option
     context: typer.Context,
     agency: Annotated[
         str, typer.Option(help="Id of the agency: country code, then labels, such as nl.customs.")
@@ -49,7 +49,7 @@ def init(
     database: Annotated[
         str | None, typer.Option(metavar="URL", help="Where messages and ledger are kept.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Answer with one line of JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Make a node's home: keys, card, database, and the first entry of its ledger."""
     options = options_of(context)

@@ -9,7 +9,7 @@ from typing import Annotated, Final, NoReturn
 
 import typer
 from typer.core import TyperGroup
-from typer.main import get_command
+from typer.main import get_group
 
 from sesn_node import __version__
 from sesn_node.cli.exits import ExitCode, exit_code, report, report_fault
@@ -100,8 +100,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _command() -> TyperGroup:
-    group = get_command(_app)
-    assert isinstance(group, TyperGroup)
+    group = get_group(_app)
     for noun in NOUNS:
         group.add_command(LazyCommand(noun))
     return group

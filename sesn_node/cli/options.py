@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from sesn_node.errors import ConfigError
+from sesn_node.errors import ConfigError, StorageError
 
 if TYPE_CHECKING:
     from sesn_node.bootstrap import Desk
     from sesn_node.config import Config
+    from sesn_node.store.engine import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +74,42 @@ def open_desk(context: typer.Context) -> Iterator[Desk]:
     from sesn_node.bootstrap import open_home  # noqa: PLC0415 - as above
     from sesn_node.cli.passphrase import read_passphrase  # noqa: PLC0415 - as above
 
-    home = load_config(context).home
-    with open_home(home, read_passphrase(options_of(context).passphrase_fd)) as desk:
+    config = _existing(context)
+    with open_home(config.home, read_passphrase(options_of(context).passphrase_fd)) as desk:
         yield desk
 
 
-def wake_node(home: Path) -> None:
-    """Tell a serving node that something was committed; without one nothing happens."""
+@contextmanager
+def open_store(context: typer.Context) -> Iterator[Store]:
+    """Open the database alone, for what needs no key and so no passphrase.
+
+    Raises:
+        ConfigError: No home, or unusable settings.
+        StorageError: The database cannot be opened.
+    """
+    from sesn_node.store.engine import Store  # noqa: PLC0415 - as above
+
+    store = Store(_existing(context).database_url)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def wake_node(home: Path) -> bool:
+    """Tell a serving node that something was committed; say whether one serves."""
     from sesn_node.bootstrap import RUN_FOLDER  # noqa: PLC0415 - as above
     from sesn_node.transport.wake import poke  # noqa: PLC0415 - as above
 
-    poke(home / RUN_FOLDER)
+    return poke(home / RUN_FOLDER)
+
+
+def _existing(context: typer.Context) -> Config:
+    """Read the settings of a home that has a database: SQLite would make an empty one."""
+    found = load_config(context)
+    if not found.database_path.exists():
+        raise StorageError(
+            f"the database {found.database_path} is not there; check database.url in "
+            f"{found.home / 'node.toml'}, or put the newest database back"
+        )
+    return found

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from sesn_node.bootstrap import system_clock
 from sesn_node.cli.ask import confirm, has_terminal
-from sesn_node.cli.card import AsJson, CardFile, print_card
+from sesn_node.cli.card import CardFile, print_card
 from sesn_node.cli.files import input_file
-from sesn_node.cli.options import home_of, open_desk, wake_node
-from sesn_node.cli.show import print_json, say
+from sesn_node.cli.options import home_of, open_desk, open_store, wake_node
+from sesn_node.cli.show import AsJson, Json, console, iso, print_json, say, table, until, when
 from sesn_node.domain.cards import MAX_CARD_BYTES
 from sesn_node.domain.ids import agency_id
 from sesn_node.errors import ConfigError
 from sesn_node.exchange.peers import add_peer, revoke_peer
+from sesn_node.exchange.standing import PeerView, peers
 from sesn_node.trust.card import open_card
+from sesn_node.trust.directory import PeerState
 from sesn_node.trust.fingerprint import parse_fingerprint
 
 app = typer.Typer(no_args_is_help=True, help="Partner agencies: trust, list, revoke.")
@@ -56,6 +58,33 @@ def add(
         say(f"{card.agency} ({card.card.name}) is trusted from now on.")
 
 
+@app.command("list")
+def list_(context: typer.Context, as_json: AsJson = False) -> None:
+    """List the agencies whose card was pinned, and how the link to each stands."""
+    now_ms = system_clock()
+    with open_store(context) as store:
+        found = peers(store, now_ms)
+    if as_json:
+        print_json({"peers": [peer_json(peer, now_ms) for peer in found]})
+        return
+    if not found:
+        say("No partner yet: 'sesn peer add' pins the card of one.")
+        return
+    listing = table("agency", "name", "state", "card", "queued", "link")
+    for peer in found:
+        expired = peer.card.expired(now_ms)
+        card = f"{peer.card.card.sequence}, {'expired' if expired else 'until'} "
+        listing.add_row(
+            peer.agency,
+            peer.card.card.name,
+            Text(peer.state, "green" if peer.state is PeerState.TRUSTED else "red"),
+            Text(card + when(peer.card.card.expires_ms)[:10], "red" if expired else ""),
+            str(peer.queued),
+            link_words(peer, now_ms),
+        )
+    console().print(listing)
+
+
 @app.command("revoke")
 def revoke(
     context: typer.Context,
@@ -76,6 +105,48 @@ def revoke(
     say(f"{wanted} is revoked: nothing is sent to it or accepted from it.")
     if ended:
         say(f"{ended} queued copies will not be delivered; 'sesn outbox list' shows them.")
+
+
+def link_words(peer: PeerView, now_ms: int) -> Text:
+    """Say in words how the link to a partner stands."""
+    link = peer.link
+    if peer.state is not PeerState.TRUSTED:
+        return Text(f"cut off, {peer.state}", "red")
+    if link.failures:
+        next_try = until(link.next_attempt_ms, now_ms)
+        return Text(f"not reached {link.failures} times, next try {next_try}", "yellow")
+    if link.connected_ms:
+        return Text(f"reached {when(link.connected_ms)} UTC", "green")
+    if not peer.card.card.endpoints:
+        return Text("it dials us")
+    return Text("not tried yet", "yellow")
+
+
+def peer_json(peer: PeerView, now_ms: int) -> dict[str, Json]:
+    """Show a partner to a program."""
+    card, link = peer.card.card, peer.link
+    return {
+        "agency": peer.agency,
+        "name": card.name,
+        "country": card.country,
+        "role": card.role.value,
+        "state": peer.state.value,
+        "fingerprint": peer.card.fingerprint.hex(),
+        "endpoints": list(card.endpoints),
+        "card": {
+            "sequence": card.sequence,
+            "expires": iso(card.expires_ms),
+            "expired": peer.card.expired(now_ms),
+        },
+        "queued": peer.queued,
+        "link": {
+            "failures": link.failures,
+            "error": link.error,
+            "next_attempt": iso(link.next_attempt_ms or None),
+            "connected": iso(link.connected_ms),
+            "cosigned_size": link.witnessed_size,
+        },
+    }
 
 
 def _compare(sealed: bytes) -> bytes:

@@ -32,9 +32,8 @@ def serve(context: typer.Context) -> None:
     config = load_config(context)
     telemetry.configure(config.log.level, config.log.format)
     run_folder = config.home / RUN_FOLDER
-    with _only_one(run_folder), open_desk(context) as desk:
-        with _state_file(run_folder) as path:
-            asyncio.run(_serve(desk.node(), path))
+    with _only_one(run_folder), open_desk(context) as desk, _state_file(run_folder) as path:
+        asyncio.run(_serve(desk.node(), path))
 
 
 @contextmanager

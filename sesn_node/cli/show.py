@@ -4,21 +4,36 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
-from typing import TypeAlias
+from typing import Annotated, Final, TypeAlias
 
+import typer
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from sesn_node.domain.ids import show_message_id
+from sesn_node.store.outbox import DeliveryState
 from sesn_node.trust.card import TrustedCard
 from sesn_node.trust.fingerprint import hex_groups, words
 
-Json: TypeAlias = "str | int | float | bool | None | Sequence[Json] | Mapping[str, Json]"
+Json: TypeAlias = "str | int | float | bool | Sequence[Json] | Mapping[str, Json] | None"
 
+AsJson = Annotated[bool, typer.Option("--json", help="Answer with one line of JSON.")]
+
+STATE_STYLES: Final = {
+    DeliveryState.QUEUED: "yellow",
+    DeliveryState.ACKNOWLEDGED: "green",
+    DeliveryState.REFUSED: "red",
+    DeliveryState.EXPIRED: "red",
+    DeliveryState.DEAD: "red",
+}
+
+_SHORT_ID = 13
+"""A UUIDv7's milliseconds and the hyphen among them; more only where that is not unique."""
 _HEX_GROUPS_A_LINE = 8
 _WORDS_A_LINE = 6
 
@@ -27,6 +42,12 @@ _WORDS_A_LINE = 6
 def console() -> Console:
     """Return the console of stdout. Made at first use: tests and pipes replace stdout."""
     return Console(highlight=False, soft_wrap=False)
+
+
+@cache
+def error_console() -> Console:
+    """Return the console of stderr: for what is not the answer of the command."""
+    return Console(stderr=True, highlight=False)
 
 
 def print_json(value: Mapping[str, Json]) -> None:
@@ -68,6 +89,21 @@ def iso(time_ms: int | None) -> str | None:
         return None
     seconds, milliseconds = divmod(time_ms, 1000)
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{milliseconds:03d}Z"
+
+
+def until(time_ms: int, now_ms: int) -> str:
+    """Say how long it is until then."""
+    seconds = (time_ms - now_ms) / 1000
+    return "due" if seconds <= 0 else f"in {seconds:.0f} s"
+
+
+def short_ids(message_ids: Iterable[bytes]) -> dict[bytes, str]:
+    """Shorten ids for a list, as far as they stay different."""
+    texts = {one: show_message_id(one) for one in message_ids}
+    length = _SHORT_ID
+    while len({text[:length] for text in texts.values()}) < len(texts):
+        length += 1
+    return {one: text[:length] for one, text in texts.items()}
 
 
 def add_fingerprint(listing: Table, card: TrustedCard) -> Table:

@@ -37,6 +37,25 @@ class BadShipment:
 
 
 @dataclass(frozen=True, slots=True)
+class WitnessAnswer:
+    """What a witness says of a checkpoint, with the status semantics of C2SP tlog-witness.
+
+    Args:
+        status: 200, 400, 403, 404, 409 or 422; 0 where no checkpoint was given.
+        size: With 409, the size that the witness holds.
+        cosignatures: With 200, note signature lines of type 0x04 and 0x06.
+    """
+
+    status: int = 0
+    size: int = 0
+    cosignatures: bytes = b""
+
+
+NOTHING_WITNESSED = WitnessAnswer()
+"""Says nothing of any checkpoint."""
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """One request of a delivery stream.
 
@@ -44,13 +63,14 @@ class Batch:
         sequence: Counts the requests of a stream from 1.
         add_checkpoint: C2SP add-checkpoint body of the sender's ledger; empty without shipments.
         shipments: At most 256.
-        cosignatures: The sender's cosignature lines over the checkpoint of the answer before.
+        witness: The sender's word on the checkpoint of the answer before. Status 409 without
+            shipments asks for that answer again, proven from the size that it names.
     """
 
     sequence: int
     add_checkpoint: bytes = b""
     shipments: tuple[Shipment | BadShipment, ...] = ()
-    cosignatures: bytes = b""
+    witness: WitnessAnswer = NOTHING_WITNESSED
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,21 +87,6 @@ Outcome = ProvenEntry | Refused
 
 
 @dataclass(frozen=True, slots=True)
-class WitnessAnswer:
-    """What a witness says of a checkpoint, with the status semantics of C2SP tlog-witness.
-
-    Args:
-        status: 200, 400, 403, 404, 409 or 422; 0 where no checkpoint was given.
-        size: With 409, the size that the witness holds.
-        cosignatures: With 200, note signature lines of type 0x04 and 0x06.
-    """
-
-    status: int = 0
-    size: int = 0
-    cosignatures: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
 class Answer:
     """One response of a delivery stream.
 
@@ -93,6 +98,6 @@ class Answer:
     """
 
     sequence: int
-    witness: WitnessAnswer = WitnessAnswer()
+    witness: WitnessAnswer = NOTHING_WITNESSED
     add_checkpoint: bytes = b""
     outcomes: tuple[Outcome, ...] = ()

@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sesn_node.domain.batches import Batch, ProvenEntry, Shipment
+from sesn_node.domain.batches import (
+    NOTHING_WITNESSED,
+    Batch,
+    ProvenEntry,
+    Shipment,
+    WitnessAnswer,
+)
 from sesn_node.domain.entries import EntryRef
 from sesn_node.domain.ids import MessageId, Origin
 from sesn_node.domain.messages import Envelope
@@ -45,7 +51,7 @@ class Outgoing:
 
 
 def prepare_batch(
-    office: Office, agency: AgencyId, *, sequence: int, cosignatures: bytes = b""
+    office: Office, agency: AgencyId, *, sequence: int, witness: WitnessAnswer = NOTHING_WITNESSED
 ) -> Outgoing | None:
     """Take what is due for a partner, the most urgent first; None if nothing is.
 
@@ -56,7 +62,7 @@ def prepare_batch(
         office: Ours.
         agency: The partner.
         sequence: Number of the batch within the stream.
-        cosignatures: Our lines over the checkpoint of the partner's last answer.
+        witness: Our word on the checkpoint of the partner's last answer.
 
     Raises:
         PolicyError: The partner is not trusted, or no longer.
@@ -75,7 +81,7 @@ def prepare_batch(
         ledger = office.ledger(transaction)
         shipments, consigned = _consign(ledger, due)
         body = ledger.add_checkpoint(transaction.peers.link(agency).witnessed_size)
-        batch = Batch(sequence, body, shipments, cosignatures)
+        batch = Batch(sequence, body, shipments, witness)
         return Outgoing(batch, ledger.head, consigned, directory.version)
 
 

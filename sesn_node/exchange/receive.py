@@ -82,14 +82,13 @@ class Receiver:
         self._office = office
         self._limiter = RefusalLimiter()
 
-    def receive(self, caller: AgencyId, batch: Batch, previous: bytes = b"") -> Answer:
+    def receive(self, caller: AgencyId, batch: Batch, previous: Answer | None = None) -> Answer:
         """Take a batch from a partner whose identity TLS has proven.
 
         Args:
             caller: The partner.
             batch: What it sent.
-            previous: The add-checkpoint body of our last answer on this stream, which the
-                batch's cosignatures are over.
+            previous: Our last answer on this stream, which the batch's witness part is about.
 
         Returns:
             One outcome per shipment, in order. A node that cannot store answers `BUSY` for
@@ -99,6 +98,8 @@ class Receiver:
             SesnError: The cosignatures are not the caller's over `previous`: the stream ends.
         """
         cosigned = self._cosigned(caller, batch, previous)
+        if batch.witness.status == Status.OTHER_OLD_SIZE and not batch.shipments:
+            return self._answer_again(caller, batch, previous)
         if not batch.shipments:
             if cosigned is not None:
                 self._office.sequencer.run(lambda work: keep_cosigned(work.transaction, cosigned))
@@ -111,12 +112,29 @@ class Receiver:
             detail = f"this node cannot store at present ({error.code})"
             return _refuse_all(batch, RefusalCode.BUSY, detail, _BUSY_RETRY_MS)
 
-    def _cosigned(self, caller: AgencyId, batch: Batch, previous: bytes) -> Cosigned | None:
-        if not batch.cosignatures or not previous:
+    def _cosigned(self, caller: AgencyId, batch: Batch, previous: Answer | None) -> Cosigned | None:
+        if previous is None or not previous.add_checkpoint or not batch.witness.cosignatures:
             return None
-        directory = self._office.directory()
-        now_ms = self._office.clock()
-        return check_cosignatures(directory, caller, previous, batch.cosignatures, now_ms)
+        return check_cosignatures(
+            self._office.directory(),
+            caller,
+            previous.add_checkpoint,
+            batch.witness.cosignatures,
+            self._office.clock(),
+        )
+
+    def _answer_again(self, caller: AgencyId, batch: Batch, previous: Answer | None) -> Answer:
+        """Prove the last answer's receipts under our newest checkpoint, from another size.
+
+        Both directions of traffic witness one ledger, so the caller may have witnessed more of
+        ours meanwhile than it had told us.
+        """
+        if previous is None:
+            raise MalformedError("there is no answer on this stream that could be proven again")
+        size = batch.witness.size
+        self._office.sequencer.run(lambda work: work.transaction.peers.set_witnessed(caller, size))
+        outcomes = [one.index if isinstance(one, ProvenEntry) else one for one in previous.outcomes]
+        return self._answer(caller, batch, outcomes, previous.witness)
 
     def _receive(self, caller: AgencyId, batch: Batch, cosigned: Cosigned | None) -> Answer:
         office = self._office
@@ -149,7 +167,8 @@ class Receiver:
                 if error.code != MOVED:
                     raise
                 continue
-            return self._answer(caller, batch, done.value)
+            witness = WitnessAnswer(int(Status.COSIGNED), 0, done.value.cosignatures)
+            return self._answer(caller, batch, done.value.outcomes, witness)
         return _refuse_all(batch, RefusalCode.BUSY, "too many batches at once", _BUSY_RETRY_MS)
 
     def _take(
@@ -173,7 +192,10 @@ class Receiver:
         refused = work.transaction.inbox.refused(caller, ids)
         taken = {key: (value.header_sha256, value.entry_index) for key, value in seen.items()}
         rows: list[InboxRow] = []
-        outcomes = [self._settle_one(work, caller, one, taken, refused, rows) for one in examined]
+        outcomes = [
+            self._settle_one(work, caller, one, taken=taken, refused=refused, rows=rows)
+            for one in examined
+        ]
         work.transaction.inbox.add(rows)
         return Taken(tuple(outcomes), cosignatures)
 
@@ -182,6 +204,7 @@ class Receiver:
         work: Work,
         caller: AgencyId,
         one: Examined,
+        *,
         taken: dict[bytes, tuple[bytes, int]],
         refused: dict[tuple[bytes, bytes, str], int],
         rows: list[InboxRow],
@@ -277,8 +300,15 @@ class Receiver:
             entry_index=entry.index,
         )
 
-    def _answer(self, caller: AgencyId, batch: Batch, taken: Taken) -> Answer:
-        indexes = [one for one in taken.outcomes if isinstance(one, int)]
+    def _answer(
+        self,
+        caller: AgencyId,
+        batch: Batch,
+        decided: Sequence[int | Refused],
+        witness: WitnessAnswer,
+    ) -> Answer:
+        """Prove the entries that were decided on, under our newest checkpoint."""
+        indexes = [one for one in decided if isinstance(one, int)]
         with self._office.store.read() as transaction:
             ledger = self._office.ledger(transaction)
             entries = transaction.ledger.entries_at(indexes)
@@ -286,9 +316,8 @@ class Receiver:
             body = ledger.add_checkpoint(transaction.peers.link(caller).witnessed_size)
         outcomes: list[Outcome] = [
             one if isinstance(one, Refused) else ProvenEntry(entries[one].entry, one, proofs[one])
-            for one in taken.outcomes
+            for one in decided
         ]
-        witness = WitnessAnswer(int(Status.COSIGNED), 0, taken.cosignatures)
         return Answer(batch.sequence, witness, body, tuple(outcomes))
 
 

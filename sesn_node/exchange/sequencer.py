@@ -11,6 +11,7 @@ from __future__ import annotations
 import queue
 import threading
 from concurrent.futures import Future
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from sesn_node.ledger.checkpoint import LogKeys
     from sesn_node.store.engine import Store, Transaction
     from sesn_node.store.headfile import HeadFile
+    from sesn_node.store.outbox import QueuedMessage
 
 T = TypeVar("T")
 
@@ -40,13 +42,13 @@ MAX_GROUP = 256
 
 
 class Work:
-    """What an operation may do: read and write tables, and append entries.
+    """What an operation may do: read and write tables, append entries, queue messages.
 
     Indexes of appended entries are final if the operation returns; if it raises, its rows and
     entries are undone and the rest of the group goes on.
     """
 
-    __slots__ = ("_appender", "_origin", "_rows", "now_ms", "transaction")
+    __slots__ = ("_appender", "_origin", "_queued", "_rows", "now_ms", "transaction")
 
     def __init__(
         self, transaction: Transaction, now_ms: int, origin: Origin, appender: Appender
@@ -56,6 +58,11 @@ class Work:
         self._origin = origin
         self._appender = appender
         self._rows: list[EntryRow] = []
+        self._queued: list[QueuedMessage] = []
+
+    def queue(self, message: QueuedMessage) -> None:
+        """Queue a sealed message; it is written together with others of the group."""
+        self._queued.append(message)
 
     def append(self, entry: Entry) -> EntryRef:
         """Append an entry to the ledger and say where it stands."""
@@ -65,16 +72,26 @@ class Work:
         self._rows.append(EntryRow(index, entry.kind.value, entry.message_id, data))
         return EntryRef(self._origin, index, hashed)
 
-    def run(self, operation: Callable[[Work], T]) -> T:
+    def run(self, operation: Callable[[Work], T], *, writes: bool) -> T:
         """Run one operation of the group; undo it, and only it, if it raises."""
-        mark, rows = self._appender.mark(), len(self._rows)
+        if writes:
+            # It may look for what an operation before it queued.
+            self.flush()
+        mark, rows, queued = self._appender.mark(), len(self._rows), len(self._queued)
         try:
-            with self.transaction.savepoint():
+            with self.transaction.savepoint() if writes else nullcontext():
                 return operation(self)
         except BaseException:
             self._appender.rollback(mark)
             del self._rows[rows:]
+            del self._queued[queued:]
             raise
+
+    def flush(self) -> None:
+        """Write the queued messages."""
+        if self._queued:
+            self.transaction.outbox.add(self._queued)
+            self._queued = []
 
     @property
     def rows(self) -> list[EntryRow]:
@@ -93,6 +110,7 @@ class Committed(Generic[T]):
 @dataclass(slots=True)
 class _Job:
     operation: Callable[[Work], object]
+    writes: bool
     done: Future[Committed[object]]
 
 
@@ -129,22 +147,29 @@ class Sequencer:
         self._thread = threading.Thread(target=self._work, name="sequencer", daemon=True)
         self._thread.start()
 
-    def submit(self, operation: Callable[[Work], T]) -> Future[Committed[T]]:
+    def submit(
+        self, operation: Callable[[Work], T], *, writes: bool = True
+    ) -> Future[Committed[T]]:
         """Queue an operation; the future resolves when its commit is durable.
+
+        Args:
+            operation: What to do in the transaction.
+            writes: Whether it writes to tables itself. One that only appends entries and queues
+                messages shares its statements with others of its kind.
 
         The future raises what the operation raised, or `StorageError` if the transaction failed
         (the outcome is unknown then) or the database is an old copy (code `OLD_COPY`).
         """
-        job = _Job(operation, Future())
+        job = _Job(operation, writes, Future())
         with self._lock:
             if self._closed:
                 raise StorageError("the node is shutting down; try again when it serves")
             self._jobs.put(job)
         return job.done  # type: ignore[return-value] # a queue cannot be generic per element
 
-    def run(self, operation: Callable[[Work], T]) -> Committed[T]:
+    def run(self, operation: Callable[[Work], T], *, writes: bool = True) -> Committed[T]:
         """Queue an operation and wait for its commit. Raises as the future of `submit` does."""
-        return self.submit(operation).result()
+        return self.submit(operation, writes=writes).result()
 
     @property
     def known_size(self) -> int:
@@ -196,11 +221,12 @@ class Sequencer:
             work = Work(transaction, self._clock(), Origin(head.origin), appender)
             for job in group:
                 try:
-                    results.append((job, work.run(job.operation)))
+                    results.append((job, work.run(job.operation, writes=job.writes)))
                 except StorageError:
                     raise
                 except Exception as error:  # noqa: BLE001 - its caller gets it; the group goes on
                     job.done.set_exception(error)
+            work.flush()
             if appender.size > head.size:
                 head = self._grow(transaction, head, work.rows, appender)
         # The commit returned: from here on the new head is the truth.

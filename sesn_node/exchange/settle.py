@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sesn_node.domain.batches import ProvenEntry, Refused
+from sesn_node.domain.batches import NOTHING_WITNESSED, ProvenEntry, Refused, WitnessAnswer
 from sesn_node.domain.entries import EntryKind, EntryRef
 from sesn_node.domain.ids import Origin
 from sesn_node.errors import ConflictError, VerificationError
@@ -57,15 +57,22 @@ class Settled:
     Args:
         acknowledged: Messages whose receipt was stored by this call.
         refused: Messages that were refused, with the refusal.
-        cosignatures: Our lines over the partner's checkpoint, for the next batch.
+        witness: Our word on the partner's checkpoint, for the next batch. Status 409: nothing
+            was recorded, since the partner proved its checkpoint from another size than the one
+            that we hold; it has to answer again.
         prove_again: The partner holds another size of our ledger than we thought, and refused
             the batch for it; the right size is noted, and the batch can be sent again at once.
     """
 
     acknowledged: tuple[Consigned, ...] = ()
     refused: tuple[tuple[Consigned, Refused], ...] = ()
-    cosignatures: bytes = b""
+    witness: WitnessAnswer = NOTHING_WITNESSED
     prove_again: bool = False
+
+    @property
+    def answer_again(self) -> bool:
+        """Whether the partner has to prove its answer from the size that we hold."""
+        return self.witness.status == Status.OTHER_OLD_SIZE
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +112,9 @@ def settle(office: Office, agency: AgencyId, outgoing: Outgoing, answer: Answer)
                 judged = judge_checkpoint(
                     transaction, directory, answer.add_checkpoint, owner=agency
                 )
-        proven = _verify(agency, directory, outgoing, answer, judged, now_ms)
+        if judged is not None and judged.verdict.status is Status.OTHER_OLD_SIZE:
+            return Settled(witness=judged.refusal)
+        proven = _verify(agency, directory, outgoing, answer, judged=judged, now_ms=now_ms)
         try:
             return office.sequencer.run(
                 partial(
@@ -113,7 +122,6 @@ def settle(office: Office, agency: AgencyId, outgoing: Outgoing, answer: Answer)
                     office,
                     agency=agency,
                     directory=directory,
-                    outgoing=outgoing,
                     proven=proven,
                 )
             ).value
@@ -127,6 +135,7 @@ def _verify(  # noqa: PLR0913 - what an answer is held against
     directory: Directory,
     outgoing: Outgoing,
     answer: Answer,
+    *,
     judged: Judged | None,
     now_ms: int,
 ) -> _Proven:
@@ -198,25 +207,26 @@ def _verify_receipt(
     return consigned, row, EntryRef(Origin(theirs.origin), receipt.index, hashed)
 
 
-def _record(  # noqa: PLR0913 - the parts of one transaction
+def _record(
     office: Office,
     work: Work,
+    *,
     agency: AgencyId,
     directory: Directory,
-    outgoing: Outgoing,
     proven: _Proven,
 ) -> Settled:
     """Step 4."""
     if work.transaction.peers.version() != directory.version:
         raise ConflictError("trust changed while the answer was verified", code=MOVED)
-    cosignatures = b""
+    witness = NOTHING_WITNESSED
     if proven.judged is not None:
-        cosignatures = record(office, work, proven.judged)
+        lines = record(office, work, proven.judged)
+        witness = WitnessAnswer(int(Status.COSIGNED), 0, lines)
     if proven.cosigned is not None:
         keep_cosigned(work.transaction, proven.cosigned)
     acknowledged = _acknowledge(work, agency, proven)
     _record_refusals(office, work, agency, proven.refused)
-    return Settled(acknowledged, proven.refused, cosignatures)
+    return Settled(acknowledged, proven.refused, witness)
 
 
 def _acknowledge(work: Work, agency: AgencyId, proven: _Proven) -> tuple[Consigned, ...]:

@@ -19,7 +19,7 @@ from sesn_node.domain.messages import MAX_LIFETIME_MS, SUITE, Header, Priority, 
 from sesn_node.errors import ConflictError, PolicyError, StorageError
 from sesn_node.exchange.office import new_entry
 from sesn_node.store.inbox import SealedRow
-from sesn_node.store.outbox import SentRow
+from sesn_node.store.outbox import QueuedMessage, SentRow
 from sesn_node.wire.envelopes import encode_header
 from sesn_node.wire.payloads import encode_payload
 
@@ -108,7 +108,7 @@ def share(office: Office, draft: Draft) -> MessageId:
             directory = newest
             continue
         try:
-            return office.sequencer.run(recording(sealed)).value
+            return office.sequencer.run(recording(sealed), writes=sealed.only_reply).value
         except ConflictError as error:
             if error.code != _STALE:
                 raise
@@ -128,7 +128,14 @@ def seal_draft(office: Office, draft: Draft, directory: Directory) -> Sealed:
     data = encode_payload(draft.payload)
     message_id = new_message_id(now_ms, random_bytes(_ENTROPY_BYTES))
     expires_ms = draft.expires_ms or now_ms + office.terms.lifetime_ms
-    recipients = _recipients(office, directory, draft.to, len(data), now_ms, expires_ms)
+    recipients = _recipients(
+        office,
+        directory,
+        draft.to,
+        payload_bytes=len(data),
+        now_ms=now_ms,
+        expires_ms=expires_ms,
+    )
     content = seal(data, MessageContext(SUITE, message_id, office.agency), recipients)
     header = Header(
         message_id=message_id,
@@ -198,7 +205,7 @@ def recording(sealed: Sealed) -> Callable[[Work], MessageId]:
                 commitment=sealed.commitment,
             )
         )
-        work.transaction.outbox.add(sealed.row.recorded_at(shared.index), sealed.copies)
+        work.queue(QueuedMessage(sealed.row.recorded_at(shared.index), sealed.copies))
         return sealed.message_id
 
     return record
@@ -219,6 +226,7 @@ def _recipients(  # noqa: PLR0913 - what the rules look at
     office: Office,
     directory: Directory,
     to: Sequence[AgencyId],
+    *,
     payload_bytes: int,
     now_ms: int,
     expires_ms: int,

@@ -3,6 +3,7 @@
 Pure functions over bytes, in the formats of RFC 6962 and C2SP (c2sp.org), unchanged, so that
 tools that nobody here wrote can verify a node. Each module does one text:
 
+    encoding     what all of them share: canonical base64, decimals, text
     merkle       RFC 6962 section 2.1, with the storage order of Go's sumdb/tlog
     note         C2SP signed-note
     checkpoint   C2SP tlog-checkpoint, signed by the ledger's own two keys

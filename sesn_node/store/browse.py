@@ -94,6 +94,13 @@ class Browse:
         )
         return [SentRow(row.message_id, sealed_row(row)) for row in rows]
 
+    def created(self, message_ids: Sequence[bytes]) -> dict[bytes, int]:
+        """Say when messages of ours were written."""
+        rows = self._connection.execute(
+            select(sent.c.message_id, sent.c.created_ms).where(sent.c.message_id.in_(message_ids))
+        )
+        return {row.message_id: row.created_ms for row in rows}
+
     def count_sent(self) -> int:
         """Count the messages that we sealed."""
         return self._connection.execute(select(func.count()).select_from(sent)).scalar_one()
@@ -158,6 +165,4 @@ class Browse:
 
     def _stream(self, statement: Select[tuple[object, ...]]) -> Iterator[Row[tuple[object, ...]]]:
         # The option stands on the statement: set on the connection, it would stay there.
-        yield from self._connection.execute(
-            statement.execution_options(yield_per=_ROWS_AT_ONCE)
-        )
+        yield from self._connection.execute(statement.execution_options(yield_per=_ROWS_AT_ONCE))

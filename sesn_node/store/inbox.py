@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import bindparam, insert, select, tuple_
+from sqlalchemy import bindparam, insert, select
 
 from sesn_node.store.schema import inbox, refusal
 
@@ -149,9 +149,7 @@ class InboxTable:
 
     def every(self) -> list[InboxRow]:
         """Return the whole inbox; for verification."""
-        rows = self._connection.execute(
-            select(inbox).order_by(tuple_(inbox.c.sender, inbox.c.message_id))
-        )
+        rows = self._connection.execute(select(inbox).order_by(inbox.c.sender, inbox.c.message_id))
         return [inbox_row(row) for row in rows]
 
 

@@ -133,8 +133,8 @@ class LedgerTable:
         found: dict[int, bytes] = {}
         for start in range(0, len(positions), _READ_AT_ONCE):
             some = positions[start : start + _READ_AT_ONCE]
-            for position, value in self._connection.execute(_SELECT_NODES, {"positions": some}):
-                found[position] = value
+            rows = self._connection.execute(_SELECT_NODES, {"positions": some})
+            found.update((row.position, row.hash) for row in rows)
         return found
 
     def entries(self, start: int, end: int) -> Iterator[EntryRow]:

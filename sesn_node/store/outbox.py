@@ -45,6 +45,14 @@ class SentRow:
 
 
 @dataclass(frozen=True, slots=True)
+class QueuedMessage:
+    """A sealed message with a copy for each (agency, wrapped key)."""
+
+    message: SentRow
+    copies: tuple[tuple[str, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ReceiptRow:
     """A recipient's receipt: its RECEIVED entry, proven in its checkpoint of `size`.
 
@@ -173,23 +181,28 @@ class OutboxTable:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def add(self, message: SentRow, copies: Sequence[tuple[str, bytes]]) -> None:
-        """Store a sealed message and queue a copy for each (agency, wrapped key)."""
+    def add(self, queued: Sequence[QueuedMessage]) -> None:
+        """Store sealed messages and queue their copies."""
         self._connection.execute(
-            _INSERT_SENT, {"message_id": message.message_id, **sealed_values(message.sealed)}
+            _INSERT_SENT,
+            [
+                {"message_id": one.message.message_id, **sealed_values(one.message.sealed)}
+                for one in queued
+            ],
         )
         self._connection.execute(
             _INSERT_COPY,
             [
                 {
-                    "message_id": message.message_id,
+                    "message_id": one.message.message_id,
                     "agency": agency,
                     "wrapped_key": wrapped_key,
                     "state": _QUEUED,
-                    "priority": message.sealed.priority,
-                    "expires_ms": message.sealed.expires_ms,
+                    "priority": one.message.sealed.priority,
+                    "expires_ms": one.message.sealed.expires_ms,
                 }
-                for agency, wrapped_key in copies
+                for one in queued
+                for agency, wrapped_key in one.copies
             ],
         )
 

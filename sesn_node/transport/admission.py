@@ -2,14 +2,19 @@
 
 TLS let the caller in because *some* partner's root issued its certificate. That a partner's CA
 cannot speak for another agency is decided here, on every call, health and reflection included.
+
+Calls stay known while they are open, so that they can be ended: at once when trust ends, and
+between two batches when the node shuts down. A caller whose task was merely cancelled would hear
+nothing and wait for its own deadline; it gets a status instead.
 """
 
 from __future__ import annotations
 
 import asyncio
 import inspect
-from collections import defaultdict
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -20,7 +25,7 @@ from sesn_node.telemetry import get_logger
 from sesn_node.trust.certificates import LeafVerifier
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 
     from sesn_node.domain.ids import AgencyId
     from sesn_node.exchange.office import Office
@@ -28,18 +33,64 @@ if TYPE_CHECKING:
 _log = get_logger(__name__)
 
 _TLS_VERSION = b"TLSv1.3"
-# grpc's handlers are untyped callables of (request or iterator, context).
+_END = object()
+# grpc's handlers are untyped callables of (request or iterator of requests, context).
 Handler = Any
+Message = Any
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
+@dataclass(slots=True, eq=False)
+class _Call:
+    """An open call.
+
+    Args:
+        agency: Who calls.
+        root: Root certificate that proved it, DER.
+        task: What runs it.
+        busy: Whether something is under way that an orderly shutdown waits for.
+        inside: Whether it waits in our code. Only there it may be cancelled: grpc's own code
+            would end the call without a status.
+        ended: Status and words to end with, once that is decided.
+    """
+
+    agency: AgencyId
+    root: bytes
+    task: asyncio.Task[object] | None
+    busy: bool
+    inside: bool = False
+    ended: tuple[grpc.StatusCode, str] | None = None
+
+    def end(self, status: grpc.StatusCode, detail: str, *, at_once: bool) -> None:
+        """End the call: now, or when what is under way is finished."""
+        self.ended = (status, detail)
+        if self.inside and self.task is not None and (at_once or not self.busy):
+            self.task.cancel()
+
+    async def step(self, work: Callable[[], Awaitable[Message]], context: Context) -> Message:
+        """Do one step of the call, unless it is ended before or meanwhile."""
+        try:
+            if self.ended is None:
+                self.inside = True
+                return await work()
+        except asyncio.CancelledError:
+            if self.ended is None or self.task is None:
+                raise
+            self.task.uncancel()
+        finally:
+            self.inside = False
+        status, detail = self.ended
+        await context.abort(status, detail)
+        raise asyncio.CancelledError
+
+
 class Admission(grpc.aio.ServerInterceptor):
-    """Admits trusted partners, and keeps their open calls so that trust can end at once."""
+    """Admits trusted partners, and keeps their open calls so that they can be ended."""
 
     def __init__(self, office: Office) -> None:
         self._office = office
         self._leaves = LeafVerifier()
-        self._open: defaultdict[AgencyId, set[asyncio.Task[object]]] = defaultdict(set)
+        self._open: dict[asyncio.Task[object] | None, _Call] = {}
 
     def caller(self, context: Context) -> AgencyId:
         """Return the agency that is calling.
@@ -48,6 +99,9 @@ class Admission(grpc.aio.ServerInterceptor):
             VerificationError: Not TLS 1.3, or the certificate does not prove an agency.
             PolicyError: The agency is not trusted.
         """
+        return self._prove(context)[0]
+
+    def _prove(self, context: Context) -> tuple[AgencyId, bytes]:
         auth = context.auth_context()
         if list(auth.get("ssl_tls_version", [])) != [_TLS_VERSION]:
             raise VerificationError("the connection is not TLS 1.3", code="TLS_VERSION")
@@ -56,15 +110,34 @@ class Admission(grpc.aio.ServerInterceptor):
             raise VerificationError("the caller presented no certificate", code="NO_CERTIFICATE")
         now_ms = self._office.clock()
         directory = self._office.directory()
-        agency = self._leaves.identify(certificates[0], now_ms, directory.roots(now_ms))
+        roots = directory.roots(now_ms)
+        agency = self._leaves.identify(certificates[0], now_ms, roots)
         directory.trusted(agency, now_ms)
-        return agency
+        return agency, roots[agency]
 
-    def cut_off(self, trusted: Iterable[AgencyId]) -> None:
-        """End the open calls of every agency that is not among the trusted ones."""
-        for agency in set(self._open) - set(trusted):
-            for task in self._open.pop(agency):
-                task.cancel()
+    def cut_off(self, trusted: Mapping[AgencyId, bytes]) -> None:
+        """End at once every open call whose agency is not trusted, or under another root now."""
+        for call in list(self._open.values()):
+            if trusted.get(call.agency) != call.root:
+                detail = f"NOT_TRUSTED: {call.agency} is no longer trusted"
+                call.end(grpc.StatusCode.PERMISSION_DENIED, detail, at_once=True)
+
+    def hang_up(self) -> None:
+        """End every open call, the busy ones after their answer: the node shuts down."""
+        for call in list(self._open.values()):
+            call.end(grpc.StatusCode.UNAVAILABLE, "the node is shutting down", at_once=False)
+
+    @contextmanager
+    def busy(self) -> Iterator[None]:
+        """Let a shutdown wait for what the current stream is doing."""
+        call = self._open.get(asyncio.current_task())
+        if call is not None:
+            call.busy = True
+        try:
+            yield
+        finally:
+            if call is not None:
+                call.busy = False
 
     async def intercept_service(
         self,
@@ -78,28 +151,33 @@ class Admission(grpc.aio.ServerInterceptor):
         for kind in ("unary_unary", "unary_stream", "stream_unary", "stream_stream"):
             inner = getattr(handler, kind)
             if inner is not None:
-                return handler._replace(**{kind: self._guarded(inner)})
+                guarded = self._guarded(inner, answers_once=kind == "unary_unary")
+                return handler._replace(**{kind: guarded})
         return handler
 
-    def _guarded(self, inner: Handler) -> Handler:
+    def _guarded(self, inner: Handler, *, answers_once: bool) -> Handler:
         if inspect.isasyncgenfunction(inner):
 
-            async def stream(request: Any, context: Context) -> AsyncIterator[Any]:
-                with self._during(await self._admitted(context)):
-                    async for response in inner(request, context):
+            async def stream(request: Message, context: Context) -> AsyncIterator[Message]:
+                with self._during(await self._admitted(context), busy=False) as call:
+                    responses = inner(request, context)
+                    while True:
+                        response = await call.step(partial(anext, responses, _END), context)
+                        if response is _END:
+                            return
                         yield response
 
             return stream
 
-        async def unary(request: Any, context: Context) -> Any:
-            with self._during(await self._admitted(context)):
-                return await inner(request, context)
+        async def once(request: Message, context: Context) -> Message:
+            with self._during(await self._admitted(context), busy=answers_once) as call:
+                return await call.step(partial(inner, request, context), context)
 
-        return unary
+        return once
 
-    async def _admitted(self, context: Context) -> AgencyId:
+    async def _admitted(self, context: Context) -> tuple[AgencyId, bytes]:
         try:
-            return self.caller(context)
+            return self._prove(context)
         except SesnError as error:
             _log.warning(
                 "caller-refused", peer_address=context.peer(), code=error.code, detail=str(error)
@@ -113,12 +191,11 @@ class Admission(grpc.aio.ServerInterceptor):
             raise
 
     @contextmanager
-    def _during(self, agency: AgencyId) -> Iterator[None]:
+    def _during(self, proven: tuple[AgencyId, bytes], *, busy: bool) -> Iterator[_Call]:
+        agency, root = proven
         task = asyncio.current_task()
-        if task is not None:
-            self._open[agency].add(task)
+        call = self._open[task] = _Call(agency, root, task, busy)
         try:
-            yield
+            yield call
         finally:
-            if task is not None:
-                self._open[agency].discard(task)
+            del self._open[task]

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sesn_node.domain.batches import Batch
+from sesn_node.domain.batches import NOTHING_WITNESSED, Batch
 from sesn_node.domain.ids import show_message_id
 from sesn_node.errors import PeerUnavailable, PolicyError, SesnError, VerificationError
 from sesn_node.exchange.backoff import backoff_ms
@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 
 _log = get_logger(__name__)
 
-_MOST_NEW_PROOFS = 3
-"""A partner that refuses our checkpoint this often in a row does so for another reason."""
+_MOST_NEW_PROOFS = 20
+"""Traffic in both directions moves what each side holds of the other; this often in a row it does
+not move by chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ class Delivery:
 
     async def _deliver(self, link: Link) -> None:
         """Send batch after batch over an open link; raises when it breaks."""
-        cosignatures = b""
+        witness = NOTHING_WITNESSED
         new_proofs = 0
         while not self._stopping:
             self._wake.clear()
@@ -111,25 +112,34 @@ class Delivery:
                 self._office,
                 self._agency,
                 sequence=link.next_sequence,
-                cosignatures=cosignatures,
+                witness=witness,
             )
             if outgoing is None:
-                if cosignatures:
+                if witness.cosignatures:
                     # Nothing to ride on: our word on the partner's checkpoint goes alone.
-                    await link.exchange(Batch(link.next_sequence, cosignatures=cosignatures))
-                    cosignatures = b""
+                    await link.exchange(Batch(link.next_sequence, witness=witness))
+                    witness = NOTHING_WITNESSED
                 await self._idle(link)
                 continue
-            answer = await link.exchange(outgoing.batch)
-            settled = await asyncio.to_thread(settle, self._office, self._agency, outgoing, answer)
+            settled = await self._exchange(link, outgoing)
             new_proofs = new_proofs + 1 if settled.prove_again else 0
             if new_proofs > _MOST_NEW_PROOFS:
                 raise VerificationError(
                     f"{self._agency} keeps refusing our checkpoint; has this database been "
                     "restored from a backup?"
                 )
-            cosignatures = settled.cosignatures
+            witness = settled.witness
             self._report(outgoing, settled)
+
+    async def _exchange(self, link: Link, outgoing: Outgoing) -> Settled:
+        """Send a batch and settle its answer; let it be proven again if need be."""
+        answer = await link.exchange(outgoing.batch)
+        for _ in range(_MOST_NEW_PROOFS):
+            settled = await asyncio.to_thread(settle, self._office, self._agency, outgoing, answer)
+            if not settled.answer_again:
+                return settled
+            answer = await link.exchange(Batch(link.next_sequence, witness=settled.witness))
+        raise VerificationError(f"{self._agency} does not prove its ledger from what we hold of it")
 
     async def _idle(self, link: Link) -> None:
         """Wait until there may be something to send; raise if the link is lost meanwhile."""

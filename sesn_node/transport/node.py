@@ -179,7 +179,7 @@ class Node:
         trusted = {
             agency for agency, peer in directory.peers.items() if peer.state is PeerState.TRUSTED
         }
-        self._admission.cut_off(trusted)
+        self._admission.cut_off(directory.roots(self._office.clock()))
         for agency in set(self._deliveries) - trusted:
             delivery, task = self._deliveries.pop(agency)
             delivery.stop()
@@ -207,6 +207,7 @@ class Node:
         for delivery, _ in deliveries:
             delivery.stop()
         if server is not None:
+            self._admission.hang_up()
             await server.stop(grace_s)
         tasks = [task for _, task in deliveries]
         if tasks:

@@ -32,6 +32,7 @@ from sesn_node.wire.batches import answer_to_pb, batch_from_pb, witness_answer_t
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from sesn_node.domain.batches import Answer
     from sesn_node.domain.ids import AgencyId
     from sesn_node.exchange.office import Office
     from sesn_node.exchange.receive import Receiver
@@ -69,9 +70,7 @@ class ExchangeService(rpc.ExchangeServicer):
         self._admission = admission
         self._greeted = greeted
 
-    async def GetCard(  # noqa: N802 - the name is the protocol's
-        self, request: pb.GetCardRequest, context: Context
-    ) -> pb.GetCardResponse:
+    async def GetCard(self, request: pb.GetCardRequest, context: Context) -> pb.GetCardResponse:
         """Swap cards. Whoever does so can reach us, so what waits for it may go now."""
         caller = self._admission.caller(context)
         try:
@@ -85,22 +84,26 @@ class ExchangeService(rpc.ExchangeServicer):
         self._greeted(caller)
         return pb.GetCardResponse(card=SealedCard.FromString(own.sealed))
 
-    async def Deliver(  # noqa: N802 - the name is the protocol's
+    async def Deliver(
         self, request_iterator: AsyncIterator[pb.DeliverRequest], context: Context
     ) -> AsyncIterator[pb.DeliverResponse]:
         """Take batches, one answer each, in order."""
         caller = self._admission.caller(context)
-        previous = b""
+        previous: Answer | None = None
         async for request in request_iterator:
             try:
                 batch = batch_from_pb(request)
-                answer = await asyncio.to_thread(self._receiver.receive, caller, batch, previous)
+                with self._admission.busy():
+                    answer = await asyncio.to_thread(
+                        self._receiver.receive, caller, batch, previous
+                    )
             except SesnError as error:
                 await _abort(context, caller, error)
-            previous = answer.add_checkpoint
+            if answer.add_checkpoint:
+                previous = answer
             yield answer_to_pb(answer)
 
-    async def AddCheckpoint(  # noqa: N802 - the name is the protocol's
+    async def AddCheckpoint(
         self, request: pb.AddCheckpointRequest, context: Context
     ) -> pb.AddCheckpointResponse:
         """Witness a checkpoint of any ledger that we know."""
@@ -111,7 +114,7 @@ class ExchangeService(rpc.ExchangeServicer):
             await _abort(context, caller, error)
         return pb.AddCheckpointResponse(answer=witness_answer_to_pb(answer))
 
-    async def GetCheckpoint(  # noqa: N802 - the name is the protocol's
+    async def GetCheckpoint(
         self, request: pb.GetCheckpointRequest, context: Context
     ) -> pb.GetCheckpointResponse:
         """Show the last checkpoint of a ledger that we cosigned."""

@@ -48,7 +48,7 @@ def batch_to_pb(batch: Batch) -> pb.DeliverRequest:
             for shipment in batch.shipments
             if isinstance(shipment, Shipment)
         ],
-        cosignatures=batch.cosignatures,
+        witness=witness_answer_to_pb(batch.witness),
     )
 
 
@@ -59,12 +59,11 @@ def batch_from_pb(message: pb.DeliverRequest) -> Batch:
         MalformedError: The batch itself is broken; the stream cannot go on.
     """
     _bounded("add_checkpoint", message.add_checkpoint)
-    _bounded("cosignatures", message.cosignatures, MAX_COSIGNATURE_BYTES)
     return Batch(
         sequence=message.sequence,
         add_checkpoint=message.add_checkpoint,
         shipments=tuple(_shipment_from_pb(shipment) for shipment in message.shipments),
-        cosignatures=message.cosignatures,
+        witness=witness_answer_from_pb(message.witness),
     )
 
 

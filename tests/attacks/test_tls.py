@@ -23,7 +23,7 @@ from sesn_node.exchange.peers import revoke_peer
 from sesn_node.transport.admission import Admission, Context
 from sesn_node.wire._pb import exchange_pb2 as pb
 from sesn_node.wire._pb import exchange_pb2_grpc as rpc
-from tests.support.calls import TIMEOUT_S, calling, every_rpc
+from tests.support.calls import TIMEOUT_S, Stream, calling, every_rpc
 from tests.support.intruders import besieged, expired, forged, load_identity
 from tests.support.serving import (
     BE,
@@ -178,23 +178,54 @@ async def test_revoked_partner(tmp_path: Path, logs: Sequence[EventDict]) -> Non
     assert refusals(logs) == {"LEAF_UNKNOWN_AGENCY"}
 
 
+async def open_stream(channel: grpc.aio.Channel) -> Stream:
+    """Open a delivery stream and get an answer over it."""
+    stream = rpc.ExchangeStub(channel).Deliver(timeout=TIMEOUT_S)
+    await stream.write(pb.DeliverRequest(sequence=1))
+    answer = await stream.read()
+    assert isinstance(answer, pb.DeliverResponse)
+    return stream
+
+
+async def ended(stream: Stream) -> grpc.StatusCode:
+    """Wait for the end of a stream on which nothing more is sent."""
+    with pytest.raises(grpc.aio.AioRpcError) as error:
+        await stream.read()
+    return error.value.code()
+
+
 async def test_revocation_cuts_an_open_stream(tmp_path: Path, logs: Sequence[EventDict]) -> None:
-    """A delivery stream that is open when its agency is revoked ends at once."""
+    """A delivery stream that is open when its agency is revoked ends, with a status."""
     nl_home, gh_home, be_home = founded(tmp_path, NL, GH, BE)
     async with (
         serve(nl_home) as nl,
         serve(gh_home) as gh,
         calling(nl_home, be_home.identity) as channel,
     ):
-        stream = rpc.ExchangeStub(channel).Deliver(timeout=TIMEOUT_S)
-        await stream.write(pb.DeliverRequest(sequence=1))
-        assert cast("pb.DeliverResponse", await stream.read()).sequence == 1
+        stream = await open_stream(channel)
         await asyncio.to_thread(revoke_peer, nl.office, BE)
         nl.node.wake()
-        assert await stream.read() is grpc.aio.EOF
-        assert await stream.code() is not grpc.StatusCode.DEADLINE_EXCEEDED
+        assert await ended(stream) is grpc.StatusCode.PERMISSION_DENIED
         await gh.acknowledged(await gh.send(nl_home))
     assert [line["peer"] for line in logs if line["event"] == "peer-cut-off"] == [BE]
+
+
+async def test_new_root_cuts_streams_under_the_old_one(tmp_path: Path) -> None:
+    """Trusted again under a new root means that streams under the old one end."""
+    nl_home, gh_home, be_home = founded(tmp_path, NL, GH, BE)
+    renewed = found_home(tmp_path / "renewed", BE)
+    async with (
+        serve(nl_home) as nl,
+        serve(gh_home) as gh,
+        calling(nl_home, be_home.identity) as channel,
+    ):
+        stream = await open_stream(channel)
+        await asyncio.to_thread(revoke_peer, nl.office, BE)
+        await asyncio.to_thread(pin, nl_home, renewed)
+        nl.node.wake()
+        assert await ended(stream) is grpc.StatusCode.PERMISSION_DENIED
+        await try_all(nl_home, renewed.identity, ADMITTED)
+        await gh.acknowledged(await gh.send(nl_home))
 
 
 async def test_trust_added_while_serving(tmp_path: Path, logs: Sequence[EventDict]) -> None:

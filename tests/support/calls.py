@@ -16,12 +16,13 @@ from sesn_node.wire._pb import exchange_pb2 as pb
 from sesn_node.wire._pb import exchange_pb2_grpc as rpc
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from sesn_node.transport.tls import TlsIdentity
     from tests.support.serving import Home
 
 TIMEOUT_S = 30.0
+_LOST = "Internal error from Core"
 
 # grpc's calls are generic in messages that its stubs do not name.
 Stream = grpc.aio.StreamStreamCall[Any, Any]
@@ -47,10 +48,12 @@ async def every_rpc(channel: grpc.aio.Channel) -> set[grpc.StatusCode]:
         await status(exchange.GetCard(pb.GetCardRequest(), timeout=TIMEOUT_S)),
         await status(exchange.AddCheckpoint(pb.AddCheckpointRequest(), timeout=TIMEOUT_S)),
         await status(exchange.GetCheckpoint(pb.GetCheckpointRequest(), timeout=TIMEOUT_S)),
-        await stream_status(exchange.Deliver(timeout=TIMEOUT_S), pb.DeliverRequest(sequence=1)),
+        await stream_status(
+            lambda: exchange.Deliver(timeout=TIMEOUT_S), pb.DeliverRequest(sequence=1)
+        ),
         await status(health.Check(check, timeout=TIMEOUT_S)),
-        await stream_status(health.Watch(check, timeout=TIMEOUT_S)),
-        await stream_status(reflection.ServerReflectionInfo(timeout=TIMEOUT_S), services),
+        await stream_status(lambda: health.Watch(check, timeout=TIMEOUT_S)),
+        await stream_status(lambda: reflection.ServerReflectionInfo(timeout=TIMEOUT_S), services),
     }
 
 
@@ -63,16 +66,21 @@ async def status(call: Awaitable[object]) -> grpc.StatusCode:
     return grpc.StatusCode.OK
 
 
-async def stream_status(call: Any, request: object | None = None) -> grpc.StatusCode:
+async def stream_status(
+    open_call: Callable[[], Stream], request: object | None = None
+) -> grpc.StatusCode:
     """Send one message and read one; OK if there was an answer, else how the call ended."""
-    try:
-        if request is not None:
-            await call.write(request)
-        answer = await call.read()
-    except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
-        answer = grpc.aio.EOF
-    if answer is grpc.aio.EOF:
-        ended: grpc.StatusCode = await call.code()
-        return ended
-    call.cancel()
-    return grpc.StatusCode.OK
+    while True:
+        call = open_call()
+        try:
+            if request is not None:
+                await call.write(request)
+            answered = await call.read() is not grpc.aio.EOF
+        except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+            answered = False
+        code = grpc.StatusCode.OK if answered else await call.code()
+        details = None if answered else await call.details()
+        call.cancel()
+        # grpc forgets the status of a call that ended while it was written to: ask again.
+        if (code, details) != (grpc.StatusCode.INTERNAL, _LOST):
+            return code

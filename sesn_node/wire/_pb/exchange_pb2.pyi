@@ -117,28 +117,32 @@ class DeliverRequest(_message.Message):
     SEQUENCE_FIELD_NUMBER: _builtins.int
     ADD_CHECKPOINT_FIELD_NUMBER: _builtins.int
     SHIPMENTS_FIELD_NUMBER: _builtins.int
-    COSIGNATURES_FIELD_NUMBER: _builtins.int
+    WITNESS_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """1, 2, 3 ... within the stream; the response repeats it."""
     add_checkpoint: _builtins.bytes
     """C2SP add-checkpoint body of the sender's ledger, covering every shipment of the batch.
     Empty only when there is no shipment.
     """
-    cosignatures: _builtins.bytes
-    """The sender's cosignature lines over the checkpoint of the previous response."""
     @_builtins.property
     def shipments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Shipment]: ...
+    @_builtins.property
+    def witness(self) -> Global___WitnessAnswer:
+        """What the sender says, as a witness, of the checkpoint of the previous response. With 409 and
+        no shipment it asks for that response again, proven from the size that it names.
+        """
+
     def __init__(
         self,
         *,
         sequence: _builtins.int = ...,
         add_checkpoint: _builtins.bytes = ...,
         shipments: _abc.Iterable[Global___Shipment] | None = ...,
-        cosignatures: _builtins.bytes = ...,
+        witness: Global___WitnessAnswer | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["witness", b"witness"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_checkpoint", b"add_checkpoint", "cosignatures", b"cosignatures", "sequence", b"sequence", "shipments", b"shipments"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_checkpoint", b"add_checkpoint", "sequence", b"sequence", "shipments", b"shipments", "witness", b"witness"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,180 @@
+"""`sesn alert`: send, list, read, accept, decline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sesn_node.bootstrap import Desk
+from sesn_node.cli.alert_json import alert_json, alert_line_json, copies_json
+from sesn_node.cli.alert_text import copies_text, draft_text, list_text, show_text
+from sesn_node.cli.ask import confirm
+from sesn_node.cli.files import input_file
+from sesn_node.cli.options import home_of, open_desk, wake_node
+from sesn_node.cli.show import AsJson, console, error_console, print_json, say
+from sesn_node.cli.wait import ended, wait_for
+from sesn_node.domain.alert import Decision, Payload
+from sesn_node.domain.ids import AgencyId, agency_id, show_message_id
+from sesn_node.exchange.respond import respond
+from sesn_node.exchange.share import Draft, share
+from sesn_node.exchange.views import alert_file, alerts, copies_of, find_alert
+from sesn_node.trust.card import TrustedCard
+from sesn_node.wire.payloads import MAX_JSON_BYTES, alert_from_json
+
+app = typer.Typer(no_args_is_help=True, help="Alerts: send, list, read, accept, decline.")
+
+AlertId = Annotated[
+    str,
+    typer.Argument(metavar="ID", help="The id, or at least its first 8 digits."),
+]
+
+
+@app.command("send")
+def send(  # noqa: PLR0913, PLR0917 - one argument an option
+    context: typer.Context,
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE.json", exists=True, dir_okay=False, help="The alert."),
+    ],
+    to: Annotated[
+        list[str], typer.Option(metavar="AGENCY", help="A recipient; repeat it for several.")
+    ],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask who may see it; send.")] = False,
+    wait: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS", min=0, help="Wait until every recipient's node has answered."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Seal an alert to its recipients, record it in the ledger, and queue it.
+
+    What has been queued is never lost: it leaves as soon as the recipient's node is reached.
+    """
+    recipients = tuple(dict.fromkeys(agency_id(one) for one in to))
+    payload = alert_from_json(input_file(file, limit=MAX_JSON_BYTES, what="alert"))
+    with open_desk(context) as desk:
+        cards = _trusted(desk, recipients)
+        if not as_json or not yes:
+            _show_draft(payload, cards, asking=not yes)
+        if not yes:
+            confirm("Send it?", instead="add --yes to send without being asked")
+        message_id = share(desk.office, Draft(payload, recipients))
+        serving = wake_node(home_of(context))
+        store = desk.office.store
+        if wait is None:
+            copies = copies_of(store, message_id)
+        else:
+            copies = wait_for(store, message_id, wait, serving=serving, quiet=as_json)
+    if as_json:
+        print_json(
+            {
+                "message_id": show_message_id(message_id),
+                "recipients": copies_json(copies),
+            }
+        )
+    else:
+        say(f"Alert {show_message_id(message_id)} is sealed and recorded.", "bold")
+        console().print(copies_text(copies))
+        if not serving:
+            say("No node serves this home: the alert leaves once 'sesn serve' runs.", "yellow")
+    if wait is not None:
+        ended(copies)
+
+
+@app.command("list")
+def list_(
+    context: typer.Context,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Show at most so many.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List the newest alerts, sent and received, newest first."""
+    with open_desk(context) as desk:
+        found = alerts(desk.office, limit)
+    if as_json:
+        print_json({"alerts": [alert_line_json(view) for view in found]})
+    elif found:
+        console().print(list_text(found))
+    else:
+        say("No alert was sent or received yet.")
+
+
+@app.command("show")
+def show(context: typer.Context, message_id: AlertId, as_json: AsJson = False) -> None:
+    """Show an alert, who got it and when, with proof, and what they decided."""
+    with open_desk(context) as desk:
+        found = alert_file(desk.office, find_alert(desk.office.store, message_id))
+        names = _names(desk)
+    if as_json:
+        print_json(alert_json(found))
+    else:
+        console().print(show_text(found, names))
+
+
+@app.command("accept")
+def accept(
+    context: typer.Context,
+    message_id: AlertId,
+    note: Annotated[str, typer.Option(help="What the sender should know.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Tell the sender that a person here has taken the alert on."""
+    _respond(context, message_id, Decision.ACCEPTED, note, as_json=as_json)
+
+
+@app.command("decline")
+def decline(
+    context: typer.Context,
+    message_id: AlertId,
+    reason: Annotated[str, typer.Option(help="Why; the sender reads it.")],
+    as_json: AsJson = False,
+) -> None:
+    """Tell the sender that nobody here will act on the alert, and why."""
+    _respond(context, message_id, Decision.DECLINED, reason, as_json=as_json)
+
+
+def _respond(
+    context: typer.Context, message_id: str, decision: Decision, text: str, *, as_json: bool
+) -> None:
+    with open_desk(context) as desk:
+        alert = find_alert(desk.office.store, message_id)
+        answered = respond(desk.office, alert, decision, text)
+        copies = copies_of(desk.office.store, answered.message_id)
+    wake_node(home_of(context))
+    if as_json:
+        print_json(
+            {
+                "alert": show_message_id(alert),
+                "decision": decision.value,
+                "message_id": show_message_id(answered.message_id),
+                "recipients": copies_json(copies),
+            }
+        )
+    else:
+        say(f"Alert {show_message_id(alert)} is {decision.value.lower()}; {answered.to} will know.")
+
+
+def _trusted(desk: Desk, recipients: tuple[AgencyId, ...]) -> list[TrustedCard]:
+    """Find the recipients' cards before anybody is asked.
+
+    Raises:
+        PolicyError: One of them is not trusted.
+    """
+    directory, now_ms = desk.office.directory(), desk.office.clock()
+    return [directory.trusted(agency, now_ms).card for agency in recipients]
+
+
+def _names(desk: Desk) -> dict[AgencyId, str]:
+    directory = desk.office.directory()
+    known = {agency: peer.card.card.name for agency, peer in directory.peers.items()}
+    return {**known, directory.own.agency: directory.own.card.name}
+
+
+def _show_draft(payload: Payload, cards: list[TrustedCard], *, asking: bool) -> None:
+    """Show what is about to leave, and who will see it; without a question, only the doubts."""
+    text = draft_text(payload, cards, whole=asking)
+    if text is not None:
+        error_console().print(text)

@@ -1,0 +1,120 @@
+"""Alerts for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sesn_node.cli.show import Json, iso
+from sesn_node.domain.alert import Decision
+from sesn_node.domain.identifiers import Finding, findings
+from sesn_node.domain.ids import show_message_id
+from sesn_node.exchange.views import (
+    AlertFile,
+    AlertView,
+    CopyView,
+    EntryView,
+    ReceiptView,
+    ResponseView,
+)
+from sesn_node.ledger.encoding import encode_base64
+from sesn_node.wire.payloads import payload_to_json
+
+
+def alert_line_json(view: AlertView) -> dict[str, Json]:
+    """Show an alert as one of a list; what cannot be opened is null, with the `problem`."""
+    alert = view.alert
+    decision = decision_of(view)
+    return {
+        "message_id": show_message_id(view.message_id),
+        "direction": "sent" if view.ours else "received",
+        "from": view.sender,
+        "to": list(view.recipients),
+        "time": iso(view.at_ms),
+        "tlp": view.payload.markings.tlp.value if view.payload else None,
+        "subject": alert.subject if alert else None,
+        "urgency": alert.urgency.value if alert else None,
+        "requested_action": alert.requested_action.value if alert else None,
+        "respond_by": alert.respond_by.isoformat() if alert and alert.respond_by else None,
+        "problem": view.problem or None,
+        "decision": decision.value if decision else None,
+        "recipients": copies_json(view.copies),
+    }
+
+
+def decision_of(view: AlertView) -> Decision | None:
+    """Return our own decision on an alert that we received."""
+    decided = [one.decision for one in view.responses if one.decision is not None]
+    return decided[0] if decided and not view.ours else None
+
+
+def alert_json(found: AlertFile) -> dict[str, Json]:
+    """Show an alert with all that is known about it."""
+    view = found.alert
+    return {
+        **alert_line_json(view),
+        "created": iso(view.created_ms),
+        "expires": iso(view.expires_ms),
+        "payload": payload_to_json(view.payload) if view.payload else None,
+        "findings": [_finding_json(one) for one in findings(view.alert)] if view.alert else [],
+        "responses": [_response_json(one) for one in view.responses],
+        "ledger": [_entry_json(one) for one in found.entries],
+    }
+
+
+def copies_json(copies: Sequence[CopyView]) -> list[Json]:
+    """Show how each recipient's copy stands."""
+    return [
+        {
+            "agency": copy.agency,
+            "state": copy.state.value,
+            "receipt": _receipt_json(copy.receipt) if copy.receipt else None,
+            "attempts": copy.attempts,
+            "code": copy.code,
+            "detail": copy.detail,
+            "settled": iso(copy.settled_ms),
+        }
+        for copy in copies
+    ]
+
+
+def _receipt_json(receipt: ReceiptView) -> dict[str, Json]:
+    return {
+        "origin": receipt.origin,
+        "index": receipt.index,
+        "leaf_hash": encode_base64(receipt.leaf_hash),
+        "size": receipt.size,
+        "cosigned_size": receipt.shared_size,
+        "received": iso(receipt.received_ms),
+    }
+
+
+def _response_json(response: ResponseView) -> dict[str, Json]:
+    return {
+        "message_id": show_message_id(response.message_id),
+        "agency": response.agency,
+        "time": iso(response.at_ms),
+        "decision": response.decision.value if response.decision else None,
+        "text": response.text,
+        "problem": response.problem or None,
+        "state": response.copy.state.value if response.copy else None,
+    }
+
+
+def _entry_json(entry: EntryView) -> dict[str, Json]:
+    return {
+        "index": entry.index,
+        "kind": entry.kind.value,
+        "time": iso(entry.time_ms),
+        "agency": entry.agency,
+        "code": entry.code or None,
+    }
+
+
+def _finding_json(finding: Finding) -> dict[str, Json]:
+    return {
+        "field": finding.field,
+        "observed": finding.observed,
+        "normalised": finding.normalised,
+        "result": finding.result.value,
+        "reason": finding.reason,
+    }

@@ -1,0 +1,26 @@
+"""`sesn demo`: three agencies on this machine."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from sesn_node.demo.run import run
+
+app = typer.Typer()
+
+
+@app.command()
+def demo(
+    exit_when_done: Annotated[
+        bool, typer.Option("--exit", help="End when everything was shown.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="End with one line of JSON.")] = False,
+) -> None:
+    """Watch three agencies exchange alerts on this machine.
+
+    Dutch customs, Ghana's environmental agency and Belgian police, each a process of its own, pin
+    each other's cards and exchange a dozen alerts. Afterwards they stay up, for you to try.
+    """
+    raise typer.Exit(run(exit_when_done=exit_when_done, json_output=as_json))

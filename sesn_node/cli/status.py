@@ -1,0 +1,80 @@
+"""`sesn status`: whether the node serves, and how it stands. Needs no passphrase."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import typer
+from rich.text import Text
+
+from sesn_node.bootstrap import RUN_FOLDER, system_clock
+from sesn_node.cli.exits import ExitCode
+from sesn_node.cli.ledger import head_json
+from sesn_node.cli.options import load_config, open_store
+from sesn_node.cli.peer import link_words, peer_json
+from sesn_node.cli.runfile import NodeState, serving_node
+from sesn_node.cli.show import STATE_STYLES, AsJson, console, facts, print_json
+from sesn_node.config import Config
+from sesn_node.exchange.standing import Standing, standing
+
+app = typer.Typer()
+
+_NOT_SERVING: Final = "no: start it with 'sesn serve'"
+
+
+@app.command()
+def status(context: typer.Context, as_json: AsJson = False) -> None:
+    """Say whether the node serves, and how it stands. Ends with 0 once it serves, else with 8."""
+    config = load_config(context)
+    node = serving_node(config.home / RUN_FOLDER)
+    now_ms = system_clock()
+    with open_store(context) as store:
+        found = standing(store, now_ms)
+    if as_json:
+        print_json(
+            {
+                "ready": node is not None,
+                "agency": config.agency.id,
+                "home": str(config.home),
+                "pid": node.pid if node else None,
+                "listen": node.listen if node else None,
+                "problem": (node.problem or None) if node else None,
+                "ledger": head_json(found.ledger),
+                "deliveries": {state.value: count for state, count in found.counts.items()},
+                "received": found.received,
+                "peers": [peer_json(peer, now_ms) for peer in found.peers],
+            }
+        )
+    else:
+        _print(config, node, found, now_ms)
+    if node is None:
+        raise typer.Exit(ExitCode.UNAVAILABLE)
+
+
+def _print(config: Config, node: NodeState | None, found: Standing, now_ms: int) -> None:
+    listing = facts()
+    listing.add_row("agency", f"{config.agency.name} ({config.agency.id})")
+    listing.add_row("home", str(config.home))
+    if node is None:
+        listing.add_row("serves", Text(_NOT_SERVING, "yellow"))
+    else:
+        where = node.listen or "nothing: it only dials out"
+        listing.add_row("serves", Text(f"yes, process {node.pid}", "green"))
+        listing.add_row("listens on", where)
+        if node.problem:
+            listing.add_row("problem", Text(node.problem, "red"))
+    listing.add_row("ledger", f"{found.ledger.size:,} entries")
+    listing.add_row("received", f"{found.received:,} messages")
+    sent = Text(", ").join(
+        Text(f"{count:,} {state}", STATE_STYLES[state])
+        for state, count in found.counts.items()
+        if count
+    )
+    listing.add_row("sent copies", sent or "none")
+    for index, peer in enumerate(found.peers):
+        listing.add_row(
+            "" if index else "partners", Text(f"{peer.agency}: ") + link_words(peer, now_ms)
+        )
+    if not found.peers:
+        listing.add_row("partners", "none: add their cards with 'sesn peer add'")
+    console().print(listing)

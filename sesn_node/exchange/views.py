@@ -1,0 +1,383 @@
+"""Views: what an officer or an operator wants to see, read in one snapshot and never written.
+
+Content is opened with the storage key where a view shows it. A message that cannot be opened is
+shown with the code of the reason: one damaged row must not hide the others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from sesn_node.domain.alert import Alert, Decision, MessageKind, Response
+from sesn_node.domain.entries import EntryKind
+from sesn_node.domain.ids import AgencyId, MessageId, parse_message_id, show_message_id
+from sesn_node.errors import ConflictError, MalformedError, PolicyError, SesnError
+from sesn_node.exchange.open import open_received, open_sent
+from sesn_node.ledger.merkle import leaf_hash
+from sesn_node.store.outbox import DeliveryState
+from sesn_node.wire.entries import decode_entry
+from sesn_node.wire.envelopes import decode_header
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sesn_node.domain.alert import Payload
+    from sesn_node.exchange.office import Office
+    from sesn_node.store.engine import Store, Transaction
+    from sesn_node.store.inbox import InboxRow, SealedRow
+    from sesn_node.store.ledger import EntryRow
+    from sesn_node.store.outbox import OutboxRow, SentRow
+
+MIN_PREFIX_DIGITS = 8
+_ID_BYTES = 16
+_ALERT = MessageKind.ALERT.value
+_RESPONSE = MessageKind.RESPONSE.value
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptView:
+    """A recipient's receipt.
+
+    Args:
+        origin: The recipient's ledger.
+        index: Where the RECEIVED entry stands in it.
+        leaf_hash: RFC 6962 leaf hash of that entry, 32 bytes.
+        size: Size of the recipient's checkpoint that proves it.
+        shared_size: Size of our checkpoint that the recipient cosigned with it.
+        received_ms: When, by the recipient's clock.
+    """
+
+    origin: str
+    index: int
+    leaf_hash: bytes
+    size: int
+    shared_size: int
+    received_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class CopyView:
+    """How one recipient's copy stands; `code` and `detail` tell of the last failure."""
+
+    message_id: MessageId
+    agency: AgencyId
+    state: DeliveryState
+    attempts: int
+    next_attempt_ms: int
+    code: str | None
+    detail: str | None
+    settled_ms: int | None
+    receipt: ReceiptView | None
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseView:
+    """A decision on an alert, by us or by a recipient.
+
+    Args:
+        message_id: The response, a message of its own.
+        agency: Who decided.
+        at_ms: When it was written (ours) or arrived (theirs).
+        decision: None if the content cannot be opened.
+        text: Note or reason.
+        problem: Code of the reason why it cannot be opened, or why it does not count; else empty.
+        copy: How our own response stands with the alert's sender; None if it is theirs.
+    """
+
+    message_id: MessageId
+    agency: AgencyId
+    at_ms: int
+    decision: Decision | None
+    text: str = ""
+    problem: str = ""
+    copy: CopyView | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EntryView:
+    """An entry of our ledger about a message."""
+
+    index: int
+    kind: EntryKind
+    time_ms: int
+    agency: AgencyId | None
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class AlertView:
+    """An alert, sent or received, and what became of it.
+
+    Args:
+        message_id: Its id.
+        ours: We sent it.
+        sender: Who sent it.
+        recipients: All agencies that it was sent to, by id.
+        at_ms: When it was written (ours) or arrived (theirs).
+        created_ms: When its sender wrote it.
+        expires_ms: Until when it may be delivered.
+        payload: What it says; None if it cannot be opened.
+        problem: Code of the reason why it cannot be opened; else empty.
+        copies: Of an alert of ours, one a recipient.
+        responses: Decisions, oldest first.
+    """
+
+    message_id: MessageId
+    ours: bool
+    sender: AgencyId
+    recipients: tuple[AgencyId, ...]
+    at_ms: int
+    created_ms: int
+    expires_ms: int
+    payload: Payload | None
+    problem: str
+    copies: tuple[CopyView, ...]
+    responses: tuple[ResponseView, ...]
+
+    @property
+    def alert(self) -> Alert | None:
+        """The alert itself, if its content could be opened."""
+        body = None if self.payload is None else self.payload.body
+        return body if isinstance(body, Alert) else None
+
+
+@dataclass(frozen=True, slots=True)
+class AlertFile:
+    """One alert with all that this node knows about it."""
+
+    alert: AlertView
+    entries: tuple[EntryView, ...]
+
+
+def alerts(office: Office, limit: int) -> tuple[AlertView, ...]:
+    """List the newest alerts, sent and received, newest first, at most `limit`."""
+    with office.store.read() as transaction:
+        browse = transaction.browse
+        views = [
+            *_received(office, transaction, browse.newest_received(_ALERT, limit)),
+            *_sent(office, transaction, browse.newest_sent(_ALERT, limit)),
+        ]
+    views.sort(key=lambda view: (view.at_ms, view.message_id), reverse=True)
+    return tuple(views[:limit])
+
+
+def alert_file(office: Office, message_id: MessageId) -> AlertFile:
+    """Show one alert with all that is known about it.
+
+    Raises:
+        PolicyError: No such alert.
+        ConflictError: Two senders used the same id.
+    """
+    with office.store.read() as transaction:
+        received = [row for row in transaction.inbox.find(message_id) if row.sealed.kind == _ALERT]
+        sent = transaction.outbox.message(message_id)
+        views = _received(office, transaction, received)
+        if sent is not None and sent.sealed.kind == _ALERT:
+            views += _sent(office, transaction, [sent])
+        entries = tuple(_entry_view(row) for row in transaction.ledger.entries_of(message_id))
+    if not views:
+        raise _unknown(show_message_id(message_id))
+    if len(views) > 1:
+        senders = ", ".join(view.sender for view in views)
+        raise ConflictError(
+            f"{senders} used the same message id {show_message_id(message_id)}; ask them to send "
+            "it again"
+        )
+    return AlertFile(views[0], entries)
+
+
+def find_alert(store: Store, text: str) -> MessageId:
+    """Find an alert by its id, or by the first digits of it.
+
+    Args:
+        store: The database.
+        text: A message id as people write it, or at least its first 8 hexadecimal digits.
+
+    Raises:
+        MalformedError: Neither.
+        PolicyError: No alert begins like this.
+        ConflictError: Several do; the message names them.
+    """
+    digits = text.strip().lower().replace("-", "")
+    if len(digits) == 2 * _ID_BYTES:
+        return parse_message_id(digits)
+    short = len(digits) < MIN_PREFIX_DIGITS
+    if short or len(digits) > 2 * _ID_BYTES or set(digits) - set("0123456789abcdef"):
+        raise MalformedError(
+            f"message id {text[:60]!a}: expected a UUID such as 'sesn alert list' shows, or at "
+            f"least its first {MIN_PREFIX_DIGITS} digits"
+        )
+    low = bytes.fromhex(digits.ljust(2 * _ID_BYTES, "0"))
+    high = bytes.fromhex(digits.ljust(2 * _ID_BYTES, "f"))
+    with store.read() as transaction:
+        found = transaction.browse.ids_between(_ALERT, low, high, limit=4)
+    if not found:
+        raise _unknown(text)
+    if len(found) > 1:
+        names = ", ".join(show_message_id(one) for one in found[:3])
+        more = " and more" if len(found) > 3 else ""  # noqa: PLR2004 - three are named
+        raise ConflictError(
+            f"several alerts begin with {text}: {names}{more}; write more digits",
+            code="AMBIGUOUS",
+        )
+    return MessageId(found[0])
+
+
+def copies_of(store: Store, message_id: MessageId) -> tuple[CopyView, ...]:
+    """Say how the copies of one message stand, by agency."""
+    with store.read() as transaction:
+        return tuple(copy_view(row) for row in transaction.outbox.copies(message_id))
+
+
+def copy_view(row: OutboxRow) -> CopyView:
+    """Show a copy."""
+    receipt = None
+    if row.receipt is not None:
+        receipt = ReceiptView(
+            origin=row.receipt.origin,
+            index=row.receipt.index,
+            leaf_hash=leaf_hash(row.receipt.entry),
+            size=row.receipt.size,
+            shared_size=row.receipt.shared_size,
+            received_ms=decode_entry(row.receipt.entry).time_ms,
+        )
+    return CopyView(
+        message_id=MessageId(row.message_id),
+        agency=AgencyId(row.agency),
+        state=row.state,
+        attempts=row.attempts,
+        next_attempt_ms=row.next_attempt_ms,
+        code=row.code,
+        detail=row.detail,
+        settled_ms=row.settled_ms,
+        receipt=receipt,
+    )
+
+
+def _unknown(text: str) -> PolicyError:
+    return PolicyError(
+        f"there is no alert {text}; 'sesn alert list' shows them", code="UNKNOWN_MESSAGE"
+    )
+
+
+def _received(
+    office: Office, transaction: Transaction, rows: Sequence[InboxRow]
+) -> list[AlertView]:
+    """Show alerts that arrived, with our decisions on them."""
+    replies = [
+        row
+        for row in transaction.browse.sent_replies([row.message_id for row in rows])
+        if row.sealed.kind == _RESPONSE
+    ]
+    copies = _copies(transaction, [reply.message_id for reply in replies])
+    views = []
+    for row in rows:
+        content = _opened(partial(open_received, office, row))
+        responses = tuple(
+            _our_response(office, reply, copies.get(reply.message_id, ()))
+            for reply in replies
+            if reply.sealed.in_reply_to == row.message_id
+        )
+        views.append(_view(row.sealed, row.received_ms, content, responses=responses, ours=False))
+    return views
+
+
+def _sent(office: Office, transaction: Transaction, rows: Sequence[SentRow]) -> list[AlertView]:
+    """Show alerts of ours, with their copies and the recipients' decisions."""
+    ids = [row.message_id for row in rows]
+    replies = [row for row in transaction.inbox.replies(ids) if row.sealed.kind == _RESPONSE]
+    copies = _copies(transaction, ids)
+    views = []
+    for row in rows:
+        content = _opened(partial(open_sent, office, row))
+        responses = tuple(
+            _their_response(office, reply)
+            for reply in replies
+            if reply.sealed.in_reply_to == row.message_id
+        )
+        view = _view(row.sealed, row.sealed.created_ms, content, responses=responses, ours=True)
+        views.append(replace(view, copies=copies.get(row.message_id, ())))
+    return views
+
+
+def _view(
+    row: SealedRow,
+    at_ms: int,
+    content: Opened,
+    *,
+    responses: tuple[ResponseView, ...],
+    ours: bool,
+) -> AlertView:
+    header = decode_header(row.header)
+    return AlertView(
+        message_id=header.message_id,
+        ours=ours,
+        sender=header.sender,
+        recipients=tuple(one.agency for one in header.recipients),
+        at_ms=at_ms,
+        created_ms=header.created_ms,
+        expires_ms=header.expires_ms,
+        payload=content.payload,
+        problem=content.problem,
+        copies=(),
+        responses=responses,
+    )
+
+
+def _our_response(office: Office, row: SentRow, copies: Sequence[CopyView]) -> ResponseView:
+    content = _opened(partial(open_sent, office, row))
+    # A response goes to one agency, the sender of the alert.
+    copy = copies[0] if copies else None
+    return _response(row.message_id, office.agency, row.sealed.created_ms, content, copy)
+
+
+def _their_response(office: Office, row: InboxRow) -> ResponseView:
+    content = _opened(partial(open_received, office, row))
+    return _response(row.message_id, AgencyId(row.sender), row.received_ms, content, None)
+
+
+def _response(
+    message_id: bytes, agency: AgencyId, at_ms: int, content: Opened, copy: CopyView | None
+) -> ResponseView:
+    body = None if content.payload is None else content.payload.body
+    known = isinstance(body, Response)
+    return ResponseView(
+        message_id=MessageId(message_id),
+        agency=agency,
+        at_ms=at_ms,
+        decision=body.decision if isinstance(body, Response) else None,
+        text=body.text if isinstance(body, Response) else "",
+        problem="" if known else content.problem,
+        copy=copy,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What a stored message says, or the code of the reason why that is not known."""
+
+    payload: Payload | None
+    problem: str = ""
+
+
+def _opened(read: Callable[[], Payload]) -> Opened:
+    try:
+        return Opened(read())
+    except SesnError as error:
+        return Opened(None, error.code)
+
+
+def _copies(
+    transaction: Transaction, message_ids: Sequence[bytes]
+) -> dict[bytes, tuple[CopyView, ...]]:
+    found: dict[bytes, tuple[CopyView, ...]] = {}
+    for row in transaction.browse.copies(message_ids):
+        found[row.message_id] = (*found.get(row.message_id, ()), copy_view(row))
+    return found
+
+
+def _entry_view(row: EntryRow) -> EntryView:
+    entry = decode_entry(row.entry)
+    return EntryView(row.index, entry.kind, entry.time_ms, entry.agency, entry.code)

@@ -1,0 +1,245 @@
+"""Several offices in one process: real stores, keys and codecs, a clock moved by hand."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+from unittest.mock import patch
+
+from sesn_node import bootstrap
+from sesn_node.crypto.keyring import decrypt_keyring
+from sesn_node.crypto.keys import KeyKind
+from sesn_node.crypto.signers import signer_for
+from sesn_node.domain.alert import (
+    Alert,
+    Decision,
+    Markings,
+    Payload,
+    RequestedAction,
+    Tlp,
+    Urgency,
+)
+from sesn_node.domain.ids import AgencyId, MessageId
+from sesn_node.exchange.peers import add_peer, revoke_peer
+from sesn_node.exchange.receive import Receiver
+from sesn_node.exchange.respond import respond
+from sesn_node.exchange.share import Draft, share
+from sesn_node.trust.card import issue_card, open_card
+from tests.support.check_node import check_network
+from tests.support.faults import Faults, FaultyHeadFile, FaultyStore
+from tests.support.homes import PASSPHRASE
+from tests.support.wires import Wire
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from sesn_node.bootstrap import Desk
+    from sesn_node.exchange.office import Office, Terms
+    from sesn_node.store.inbox import InboxRow
+    from sesn_node.store.outbox import OutboxRow
+    from sesn_node.trust.card import TrustedCard
+
+HOUR_MS = 60 * 60 * 1000
+DAY_MS = 24 * HOUR_MS
+
+
+def alert(
+    subject: str = "Two containers of untested television sets",
+    *,
+    urgency: Urgency = Urgency.URGENT,
+    narrative: str = "Loaded before the profile fired.",
+) -> Payload:
+    """Write a short alert."""
+    body = Alert(
+        subject=subject,
+        urgency=urgency,
+        requested_action=RequestedAction.INSPECT,
+        respond_by=None,
+        narrative=narrative,
+        consignment=None,
+    )
+    return Payload(Markings(Tlp.AMBER), body)
+
+
+class Clock:
+    """The time of a network, Unix milliseconds."""
+
+    def __init__(self, now_ms: int) -> None:
+        self.now_ms = now_ms
+
+
+class Member:
+    """One agency: its home, and its office while that is open.
+
+    `skew_ms` is how far its clock is ahead of the network's.
+    """
+
+    def __init__(self, home: Path, clock: Clock) -> None:
+        self.home = home
+        self.faults = Faults()
+        self.skew_ms = 0
+        self.terms: Terms | None = None
+        self._clock = clock
+        self._stack = ExitStack()
+        self._desk: Desk | None = None
+        self.open()
+
+    def now_ms(self) -> int:
+        """Read this agency's clock."""
+        return self._clock.now_ms + self.skew_ms
+
+    def open(self) -> None:
+        """Open the home, as a process that starts does."""
+        with (
+            patch.object(bootstrap, "Store", partial(FaultyStore, self.faults)),
+            patch.object(bootstrap, "HeadFile", partial(FaultyHeadFile, self.faults)),
+        ):
+            opening = bootstrap.open_home(self.home, PASSPHRASE, clock=self.now_ms)
+            self._desk = self._stack.enter_context(opening)
+        self.office = self._desk.office
+        self.receiver = Receiver(self.office)
+
+    def close(self) -> None:
+        """Close the home, as a process that ends does."""
+        self._stack.close()
+        self._desk = None
+
+    def reopen(self) -> None:
+        """Close the home and open it again: a restart."""
+        self.close()
+        self.open()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the home is open."""
+        return self._desk is not None
+
+    @property
+    def agency(self) -> AgencyId:
+        """Whose home it is."""
+        return self.office.agency
+
+    @property
+    def card(self) -> TrustedCard:
+        """Our newest card."""
+        return self.office.directory().own
+
+    def copies(self, message_id: bytes) -> dict[str, OutboxRow]:
+        """Return the copies of a message that we sent, by recipient."""
+        with self.office.store.read() as transaction:
+            return {row.agency: row for row in transaction.outbox.copies(message_id)}
+
+    def states(self, message_id: bytes) -> dict[str, str]:
+        """Say how the copies of a message stand, by recipient."""
+        return {agency: row.state.value for agency, row in self.copies(message_id).items()}
+
+    def received(self, message_id: bytes) -> list[InboxRow]:
+        """Return the messages of this id that arrived."""
+        with self.office.store.read() as transaction:
+            return transaction.inbox.find(message_id)
+
+    def size(self) -> int:
+        """Return the size of our ledger."""
+        with self.office.store.read() as transaction:
+            return self.office.ledger(transaction).head.size
+
+    def later_card(self, *, sequence: int = 1, name: str = "") -> TrustedCard:
+        """Have the root seal a card that follows ours by some numbers; nothing is recorded."""
+        own = self.card
+        ring = decrypt_keyring((self.home / bootstrap.ROOT_KEY).read_bytes(), PASSPHRASE)
+        now_ms = self.now_ms()
+        body = replace(
+            own.card,
+            name=name or f"{own.card.name} of today",
+            sequence=own.card.sequence + sequence,
+            previous_sha256=own.sha256,
+            issued_ms=now_ms,
+        )
+        root = signer_for(ring.newest(KeyKind.ROOT, now_ms))
+        return open_card(issue_card(body, root), now_ms)
+
+
+class Network:
+    """Members that can reach each other. Every action ends with a check of every invariant."""
+
+    def __init__(self, homes: Mapping[AgencyId, Path], start_ms: int) -> None:
+        self.clock = Clock(start_ms)
+        self.members = {agency: Member(home, self.clock) for agency, home in homes.items()}
+        self.unchecked: set[AgencyId] = set()
+        self.check()
+
+    def __getitem__(self, agency: AgencyId) -> Member:
+        return self.members[agency]
+
+    def __iter__(self) -> Iterator[Member]:
+        return iter(self.members.values())
+
+    def close(self) -> None:
+        """Close every home."""
+        for member in self:
+            member.close()
+
+    def offices(self) -> Sequence[Office]:
+        """Return the offices that are open and not set aside as unchecked."""
+        return [
+            member.office
+            for agency, member in self.members.items()
+            if member.is_open and agency not in self.unchecked
+        ]
+
+    def check(self) -> None:
+        """Check every invariant of every office, and between every two of them."""
+        check_network(self.offices())
+
+    def pass_time(self, ms: int) -> None:
+        """Move the clock."""
+        self.clock.now_ms += ms
+
+    def wire(self, sender: AgencyId, receiver: AgencyId) -> Wire:
+        """Return a new delivery from one agency to another."""
+        return Wire(self, self[sender], self[receiver])
+
+    def deliver(self, sender: AgencyId, receiver: AgencyId) -> Wire:
+        """Deliver all that is due from one agency to another."""
+        wire = self.wire(sender, receiver)
+        wire.deliver()
+        return wire
+
+    def share(
+        self,
+        sender: AgencyId,
+        *to: AgencyId,
+        payload: Payload | None = None,
+        expires_ms: int | None = None,
+    ) -> MessageId:
+        """Share an alert."""
+        draft = Draft(payload or alert(), to, expires_ms=expires_ms)
+        message_id = share(self[sender].office, draft)
+        # Ids of one millisecond have no order; those of the next sort after them.
+        self.pass_time(1)
+        self.check()
+        return message_id
+
+    def respond(
+        self, agency: AgencyId, message_id: MessageId, decision: Decision, text: str = "Seen."
+    ) -> MessageId:
+        """Accept or decline an alert."""
+        answered = respond(self[agency].office, message_id, decision, text)
+        self.pass_time(1)
+        self.check()
+        return answered.message_id
+
+    def trust(self, agency: AgencyId, other: AgencyId) -> None:
+        """Let an agency pin another's newest card."""
+        card = self[other].card
+        add_peer(self[agency].office, card.sealed, fingerprint=card.fingerprint)
+        self.check()
+
+    def revoke(self, agency: AgencyId, other: AgencyId) -> int:
+        """Let an agency revoke another."""
+        ended = revoke_peer(self[agency].office, other)
+        self.check()
+        return ended

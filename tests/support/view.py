@@ -1,0 +1,240 @@
+"""All that one node has stored, read in one snapshot and decoded: what `check_node` looks at."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+from sesn_node.crypto.primitives import sha256
+from sesn_node.crypto.signing import EcdsaVerifier, ObjectKind, verify_object
+from sesn_node.domain.entries import Entry, EntryKind, EntryRef
+from sesn_node.domain.ids import AgencyId, Origin
+from sesn_node.errors import SesnError
+from sesn_node.ledger.checkpoint import LogKeys, TreeHead, verify_checkpoint
+from sesn_node.ledger.cosignature import WitnessKeys, verify_cosignatures
+from sesn_node.ledger.merkle import leaf_hash
+from sesn_node.store import schema
+from sesn_node.store.inbox import inbox_row, sealed_row
+from sesn_node.store.outbox import SentRow, outbox_row
+from sesn_node.store.witness import CosignatureRow, WitnessRow
+from sesn_node.trust.card import open_card
+from sesn_node.wire.entries import decode_entry
+from tests.support.rfc6962 import ReferenceTree
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from sqlalchemy import Row, Table
+
+    from sesn_node.exchange.office import Office
+    from sesn_node.store.engine import Transaction
+    from sesn_node.store.inbox import InboxRow
+    from sesn_node.store.ledger import EntryRow, HeadRow
+    from sesn_node.store.outbox import OutboxRow
+    from sesn_node.store.peers import PeerRow
+    from sesn_node.trust.card import TrustedCard
+
+# Checks repeat after every step of a scenario, and these are pure: each is done once.
+open_card_once = lru_cache(maxsize=256)(open_card)
+decode_once = lru_cache(maxsize=1 << 16)(decode_entry)
+
+
+@lru_cache(maxsize=1 << 14)
+def signed_head(note: bytes, keys: LogKeys) -> TreeHead:
+    """Verify a checkpoint, both signatures."""
+    return verify_checkpoint(note, keys)
+
+
+@lru_cache(maxsize=1 << 14)
+def cosigned_at(lines: bytes, head: TreeHead, keys: WitnessKeys) -> int:
+    """Verify a cosignature, both signatures."""
+    return verify_cosignatures(lines, head, keys)
+
+
+@lru_cache(maxsize=1 << 14)
+def check_seal(spki: bytes, header: bytes, seal: bytes) -> None:
+    """Verify the seal of a message."""
+    verify_object(EcdsaVerifier(spki), ObjectKind.ENVELOPE, header, seal)
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalRow:
+    """A message that was refused, and the entry that says so."""
+
+    sender: str
+    message_id: bytes
+    header_sha256: bytes
+    code: str
+    entry_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeptCheckpoint:
+    """A checkpoint of ours or of a partner, kept for good."""
+
+    origin: str
+    size: int
+    root: bytes
+    note: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One node's database in one snapshot, and its head file as it was just before."""
+
+    office: Office
+    head_file: bytes | None
+    head: HeadRow
+    rows: Sequence[EntryRow]
+    entries: Sequence[Entry]
+    tree: ReferenceTree
+    nodes: Mapping[int, bytes]
+    sent: Mapping[bytes, SentRow]
+    copies: Sequence[OutboxRow]
+    wrapped_keys: Mapping[tuple[bytes, str], bytes | None]
+    inbox: Sequence[InboxRow]
+    refusals: Sequence[RefusalRow]
+    checkpoints: Sequence[KeptCheckpoint]
+    cosignatures: Sequence[CosignatureRow]
+    witnessed: Mapping[str, WitnessRow]
+    peers: Sequence[PeerRow]
+    cards: Mapping[str, Sequence[TrustedCard]]
+    own_card: TrustedCard
+    directory_version: int
+
+    @property
+    def agency(self) -> AgencyId:
+        """Whose node it is."""
+        return self.office.agency
+
+    @property
+    def origin(self) -> Origin:
+        """Origin of its ledger."""
+        return Origin(self.head.origin)
+
+    def of_kind(self, kind: EntryKind) -> Iterator[tuple[int, Entry]]:
+        """Yield the entries of one kind with their indexes."""
+        return ((at, entry) for at, entry in enumerate(self.entries) if entry.kind is kind)
+
+    def about(self, kind: EntryKind, message_id: bytes, agency: str) -> list[tuple[int, Entry]]:
+        """Return the entries of one kind about one message and one other agency."""
+        return [
+            (at, entry)
+            for at, entry in self.of_kind(kind)
+            if entry.message_id == message_id and entry.agency == agency
+        ]
+
+    def ref(self, index: int) -> EntryRef:
+        """Name an entry of this ledger."""
+        return EntryRef(self.origin, index, leaf_hash(self.rows[index].entry))
+
+    def checkpoint(self, origin: str, size: int) -> KeptCheckpoint | None:
+        """Return a kept checkpoint."""
+        for one in self.checkpoints:
+            if (one.origin, one.size) == (origin, size):
+                return one
+        return None
+
+    def cosignature(self, origin: str, size: int, agency: str) -> CosignatureRow | None:
+        """Return a kept cosignature."""
+        for one in self.cosignatures:
+            if (one.origin, one.size, one.agency) == (origin, size, agency):
+                return one
+        return None
+
+    def cards_of(self, agency: str) -> Sequence[TrustedCard]:
+        """Return every card that was ever taken of an agency."""
+        return self.cards.get(agency, ())
+
+    def log_keys(self, agency: str, origin: str) -> LogKeys:
+        """Return the keys of an agency's ledger."""
+        for card in self.cards_of(agency):
+            keys = card.log_keys(Origin(origin))
+            if keys is not None:
+                return keys
+        raise AssertionError(f"{self.agency}: no card of {agency} lists {origin}")
+
+    def check_cosigned(self, row: CosignatureRow, head: TreeHead) -> None:
+        """Verify a cosignature under any card of its agency."""
+        if not any(_holds(row.lines, head, card) for card in self.cards_of(row.agency)):
+            raise AssertionError(
+                f"{self.agency}: cosignature of {row.agency} on {row.origin} at {row.size}"
+            )
+
+    def check_sealed(self, sender: str, key_id: bytes, header: bytes, seal: bytes) -> None:
+        """Verify a seal under the key that the header names, from any card of the sender."""
+        for card in self.cards_of(sender):
+            for key in card.card.seal_keys:
+                if sha256(key.spki) == key_id:
+                    check_seal(key.spki, header, seal)
+                    return
+        raise AssertionError(f"{self.agency}: no card of {sender} lists key {key_id.hex()}")
+
+
+def _holds(lines: bytes, head: TreeHead, card: TrustedCard) -> bool:
+    try:
+        cosigned_at(lines, head, card.witness_keys)
+    except SesnError:
+        return False
+    return True
+
+
+def view(office: Office) -> View:
+    """Read everything that a node has stored."""
+    # Before the snapshot: the head file may only lag behind what the database shows after it.
+    head_file = office.sequencer._head_file.read()  # noqa: SLF001 - the checker looks at all
+    with office.store.read() as transaction:
+        head = transaction.ledger.head()
+        assert head is not None, f"{office.agency}: no ledger"
+        rows = list(transaction.ledger.entries(0, 1 << 62))
+        cards: defaultdict[str, list[TrustedCard]] = defaultdict(list)
+        for row in _all(transaction, schema.card):
+            card = open_card_once(row.sealed, row.taken_ms)
+            assert (card.agency, card.sha256) == (row.agency, row.sha256), "a card's columns"
+            cards[row.agency].append(card)
+        own = transaction.peers.own_card()
+        copies = _all(transaction, schema.outbox)
+        return View(
+            office=office,
+            head_file=head_file,
+            head=head,
+            rows=rows,
+            entries=[decode_once(row.entry) for row in rows],
+            tree=ReferenceTree([row.entry for row in rows]),
+            nodes={row.position: row.hash for row in _all(transaction, schema.ledger_node)},
+            sent={
+                row.message_id: SentRow(row.message_id, sealed_row(row))
+                for row in _all(transaction, schema.sent)
+            },
+            copies=[outbox_row(row) for row in copies],
+            wrapped_keys={(row.message_id, row.agency): row.wrapped_key for row in copies},
+            inbox=[inbox_row(row) for row in _all(transaction, schema.inbox)],
+            refusals=[
+                RefusalRow(
+                    row.sender, row.message_id, row.header_sha256, row.code, row.entry_index
+                )
+                for row in _all(transaction, schema.refusal)
+            ],
+            checkpoints=[
+                KeptCheckpoint(row.origin, row.size, row.root, row.note)
+                for row in _all(transaction, schema.checkpoint)
+            ],
+            cosignatures=[CosignatureRow(*row) for row in _all(transaction, schema.cosignature)],
+            witnessed={
+                row.origin: WitnessRow(*row) for row in _all(transaction, schema.witness_head)
+            },
+            peers=transaction.peers.peers(),
+            cards=cards,
+            own_card=open_card_once(own.sealed, own.taken_ms),
+            directory_version=transaction.peers.version(),
+        )
+
+
+def _all(transaction: Transaction, table: Table) -> Sequence[Row[tuple[object, ...]]]:
+    """Read a whole table."""
+    connection = transaction._connection  # noqa: SLF001 - the checker looks at all
+    return connection.execute(select(table)).all()

@@ -1,0 +1,206 @@
+"""One direction of delivery between two offices, with the bytes but without the sockets.
+
+Does what `transport.delivery` and `transport.server` do, turn by turn, so that a test decides
+what happens between the turns.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from enum import StrEnum
+from typing import TYPE_CHECKING, TypeVar
+
+from google.protobuf.message import DecodeError
+
+from sesn_node.domain.batches import Batch, WitnessAnswer
+from sesn_node.errors import PeerUnavailable, PolicyError, SesnError, VerificationError
+from sesn_node.exchange.backoff import backoff_ms
+from sesn_node.exchange.deliver import prepare_batch
+from sesn_node.exchange.links import link_failed, link_opened, peer_is_back
+from sesn_node.exchange.peers import take_card
+from sesn_node.exchange.settle import settle
+from sesn_node.wire._pb import exchange_pb2 as pb
+from sesn_node.wire.batches import answer_from_pb, answer_to_pb, batch_from_pb, batch_to_pb
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sesn_node.domain.batches import Answer
+    from sesn_node.exchange.settle import Settled
+    from tests.support.network import Member, Network
+
+
+_MOST_NEW_PROOFS = 3
+
+M = TypeVar("M", pb.DeliverRequest, pb.DeliverResponse)
+
+
+class WireFault(StrEnum):
+    """What the network does to one exchange."""
+
+    REQUEST_LOST = "request lost"
+    ANSWER_LOST = "answer lost"
+    REQUEST_TWICE = "request twice"
+    ANSWER_TWICE = "answer twice"
+
+
+class Wire:
+    """A sender's delivery to a receiver.
+
+    `faults` maps the number of an exchange, from 1, to what happens to it. `tamper_request` and
+    `tamper_answer` change bytes on their way. `exchanges` lists what the receiver was sent.
+    """
+
+    def __init__(self, network: Network, sender: Member, receiver: Member) -> None:
+        self._network = network
+        self.sender = sender
+        self.receiver = receiver
+        self.faults: dict[int, WireFault] = {}
+        self.tamper_request: Callable[[bytes], bytes] = bytes
+        self.tamper_answer: Callable[[bytes], bytes] = bytes
+        self.exchanges: list[bytes] = []
+        self.sizes: list[int] = []
+        self._failures = 0
+        self._cut()
+
+    def deliver(self, attempts: int = 12) -> None:
+        """Deliver until nothing is due, as a node's worker does: dial, send, back off, dial again.
+
+        Checks every invariant after every turn. Copies that the receiver deferred stay queued.
+        """
+        for _ in range(attempts):
+            try:
+                self.connect()
+                while self.turn() is not None:
+                    pass
+            except PolicyError:
+                # As in `Delivery.run`: the partner is no longer trusted.
+                return
+            except SesnError as error:
+                self._failed(error)
+            else:
+                return
+        raise AssertionError(f"{self.sender.agency} never got through to {self.receiver.agency}")
+
+    def connect(self) -> None:
+        """Dial: swap cards and open a stream.
+
+        Raises:
+            PolicyError: The sender does not trust the receiver.
+            PeerUnavailable: The receiver does not trust the sender.
+        """
+        self._cut()
+        sender, receiver = self.sender.office, self.receiver.office
+        sender.directory().trusted(receiver.agency, sender.clock())
+        theirs = receiver.directory()
+        if sender.agency not in theirs.roots(receiver.clock()):
+            raise PeerUnavailable(f"{receiver.agency} does not admit {sender.agency}")
+        try:
+            take_card(receiver, sender.agency, sender.directory().own.sealed)
+        except SesnError as error:
+            raise PeerUnavailable(str(error)) from error
+        take_card(sender, receiver.agency, theirs.own.sealed)
+        self._network.check()
+        link_opened(sender, receiver.agency)
+        if self._failures:
+            peer_is_back(sender, receiver.agency)
+            self._failures = 0
+        self._network.check()
+
+    def turn(self) -> Settled | None:
+        """Send one batch and settle its answer; None if nothing is due.
+
+        Raises:
+            SesnError: As the real worker sees it; the stream is gone then.
+        """
+        try:
+            return self._turn()
+        except SesnError:
+            self._cut()
+            raise
+        finally:
+            self._network.check()
+
+    def _turn(self) -> Settled | None:
+        office, to = self.sender.office, self.receiver.agency
+        outgoing = prepare_batch(office, to, sequence=self._sequence + 1, witness=self._witness)
+        if outgoing is None:
+            if self._witness.cosignatures:
+                self._exchange(Batch(self._sequence + 1, witness=self._witness))
+                self._witness = WitnessAnswer()
+            return None
+        self.sizes.append(len(outgoing.consigned))
+        answer = self._exchange(outgoing.batch)
+        for _ in range(_MOST_NEW_PROOFS):
+            self._network.check()
+            settled = settle(office, to, outgoing, answer)
+            if self._arrived_twice:
+                self._network.check()
+                settle(office, to, outgoing, answer)
+            if not settled.answer_again:
+                self._witness = settled.witness
+                return settled
+            answer = self._exchange(Batch(self._sequence + 1, witness=settled.witness))
+        raise VerificationError("the receiver does not prove its ledger from what we hold of it")
+
+    def _exchange(self, batch: Batch) -> Answer:
+        """Send a batch and return its answer."""
+        request = self.tamper_request(batch_to_pb(batch).SerializeToString())
+        self.exchanges.append(request)
+        fault = self.faults.pop(len(self.exchanges), None)
+        if fault is WireFault.REQUEST_LOST:
+            raise PeerUnavailable("injected: request lost")
+        previous = self._previous
+        answer = self.serve(request)
+        if fault is WireFault.REQUEST_TWICE:
+            # A stream keeps its order, so the second copy came in over an older stream.
+            self._network.check()
+            self._previous = previous
+            self.serve(request)
+        if fault is WireFault.ANSWER_LOST:
+            raise PeerUnavailable("injected: answer lost")
+        self._sequence = batch.sequence
+        self._arrived_twice = fault is WireFault.ANSWER_TWICE
+        received = answer_from_pb(_parsed(pb.DeliverResponse, self.tamper_answer(answer)))
+        if received.sequence != batch.sequence:
+            raise VerificationError("the answer to another batch")
+        return received
+
+    def serve(self, request: bytes) -> bytes:
+        """Let the receiver take a request, as `ExchangeService.Deliver` does.
+
+        Raises:
+            PeerUnavailable: The receiver ended the stream.
+        """
+        try:
+            batch = batch_from_pb(_parsed(pb.DeliverRequest, request))
+            answer = self.receiver.receiver.receive(self.sender.agency, batch, self._previous)
+        except SesnError as error:
+            raise PeerUnavailable(f"{error.code}: {error}") from error
+        if answer.add_checkpoint:
+            self._previous = answer
+        return answer_to_pb(answer).SerializeToString()
+
+    def _cut(self) -> None:
+        """Lose the stream: its numbers, and what one side was about to tell the other."""
+        self._sequence = 0
+        self._witness = WitnessAnswer()
+        self._previous: Answer | None = None
+        self._arrived_twice = False
+
+    def _failed(self, error: SesnError) -> None:
+        self._failures += 1
+        office = self.sender.office
+        wait_ms = backoff_ms(office.terms, self._failures)
+        with suppress(SesnError):
+            link_failed(office, self.receiver.agency, self._failures, wait_ms, str(error))
+        self._network.check()
+        self._network.pass_time(wait_ms)
+
+
+def _parsed(cls: type[M], data: bytes) -> M:
+    """Parse as gRPC does; bytes that are no message end the stream."""
+    try:
+        return cls.FromString(data)
+    except DecodeError as error:
+        raise PeerUnavailable("the bytes are no message") from error
