@@ -91,7 +91,8 @@ def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     failure = event.pop("exc_info", None)
     line: EventDict = {key: _field(key, value, 0) for key, value in event.items()}
     if failure:
-        line["exception"] = _exception(failure)
+        # Not "exception": under that name the console renderer wants a formatted traceback.
+        line["failure"] = _exception(failure)
     return line
 
 

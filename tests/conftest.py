@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import settings
 
 # Before any test imports grpc: its core reads once, when it is loaded, which cipher suites it may
@@ -13,3 +14,7 @@ assert _transport
 # may be slow, and no test measures time.
 settings.register_profile("sesn", derandomize=True, deadline=None, print_blob=True)
 settings.load_profile("sesn")
+
+# Before the plugin imports them: their asserts then say what they compared.
+pytest.register_assert_rewrite("tests.support.check_node", "tests.support.snapshot")
+pytest_plugins = ("tests.support.fixtures",)

@@ -112,6 +112,12 @@ class Examiner:
                 RefusalCode.TOO_LARGE, f"at most {limits.batch_envelopes} envelopes in a batch"
             )
             return [refused] * len(shipments)
+        size = sum(_size(one) for one in shipments)
+        if size > limits.batch_bytes:  # 2
+            refused = Refused(
+                RefusalCode.TOO_LARGE, f"at most {limits.batch_bytes} bytes in a batch"
+            )
+            return [refused] * len(shipments)
         opened = [self._open_outer(shipment) for shipment in shipments]
         ids = [one[0].message_id for one in opened if not isinstance(one, Refused)]
         seen = transaction.inbox.seen(self._sender.card.agency, ids)
@@ -266,6 +272,14 @@ class Examiner:
 
 _OVERHEAD_BYTES = 48
 _CODES = frozenset(RefusalCode)
+
+
+def _size(shipment: Shipment | BadShipment) -> int:
+    """Bytes of a shipment that count towards the size of its batch."""
+    if isinstance(shipment, BadShipment):
+        return 0
+    envelope = shipment.envelope
+    return len(envelope.header) + len(envelope.ciphertext) + len(envelope.wrapped_key)
 
 
 def _refused(error: SesnError) -> Refused:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from sesn_node.errors import ConfigError, SesnError, StorageError
 from sesn_node.exchange.expire import expire
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from sesn_node.trust.directory import Directory
 
 _log = get_logger(__name__)
+
+Ready: TypeAlias = "Callable[[str, str], None]"
+"""Told the address that is served, and why the node does not append (empty if it does)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ class Node:
         self._version = 0
         self._woken = asyncio.Event()
         self._stopping = asyncio.Event()
-        self._readiness = ""
+        self._problem = ""
 
     def stop(self) -> None:
         """Begin an orderly shutdown; `run` returns when it is done. Safe from a signal handler."""
@@ -83,7 +86,7 @@ class Node:
         for delivery, _ in self._deliveries.values():
             delivery.wake()
 
-    async def run(self, ready: Callable[[str, str], None]) -> None:
+    async def run(self, ready: Ready) -> None:
         """Serve until `stop` is called.
 
         Args:
@@ -141,37 +144,37 @@ class Node:
         else:
             found[0].peer_is_back()
 
-    async def _check_ledger(
-        self, address: str, ready: Callable[[str, str], None], *, first: bool = False
-    ) -> bool:
+    async def _check_ledger(self, address: str, ready: Ready, *, first: bool = False) -> bool:
         """Hold the database against the head file; report a change. True if we may append."""
         problem = ""
         try:
             await asyncio.to_thread(self._office.sequencer.run, lambda _: None)
         except StorageError as error:
             problem = str(error)
-        if first or problem != self._readiness:
-            self._readiness = problem
+        if first or problem != self._problem:
+            self._problem = problem
             if problem:
                 _log.error("ledger-not-writable", detail=problem)
             ready(address, problem)
         return not problem
 
-    async def _look_around(self, address: str, ready: Callable[[str, str], None]) -> None:
+    async def _look_around(self, address: str, ready: Ready) -> None:
         """Wake the deliveries, follow the directory, expire what is due."""
         self.deliver()
         try:
+            if not await self._check_ledger(address, ready):
+                # Receipts could not be recorded, so nothing is sent.
+                self._keep_deliveries(set())
+                self._version = 0
+                return
             directory = await asyncio.to_thread(self._office.directory)
             if directory.version != self._version:
                 self._follow(directory)
             self._restart_ended(directory)
-            if self._readiness and not await self._check_ledger(address, ready):
-                return
             while await asyncio.to_thread(expire, self._office):
                 pass
         except SesnError as error:
             _log.error("node-store-failed", code=error.code, detail=str(error))
-            await self._check_ledger(address, ready)
 
     def _follow(self, directory: Directory) -> None:
         """Start deliveries to new partners; cut off those that are no longer trusted."""
@@ -180,14 +183,18 @@ class Node:
             agency for agency, peer in directory.peers.items() if peer.state is PeerState.TRUSTED
         }
         self._admission.cut_off(directory.roots(self._office.clock()))
-        for agency in set(self._deliveries) - trusted:
-            delivery, task = self._deliveries.pop(agency)
-            delivery.stop()
-            task.cancel()
-            _log.info("peer-cut-off", peer=agency)
+        self._keep_deliveries(trusted)
         for agency in trusted - set(self._deliveries):
             if directory.peers[agency].card.card.endpoints:
                 self._start(agency)
+
+    def _keep_deliveries(self, wanted: set[AgencyId]) -> None:
+        """End the deliveries to everybody else at once."""
+        for agency in set(self._deliveries) - wanted:
+            delivery, task = self._deliveries.pop(agency)
+            delivery.stop()
+            task.cancel()
+            _log.info("delivery-stopped", peer=agency)
 
     def _restart_ended(self, directory: Directory) -> None:
         """Start a delivery anew that ended because its partner's card had expired."""

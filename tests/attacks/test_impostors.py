@@ -16,8 +16,9 @@ import pytest
 
 from sesn_node.store.outbox import DeliveryState
 from tests.support.calls import TIMEOUT_S
+from tests.support.homes import BE, GH, NL
 from tests.support.intruders import expired, forged, load_identity
-from tests.support.serving import BE, GH, HOST, NL, found_home, founded, serve, until
+from tests.support.serving import HOST, check_homes, found_home, founded, serve, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -60,7 +61,9 @@ def _expired(_folder: Path, gh: Home, _be: Home) -> TlsIdentity:
 
 
 @pytest.mark.parametrize(
-    "presented", [_partner, _stranger, _partners_ca, _other_name, _expired], ids=lambda one: one.__name__
+    "presented",
+    [_partner, _stranger, _partners_ca, _other_name, _expired],
+    ids=lambda one: one.__name__,
 )
 async def test_server_with_a_certificate_of_somebody_else(
     tmp_path: Path, presented: Callable[[Path, Home, Home], TlsIdentity]
@@ -81,6 +84,7 @@ async def test_server_with_a_certificate_of_somebody_else(
     async with serve(nl_home) as nl, serve(gh_home) as gh:
         await nl.acknowledged(message)
         assert gh.received() == [message]
+    check_homes(nl_home, gh_home, be_home)
 
 
 @contextmanager
@@ -126,3 +130,4 @@ async def test_server_of_tls_1_2(tmp_path: Path) -> None:
         async with serve(gh_home) as gh:
             await nl.acknowledged(message)
             assert gh.received() == [message]
+    check_homes(nl_home, gh_home, be_home)

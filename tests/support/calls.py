@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 import grpc.aio
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2
 
 from sesn_node.transport.tls import channel_credentials, channel_options
 from sesn_node.wire._pb import exchange_pb2 as pb
@@ -22,10 +21,14 @@ if TYPE_CHECKING:
     from tests.support.serving import Home
 
 TIMEOUT_S = 30.0
+HEALTH = "/grpc.health.v1.Health"
+REFLECTION = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
 _LOST = "Internal error from Core"
 
 # grpc's calls are generic in messages that its stubs do not name.
+UnaryCall = grpc.aio.UnaryUnaryCall[Any, Any]
 Stream = grpc.aio.StreamStreamCall[Any, Any]
+StreamCall = Stream | grpc.aio.UnaryStreamCall[Any, Any]
 
 
 @asynccontextmanager
@@ -40,10 +43,10 @@ async def calling(home: Home, identity: TlsIdentity) -> AsyncIterator[grpc.aio.C
 async def every_rpc(channel: grpc.aio.Channel) -> set[grpc.StatusCode]:
     """Try all that a node offers, health and reflection included, and collect the statuses."""
     exchange = rpc.ExchangeStub(channel)
-    health = health_pb2_grpc.HealthStub(channel)
-    reflection = reflection_pb2_grpc.ServerReflectionStub(channel)
-    check = health_pb2.HealthCheckRequest()
-    services = reflection_pb2.ServerReflectionRequest(list_services="")
+    check: Callable[..., UnaryCall] = channel.unary_unary(f"{HEALTH}/Check")
+    watch: Callable[..., StreamCall] = channel.unary_stream(f"{HEALTH}/Watch")
+    reflect: Callable[..., StreamCall] = channel.stream_stream(REFLECTION)
+    services = reflection_pb2.ServerReflectionRequest(list_services="").SerializeToString()
     return {
         await status(exchange.GetCard(pb.GetCardRequest(), timeout=TIMEOUT_S)),
         await status(exchange.AddCheckpoint(pb.AddCheckpointRequest(), timeout=TIMEOUT_S)),
@@ -51,9 +54,9 @@ async def every_rpc(channel: grpc.aio.Channel) -> set[grpc.StatusCode]:
         await stream_status(
             lambda: exchange.Deliver(timeout=TIMEOUT_S), pb.DeliverRequest(sequence=1)
         ),
-        await status(health.Check(check, timeout=TIMEOUT_S)),
-        await stream_status(lambda: health.Watch(check, timeout=TIMEOUT_S)),
-        await stream_status(lambda: reflection.ServerReflectionInfo(timeout=TIMEOUT_S), services),
+        await status(check(b"", timeout=TIMEOUT_S)),
+        await stream_status(lambda: watch(b"", timeout=TIMEOUT_S)),
+        await stream_status(lambda: reflect(timeout=TIMEOUT_S), services),
     }
 
 
@@ -67,13 +70,13 @@ async def status(call: Awaitable[object]) -> grpc.StatusCode:
 
 
 async def stream_status(
-    open_call: Callable[[], Stream], request: object | None = None
+    open_call: Callable[[], StreamCall], request: object | None = None
 ) -> grpc.StatusCode:
     """Send one message and read one; OK if there was an answer, else how the call ended."""
     while True:
         call = open_call()
         try:
-            if request is not None:
+            if request is not None and isinstance(call, grpc.aio.StreamStreamCall):
                 await call.write(request)
             answered = await call.read() is not grpc.aio.EOF
         except (grpc.aio.AioRpcError, asyncio.InvalidStateError):

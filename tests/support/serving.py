@@ -6,7 +6,7 @@ import asyncio
 import logging
 import socket
 import time
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -21,7 +21,6 @@ from sesn_node.crypto.keys import KeyKind, private_pem
 from sesn_node.crypto.signers import signer_for
 from sesn_node.domain.alert import Alert, Markings, Payload, RequestedAction, Tlp, Urgency
 from sesn_node.domain.cards import Role
-from sesn_node.domain.ids import AgencyId
 from sesn_node.exchange.peers import add_peer
 from sesn_node.exchange.share import Draft, share
 from sesn_node.store.outbox import DeliveryState
@@ -29,6 +28,8 @@ from sesn_node.telemetry import redact
 from sesn_node.transport import admission, delivery, link, node, server
 from sesn_node.transport.tls import TlsIdentity
 from sesn_node.trust.certificates import certificate_pem, issue_leaf
+from tests.support.check_node import check_network
+from tests.support.homes import PASSPHRASE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -39,16 +40,11 @@ if TYPE_CHECKING:
 
     from sesn_node.bootstrap import Desk
     from sesn_node.crypto.keys import KeyRecord
-    from sesn_node.domain.ids import MessageId
+    from sesn_node.domain.ids import AgencyId, MessageId
     from sesn_node.exchange.office import Office
     from sesn_node.transport.node import Node as ServingNode
     from sesn_node.trust.card import TrustedCard
 
-NL = AgencyId("nl.customs")
-GH = AgencyId("gh.epa")
-BE = AgencyId("be.police")
-
-PASSPHRASE = b"a passphrase of tests"
 HOST = "127.0.0.1"
 DAY_MS = 24 * 60 * 60 * 1000
 
@@ -94,9 +90,7 @@ class Home:
         """Another leaf under the right root, for the node's own key."""
         spki = self._tls_key().public
         signer = signer_for(self.root_key())
-        leaf = issue_leaf(
-            self.root_der, signer, self.agency, spki, not_before_ms, not_after_ms
-        )
+        leaf = issue_leaf(self.root_der, signer, self.agency, spki, not_before_ms, not_after_ms)
         return TlsIdentity(certificate_pem(leaf), self._key_pem())
 
     def _tls_key(self) -> KeyRecord:
@@ -147,6 +141,13 @@ def founded(folder: Path, *agencies: AgencyId) -> list[Home]:
     homes = [found_home(folder, agency) for agency in agencies]
     introduce(*homes)
     return homes
+
+
+def check_homes(*homes: Home) -> None:
+    """Check every invariant of these nodes and between them; none of them may be serving."""
+    with ExitStack() as opened:
+        desks = [opened.enter_context(open_home(home.path, PASSPHRASE)) for home in homes]
+        check_network([desk.office for desk in desks])
 
 
 def note(subject: str = "Two containers of untested television sets") -> Payload:

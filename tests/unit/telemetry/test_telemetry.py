@@ -108,7 +108,7 @@ def test_exceptions_show_type_and_place_but_no_message(lines: io.StringIO) -> No
             raise MalformedError(WHISPER) from error
     except MalformedError:
         get_logger("test").exception("failed")
-    chain = _one(lines)["exception"]
+    chain = _one(lines)["failure"]
     assert isinstance(chain, list)
     assert [one["type"] for one in chain] == ["MalformedError MALFORMED", "ValueError"]
     assert "test_exceptions_show" in chain[0]["frames"][0]

@@ -1,0 +1,148 @@
+"""Evidence that a node kept: cards, checkpoints and cosignatures, each verified before it counts.
+
+Whatever refers to a checkpoint is held against one that verified under the keys of a kept card.
+Results are remembered, since thousands of receipts refer to the same few checkpoints.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, TypeVar
+
+from sesn_node.domain.ids import AgencyId, Origin, parse_origin, show_message_id
+from sesn_node.errors import SesnError, VerificationError
+from sesn_node.ledger.checkpoint import verify_checkpoint
+from sesn_node.ledger.cosignature import verify_cosignatures
+from sesn_node.trust.card import open_card
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    from sesn_node.crypto.signing import EcdsaVerifier
+    from sesn_node.domain.messages import Header
+    from sesn_node.exchange.tally import Tally
+    from sesn_node.ledger.checkpoint import LogKeys, TreeHead
+    from sesn_node.store.engine import Transaction
+    from sesn_node.store.witness import CosignatureRow
+    from sesn_node.trust.card import TrustedCard
+
+T = TypeVar("T")
+
+_REMEMBERED = 4096
+
+
+class Evidence:
+    """Kept evidence as one transaction sees it."""
+
+    __slots__ = ("_cards", "_remembered", "_transaction", "hashes")
+
+    def __init__(self, transaction: Transaction, cards: Tally) -> None:
+        """Open every kept card; those that do not open are failures, and vouch for nothing."""
+        self._transaction = transaction
+        self._cards: dict[str, list[TrustedCard]] = {}
+        self._remembered: OrderedDict[Hashable, object] = OrderedDict()
+        self.hashes: set[bytes] = set()
+        for agency, sha256, row in transaction.browse.all_cards():
+            with cards.case(f"card of {agency}"):
+                card = open_card(row.sealed, row.taken_ms)
+                if (card.agency, card.sha256) != (agency, sha256):
+                    raise VerificationError("the row is not about the card that it holds")
+                self._cards.setdefault(agency, []).append(card)
+                self.hashes.add(sha256)
+
+    def log_keys(self, origin: str) -> LogKeys:
+        """Return the keys of a ledger, from its owner's newest card that lists it.
+
+        Raises:
+            VerificationError: No kept card lists it.
+            MalformedError: Not an origin.
+        """
+        agency, _ = parse_origin(origin)
+        for card in reversed(self._cards.get(agency, [])):
+            keys = card.log_keys(Origin(origin))
+            if keys is not None:
+                return keys
+        raise VerificationError(f"no kept card lists the ledger {origin}")
+
+    def seal_key(self, header: Header) -> EcdsaVerifier:
+        """Return the key that may have sealed a message, from any card of its sender.
+
+        Raises:
+            VerificationError: No card of the sender lists it as in force then.
+        """
+        for card in reversed(self._cards.get(header.sender, [])):
+            try:
+                return card.seal_key(header.seal_key_id, header.created_ms)
+            except VerificationError:
+                continue
+        raise VerificationError(
+            f"no kept card of {header.sender} lists the key that sealed "
+            f"{show_message_id(header.message_id)}"
+        )
+
+    def head(self, origin: str, size: int) -> TreeHead:
+        """Return the head of a kept checkpoint, verified.
+
+        Raises:
+            SesnError: It is not kept, or does not verify.
+        """
+        return self._once(("head", origin, size), lambda: self._head(origin, size))
+
+    def cosigned(self, origin: str, size: int, agency: AgencyId) -> None:
+        """Make sure that an agency cosigned a kept checkpoint.
+
+        Raises:
+            SesnError: Its cosignature is not kept, or does not verify.
+        """
+        self._once(("cosigned", origin, size, agency), lambda: self._kept(origin, size, agency))
+
+    def verify_cosignature(self, row: CosignatureRow) -> None:
+        """Verify a kept cosignature.
+
+        Raises:
+            SesnError: It is not by its agency, or not over a kept checkpoint.
+        """
+        head = self.head(row.origin, row.size)
+        failure: SesnError = VerificationError(f"no kept card of {row.agency}")
+        for card in reversed(self._cards.get(row.agency, [])):
+            try:
+                time_s = verify_cosignatures(row.lines, head, card.witness_keys)
+            except SesnError as error:
+                failure = error
+                continue
+            if time_s != row.time_s:
+                raise VerificationError(f"signed at {time_s}, recorded as {row.time_s}")
+            return
+        raise failure
+
+    def _head(self, origin: str, size: int) -> TreeHead:
+        note = self._transaction.witness.checkpoint(origin, size)
+        if note is None:
+            raise VerificationError(f"the checkpoint of {origin} at size {size} is not kept")
+        head = verify_checkpoint(note, self.log_keys(origin))
+        if head.size != size:
+            raise VerificationError(f"the checkpoint of {origin} is of size {head.size}")
+        return head
+
+    def _kept(self, origin: str, size: int, agency: AgencyId) -> None:
+        row = self._transaction.witness.cosignature(origin, size, agency)
+        if row is None:
+            raise VerificationError(
+                f"the cosignature of {agency} on {origin} at size {size} is not kept"
+            )
+        self.verify_cosignature(row)
+
+    def _once(self, key: Hashable, verify: Callable[[], T]) -> T:
+        """Return what was found out before; of failures as well, the error."""
+        found = self._remembered.get(key)
+        if found is None:
+            try:
+                found = (verify(),)
+            except SesnError as error:
+                found = error
+            self._remembered[key] = found
+            if len(self._remembered) > _REMEMBERED:
+                self._remembered.popitem(last=False)
+        if isinstance(found, SesnError):
+            raise found
+        return found[0]  # type: ignore[index,no-any-return] # a tuple of what this key's verify gives

@@ -1,0 +1,201 @@
+"""The trip of an alert between offices: sealed, shared, delivered, answered with receipts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sesn_node.domain.alert import Decision, Response, Urgency
+from sesn_node.domain.batches import ProvenEntry
+from sesn_node.domain.cards import BATCH_ROOM_BYTES, Limits
+from sesn_node.domain.entries import EntryKind
+from sesn_node.errors import ConflictError, PeerUnavailable, PolicyError
+from sesn_node.exchange.deliver import prepare_batch
+from sesn_node.exchange.open import open_received
+from sesn_node.exchange.respond import respond
+from sesn_node.exchange.share import Draft, recording, seal_draft, share
+from sesn_node.wire.batches import answer_from_pb
+from sesn_node.wire._pb.exchange_pb2 import DeliverResponse
+from tests.support.homes import BE, DE, GH, NL
+from tests.support.network import alert
+from tests.support.wires import WireFault
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sesn_node.domain.ids import AgencyId, MessageId
+    from tests.support.network import Member, Network
+    from tests.support.wires import Wire
+
+
+def _kinds(member: Member, message_id: bytes) -> list[str]:
+    """Return the kinds of a member's ledger entries about a message, in order."""
+    with member.office.store.read() as transaction:
+        return [row.kind for row in transaction.ledger.entries_of(message_id)]
+
+
+def _receipts(wire: Wire) -> list[ProvenEntry]:
+    """Serve a wire's last request once more and return the receipts of the answer."""
+    answer = answer_from_pb(DeliverResponse.FromString(wire.serve(wire.exchanges[-1])))
+    return [one for one in answer.outcomes if isinstance(one, ProvenEntry)]
+
+
+def test_alert_to_two_recipients(connect: Callable[..., Network]) -> None:
+    """Each recipient opens the same message, and the sender holds a receipt of each."""
+    net = connect(NL, GH, BE)
+    payload = alert("Two containers")
+    message_id = net.share(NL, GH, BE, payload=payload)
+    assert net[NL].states(message_id) == {GH: "queued", BE: "queued"}
+    net.deliver(NL, GH)
+    assert net[NL].states(message_id) == {GH: "acknowledged", BE: "queued"}
+    net.deliver(NL, BE)
+    assert net[NL].states(message_id) == {GH: "acknowledged", BE: "acknowledged"}
+    for agency in (GH, BE):
+        (row,) = net[agency].received(message_id)
+        assert open_received(net[agency].office, row) == payload
+        assert _kinds(net[agency], message_id) == ["RECEIVED"]
+    assert _kinds(net[NL], message_id) == ["SHARED", "ACKNOWLEDGED", "ACKNOWLEDGED"]
+
+
+def test_each_side_cosigns_the_other(connect: Callable[..., Network]) -> None:
+    """After one message in one direction, each holds the other's cosignature on its ledger."""
+    net = connect(NL, GH)
+    net.share(NL, GH)
+    net.deliver(NL, GH)
+    for one, other in ((NL, GH), (GH, NL)):
+        office = net[one].office
+        with office.store.read() as transaction:
+            rows = transaction.witness.cosignatures(office.log_keys.origin)
+        assert [row.agency for row in rows] == [other]
+
+
+@pytest.mark.parametrize("decision", list(Decision))
+def test_response_reaches_the_sender(
+    connect: Callable[..., Network], decision: Decision
+) -> None:
+    """An officer's decision is a message of its own, in both ledgers, that names the alert."""
+    net = connect(NL, GH)
+    message_id = net.share(NL, GH)
+    net.deliver(NL, GH)
+    answer_id = net.respond(GH, message_id, decision, "We hold both containers.")
+    net.deliver(GH, NL)
+    assert net[GH].states(answer_id) == {NL: "acknowledged"}
+    (row,) = net[NL].received(answer_id)
+    body = open_received(net[NL].office, row).body
+    assert isinstance(body, Response)
+    assert (body.message_id, body.decision, body.text) == (
+        message_id,
+        decision,
+        "We hold both containers.",
+    )
+    assert row.sealed.in_reply_to == message_id
+    assert row.sealed.conversation_id == message_id
+
+
+@pytest.mark.parametrize("first", list(Decision))
+@pytest.mark.parametrize("second", list(Decision))
+def test_an_alert_is_decided_once(
+    connect: Callable[..., Network], first: Decision, second: Decision
+) -> None:
+    """A second decision, the same or another, is a conflict and changes nothing."""
+    net = connect(NL, GH)
+    message_id = net.share(NL, GH)
+    net.deliver(NL, GH)
+    net.respond(GH, message_id, first)
+    size = net[GH].size()
+    with pytest.raises(ConflictError) as error:
+        net.respond(GH, message_id, second)
+    assert error.value.code == "DECIDED"
+    net.check()
+    assert net[GH].size() == size
+
+
+def test_each_recipient_decides_for_itself(connect: Callable[..., Network]) -> None:
+    """One agency's decision does not bind another."""
+    net = connect(NL, GH, BE)
+    message_id = net.share(NL, GH, BE)
+    net.deliver(NL, GH)
+    net.deliver(NL, BE)
+    net.respond(GH, message_id, Decision.ACCEPTED)
+    net.respond(BE, message_id, Decision.DECLINED, "Not our port.")
+    net.deliver(GH, NL)
+    net.deliver(BE, NL)
+    with net[NL].office.store.read() as transaction:
+        replies = transaction.inbox.replies([message_id])
+    assert sorted(row.sender for row in replies) == [BE, GH]
+
+
+def test_unknown_alert_cannot_be_decided(connect: Callable[..., Network]) -> None:
+    """Only an alert in the inbox is decided; one that we sent is not, nor is a response."""
+    net = connect(NL, GH)
+    message_id = net.share(NL, GH)
+    net.deliver(NL, GH)
+    answer_id = net.respond(GH, message_id, Decision.ACCEPTED)
+    net.deliver(GH, NL)
+    for agency, unknown in ((NL, message_id), (NL, answer_id)):
+        with pytest.raises(PolicyError) as error:
+            respond(net[agency].office, unknown, Decision.ACCEPTED, "")
+        assert error.value.code == "UNKNOWN_MESSAGE"
+    net.check()
+
+
+def test_lost_answer_proves_the_same_entry_again(connect: Callable[..., Network]) -> None:
+    """When the answer is lost, the resend is answered with the entry of the first time."""
+    net = connect(NL, GH)
+    message_id = net.share(NL, GH)
+    wire = net.wire(NL, GH)
+    wire.faults[1] = WireFault.ANSWER_LOST
+    wire.connect()
+    with pytest.raises(PeerUnavailable):
+        wire.turn()
+    (row,) = net[GH].received(message_id)
+    size = net[GH].size()
+    net.deliver(NL, GH)
+    receipt = net[NL].copies(message_id)[GH].receipt
+    assert receipt is not None
+    assert receipt.index == row.sealed.entry_index
+    assert net[GH].size() == size
+    assert _kinds(net[GH], message_id) == ["RECEIVED"]
+
+
+def test_duplicates_for_ever(connect: Callable[..., Network]) -> None:
+    """The same message is answered with the stored receipt, even long after its expiry."""
+    net = connect(NL, GH)
+    message_id = net.share(NL, GH, expires_ms=net.clock.now_ms + 60_000)
+    net.deliver(NL, GH)
+    receipt = net[NL].copies(message_id)[GH].receipt
+    assert receipt is not None
+    for _ in range(3):
+        net.pass_time(100 * 24 * 60 * 60 * 1000)
+        wire = net.wire(NL, GH)
+        _make_due_again(net[NL], message_id)
+        wire.connect()
+        wire.deliver()
+        again = net[NL].copies(message_id)[GH].receipt
+        assert again is not None
+        assert (again.entry, again.index) == (receipt.entry, receipt.index)
+        assert len(net[GH].received(message_id)) == 1
+    assert _kinds(net[GH], message_id) == ["RECEIVED"]
+
+
+def _make_due_again(member: Member, message_id: bytes) -> None:
+    """Forget a receipt behind the node's back: as if the node had been set back to before it."""
+    raise NotImplementedError(member, message_id)
+
+
+def test_most_urgent_first(connect: Callable[..., Network]) -> None:
+    """The outbox is emptied by priority, then by age."""
+    net = connect(NL, GH)
+    by_urgency = {
+        urgency: [net.share(NL, GH, payload=alert(urgency=urgency)) for _ in range(2)]
+        for urgency in (Urgency.ROUTINE, Urgency.SHIP_SAILS, Urgency.URGENT)
+    }
+    outgoing = prepare_batch(net[NL].office, GH, sequence=1)
+    assert outgoing is not None
+    assert [one.message_id for one in outgoing.consigned] == [
+        *by_urgency[Urgency.SHIP_SAILS],
+        *by_urgency[Urgency.URGENT],
+        *by_urgency[Urgency.ROUTINE],
+    ]
