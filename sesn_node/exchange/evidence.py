@@ -6,18 +6,16 @@ Results are remembered, since thousands of receipts refer to the same few checkp
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from typing import TYPE_CHECKING, TypeVar
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from sesn_node.domain.ids import AgencyId, Origin, parse_origin, show_message_id
+from sesn_node.domain.ids import Origin, parse_origin, show_message_id
 from sesn_node.errors import SesnError, VerificationError
 from sesn_node.ledger.checkpoint import verify_checkpoint
 from sesn_node.ledger.cosignature import verify_cosignatures
 from sesn_node.trust.card import open_card
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
-
     from sesn_node.crypto.signing import EcdsaVerifier
     from sesn_node.domain.messages import Header
     from sesn_node.exchange.tally import Tally
@@ -26,21 +24,21 @@ if TYPE_CHECKING:
     from sesn_node.store.witness import CosignatureRow
     from sesn_node.trust.card import TrustedCard
 
-T = TypeVar("T")
-
 _REMEMBERED = 4096
 
 
 class Evidence:
     """Kept evidence as one transaction sees it."""
 
-    __slots__ = ("_cards", "_remembered", "_transaction", "hashes")
+    __slots__ = ("_cards", "_transaction", "cosigned", "hashes", "head")
 
     def __init__(self, transaction: Transaction, cards: Tally) -> None:
         """Open every kept card; those that do not open are failures, and vouch for nothing."""
         self._transaction = transaction
         self._cards: dict[str, list[TrustedCard]] = {}
-        self._remembered: OrderedDict[Hashable, object] = OrderedDict()
+        # `_head` and `_cosigned` with a memory.
+        self.head = lru_cache(_REMEMBERED)(self._head)
+        self.cosigned = lru_cache(_REMEMBERED)(self._cosigned)
         self.hashes: set[bytes] = set()
         for agency, sha256, row in transaction.browse.all_cards():
             with cards.case(f"card of {agency}"):
@@ -80,22 +78,6 @@ class Evidence:
             f"{show_message_id(header.message_id)}"
         )
 
-    def head(self, origin: str, size: int) -> TreeHead:
-        """Return the head of a kept checkpoint, verified.
-
-        Raises:
-            SesnError: It is not kept, or does not verify.
-        """
-        return self._once(("head", origin, size), lambda: self._head(origin, size))
-
-    def cosigned(self, origin: str, size: int, agency: AgencyId) -> None:
-        """Make sure that an agency cosigned a kept checkpoint.
-
-        Raises:
-            SesnError: Its cosignature is not kept, or does not verify.
-        """
-        self._once(("cosigned", origin, size, agency), lambda: self._kept(origin, size, agency))
-
     def verify_cosignature(self, row: CosignatureRow) -> None:
         """Verify a kept cosignature.
 
@@ -116,6 +98,7 @@ class Evidence:
         raise failure
 
     def _head(self, origin: str, size: int) -> TreeHead:
+        """Return the head of a kept checkpoint, verified; raises `SesnError` if there is none."""
         note = self._transaction.witness.checkpoint(origin, size)
         if note is None:
             raise VerificationError(f"the checkpoint of {origin} at size {size} is not kept")
@@ -124,25 +107,11 @@ class Evidence:
             raise VerificationError(f"the checkpoint of {origin} is of size {head.size}")
         return head
 
-    def _kept(self, origin: str, size: int, agency: AgencyId) -> None:
+    def _cosigned(self, origin: str, size: int, agency: str) -> None:
+        """Make sure that an agency cosigned a kept checkpoint; raises `SesnError` if not."""
         row = self._transaction.witness.cosignature(origin, size, agency)
         if row is None:
             raise VerificationError(
                 f"the cosignature of {agency} on {origin} at size {size} is not kept"
             )
         self.verify_cosignature(row)
-
-    def _once(self, key: Hashable, verify: Callable[[], T]) -> T:
-        """Return what was found out before; of failures as well, the error."""
-        found = self._remembered.get(key)
-        if found is None:
-            try:
-                found = (verify(),)
-            except SesnError as error:
-                found = error
-            self._remembered[key] = found
-            if len(self._remembered) > _REMEMBERED:
-                self._remembered.popitem(last=False)
-        if isinstance(found, SesnError):
-            raise found
-        return found[0]  # type: ignore[index,no-any-return] # a tuple of what this key's verify gives

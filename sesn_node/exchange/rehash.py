@@ -6,11 +6,139 @@ One pass over the entries, a thousand at a time, in O(log n) memory besides.
 from __future__ import annotations
 
 from collections import Counter
-from itertools import batched, chain
 from typing import TYPE_CHECKING
 
 from sesn_node.domain.entries import EntryKind
 from sesn_node.exchange.tally import Tally, require
-from sesn_node.ledger.checkpoint import TreeHead, verify_checkpoint
+from sesn_node.ledger.checkpoint import verify_checkpoint
 from sesn_node.ledger.merkle import Appender, leaf_hash
 from sesn_node.wire.entries import decode_entry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sesn_node.exchange.evidence import Evidence
+    from sesn_node.exchange.tally import Check
+    from sesn_node.ledger.checkpoint import LogKeys, TreeHead
+    from sesn_node.store.browse import CheckpointRow
+    from sesn_node.store.engine import Transaction
+    from sesn_node.store.ledger import EntryRow, HeadRow
+
+_AT_ONCE = 1_000
+_BEYOND = 2**62
+"""Reads entries past the head too, which must not exist."""
+
+
+class Rehash:
+    """The pass over the entries.
+
+    Args:
+        transaction: Where everything is read.
+        head: The stored head.
+        released: The verified checkpoint of the head file, or None if it does not verify.
+        keys: Keys of our ledger.
+        evidence: Kept cards, which entries about cards must name.
+    """
+
+    def __init__(
+        self,
+        transaction: Transaction,
+        head: HeadRow,
+        released: TreeHead | None,
+        keys: LogKeys,
+        evidence: Evidence,
+    ) -> None:
+        self._transaction = transaction
+        self._head = head
+        self._released = released
+        self._keys = keys
+        self._evidence = evidence
+        self._entries = Tally("entries", "every entry reads, in order, about what its row says")
+        self._nodes = Tally("tree", "every stored hash follows from the entries")
+        self._checkpoints = Tally(
+            "checkpoints", "every checkpoint that we signed is a prefix of this ledger"
+        )
+        self.kinds: Counter[EntryKind] = Counter()
+
+    def run(self) -> tuple[Check, ...]:
+        """Read every entry once; returns the checks `entries`, `tree` and `checkpoints`."""
+        kept = self._transaction.browse.all_checkpoints(self._head.origin)
+        waiting = next(kept, None)
+        size, frontier = 0, tuple[bytes, ...]()
+        for rows in _groups(self._transaction.ledger.entries(0, _BEYOND)):
+            appender = Appender(size, frontier)
+            for row in rows:
+                self._read(row, appender.size)
+                appender.append(leaf_hash(row.entry))
+                self._meet_heads(appender)
+                while waiting is not None and waiting.size <= appender.size:
+                    self._meet_checkpoint(waiting, appender)
+                    waiting = next(kept, None)
+            self._meet_nodes(appender)
+            size, frontier = appender.size, appender.frontier()
+        with self._entries.case("the ledger"):
+            require(
+                size == self._head.size,
+                f"holds {size} entries, its head says {self._head.size}",
+            )
+        while waiting is not None:
+            with self._checkpoints.case(f"checkpoint of size {waiting.size}"):
+                require(holds=False, problem=f"larger than the ledger, which has {size} entries")
+            waiting = next(kept, None)
+        return self._entries.result(), self._nodes.result(), self._checkpoints.result()
+
+    def _read(self, row: EntryRow, index: int) -> None:
+        """Read one entry, which must be the one that comes next."""
+        with self._entries.case(f"entry {row.index}"):
+            require(row.index == index, f"expected entry {index}: one is missing")
+            entry = decode_entry(row.entry)
+            self.kinds[entry.kind] += 1
+            require(
+                (entry.kind.value, entry.message_id) == (row.kind, row.message_id),
+                f"the row says {row.kind}, the entry {entry.kind.value}, or the messages differ",
+            )
+            if entry.kind in {EntryKind.KEY, EntryKind.PEER}:
+                require(
+                    entry.object_sha256 in self._evidence.hashes,
+                    f"the card {entry.object_sha256.hex()[:16]} that it names is not kept",
+                )
+
+    def _meet_nodes(self, appender: Appender) -> None:
+        """Compare the hashes that a group of entries made known with those that are stored."""
+        expected = appender.nodes
+        stored = self._transaction.ledger.nodes(list(expected))
+        for position, value in expected.items():
+            with self._nodes.case(f"hash {position}"):
+                require(stored.get(position) == value, "is not what the entries below it hash to")
+
+    def _meet_heads(self, appender: Appender) -> None:
+        """Compare the tree with the stored head and the head file, where it is as large."""
+        if appender.size == self._head.size:
+            with self._checkpoints.case("the head"):
+                signed = verify_checkpoint(self._head.note, self._keys)
+                require(
+                    (signed.size, signed.root) == (self._head.size, self._head.root),
+                    "its checkpoint is about another size or root",
+                )
+                require(signed.root == appender.root(), "the entries hash to another root")
+        if self._released is not None and appender.size == self._released.size:
+            with self._checkpoints.case("the head file"):
+                require(self._released.root == appender.root(), "the entries hash to another root")
+
+    def _meet_checkpoint(self, row: CheckpointRow, appender: Appender) -> None:
+        with self._checkpoints.case(f"checkpoint of size {row.size}"):
+            signed = verify_checkpoint(row.note, self._keys)
+            require((signed.size, signed.root) == (row.size, row.root), "its row says otherwise")
+            require(row.size == appender.size, "no entry of the ledger ends there")
+            require(signed.root == appender.root(), "the entries hash to another root")
+
+
+def _groups(rows: Iterator[EntryRow]) -> Iterator[list[EntryRow]]:
+    group: list[EntryRow] = []
+    for row in rows:
+        group.append(row)
+        if len(group) == _AT_ONCE:
+            yield group
+            group = []
+    if group:
+        yield group

@@ -13,3 +13,7 @@ import os
 # are not affected by it. Read by the core when it is loaded, hence here, before any import of
 # grpc. `admission` checks the version of every connection besides.
 os.environ["GRPC_SSL_CIPHER_SUITES"] = "ECDHE-RSA-AES256-GCM-SHA384"
+
+# The core writes to stderr in a format of its own. Failed handshakes of strangers, which never
+# reach Python, are among what GRPC_VERBOSITY=INFO shows.
+os.environ.setdefault("GRPC_VERBOSITY", "ERROR")

@@ -11,13 +11,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from sesn_node.errors import ConfigError, SesnError, StorageError
+from sesn_node.errors import SesnError, StorageError
 from sesn_node.exchange.expire import expire
 from sesn_node.exchange.receive import Receiver
 from sesn_node.telemetry import get_logger
 from sesn_node.transport.admission import Admission
 from sesn_node.transport.delivery import Delivery, Pace
-from sesn_node.transport.server import ExchangeService, build_server
+from sesn_node.transport.server import ExchangeService, Server
 from sesn_node.transport.tls import server_credentials
 from sesn_node.transport.wake import listening
 from sesn_node.trust.directory import PeerState
@@ -25,8 +25,6 @@ from sesn_node.trust.directory import PeerState
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    import grpc.aio
 
     from sesn_node.domain.ids import AgencyId
     from sesn_node.exchange.office import Office
@@ -67,6 +65,7 @@ class Node:
         self._settings = settings
         self._admission = Admission(office)
         self._deliveries: dict[AgencyId, tuple[Delivery, asyncio.Task[None]]] = {}
+        self._server: Server | None = None
         self._version = 0
         self._woken = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -98,7 +97,7 @@ class Node:
             ConfigError: The address cannot be listened on.
             StorageError: The store cannot be read.
         """
-        server, address = await self._listen()
+        address = await self._listen()
         with listening(self._settings.run_folder, self.wake):
             try:
                 await self._check_ledger(address, ready, first=True)
@@ -110,27 +109,18 @@ class Node:
                         async with asyncio.timeout(self._settings.pace.poll_s):
                             await self._woken.wait()
             finally:
-                await self._shut_down(server)
+                await self._shut_down()
 
-    async def _listen(self) -> tuple[grpc.aio.Server | None, str]:
+    async def _listen(self) -> str:
         if not self._settings.listen:
-            return None, ""
+            return ""
         service = ExchangeService(
             self._office, Receiver(self._office), self._admission, self._greeted
         )
-        server = build_server(service, self._admission)
-        host = self._settings.listen.rpartition(":")[0]
-        try:
-            port = server.add_secure_port(
-                self._settings.listen, server_credentials(self._identity, self._roots)
-            )
-        except RuntimeError as error:
-            raise ConfigError(
-                f"node.listen {self._settings.listen}: the address cannot be listened on; is "
-                "another program using it?"
-            ) from error
-        await server.start()
-        return server, f"{host}:{port}"
+        self._server = Server(service, self._admission)
+        credentials = server_credentials(self._identity, self._roots)
+        port = await self._server.start(self._settings.listen, credentials)
+        return f"{self._settings.listen.rpartition(':')[0]}:{port}"
 
     def _roots(self) -> tuple[bytes, ...]:
         """Asked by grpc's threads at each handshake."""
@@ -155,6 +145,8 @@ class Node:
             self._problem = problem
             if problem:
                 _log.error("ledger-not-writable", detail=problem)
+            if self._server is not None:
+                await self._server.set_healthy(healthy=not problem)
             ready(address, problem)
         return not problem
 
@@ -208,14 +200,14 @@ class Node:
         task = asyncio.create_task(delivery.run(), name=f"delivery-{agency}")
         self._deliveries[agency] = (delivery, task)
 
-    async def _shut_down(self, server: grpc.aio.Server | None) -> None:
+    async def _shut_down(self) -> None:
         grace_s = self._settings.grace_s
         deliveries = list(self._deliveries.values())
         for delivery, _ in deliveries:
             delivery.stop()
-        if server is not None:
+        if self._server is not None:
             self._admission.hang_up()
-            await server.stop(grace_s)
+            await self._server.stop(grace_s)
         tasks = [task for _, task in deliveries]
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=grace_s)

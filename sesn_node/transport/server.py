@@ -9,9 +9,11 @@ import grpc
 import grpc.aio
 from grpc_health.v1 import health, health_pb2_grpc
 from grpc_health.v1.health_pb2 import DESCRIPTOR as HEALTH
+from grpc_health.v1.health_pb2 import HealthCheckResponse
 from grpc_reflection.v1alpha import reflection
 
 from sesn_node.errors import (
+    ConfigError,
     ConflictError,
     MalformedError,
     PeerUnavailable,
@@ -138,13 +140,42 @@ async def _abort(context: Context, caller: AgencyId, error: SesnError) -> NoRetu
     raise error
 
 
-def build_server(service: ExchangeService, admission: Admission) -> grpc.aio.Server:
-    """Build the server with the Exchange, health and reflection services."""
-    server = grpc.aio.server(interceptors=[admission], options=SERVER_OPTIONS)
-    rpc.add_ExchangeServicer_to_server(service, server)
-    health_service = health.aio.HealthServicer()
-    health_pb2_grpc.add_HealthServicer_to_server(health_service, server)
-    reflection.enable_server_reflection(
-        (SERVICE, HEALTH.services_by_name["Health"].full_name, reflection.SERVICE_NAME), server
-    )
-    return server
+class Server:
+    """The server with the Exchange, health and reflection services."""
+
+    def __init__(self, service: ExchangeService, admission: Admission) -> None:
+        self._server = grpc.aio.server(interceptors=[admission], options=SERVER_OPTIONS)
+        self._health = health.aio.HealthServicer()
+        rpc.add_ExchangeServicer_to_server(service, self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        reflection.enable_server_reflection(
+            (SERVICE, HEALTH.services_by_name["Health"].full_name, reflection.SERVICE_NAME),
+            self._server,
+        )
+
+    async def start(self, address: str, credentials: grpc.ServerCredentials) -> int:
+        """Listen on `host:port` and return the port.
+
+        Raises:
+            ConfigError: The address cannot be listened on.
+        """
+        try:
+            port = self._server.add_secure_port(address, credentials)
+        except RuntimeError as error:
+            raise ConfigError(
+                f"node.listen {address}: the address cannot be listened on; is another program "
+                "using it?"
+            ) from error
+        await self._server.start()
+        return port
+
+    async def set_healthy(self, *, healthy: bool) -> None:
+        """Tell those who ask `grpc.health.v1` whether messages can be taken."""
+        status = HealthCheckResponse.SERVING if healthy else HealthCheckResponse.NOT_SERVING
+        for name in ("", SERVICE):
+            await self._health.set(name, status)
+
+    async def stop(self, grace_s: float) -> None:
+        """Refuse new calls, and let those under way finish for a while."""
+        await self._health.enter_graceful_shutdown()
+        await self._server.stop(grace_s)

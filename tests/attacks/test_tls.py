@@ -268,8 +268,8 @@ def greet(home: Home, context: ssl.SSLContext) -> str | None:
     """Connect as HTTP/2 does; return the TLS version if the node answered.
 
     Raises:
-        SSLError, ConnectionError: The handshake failed, or the node hung up. In TLS 1.3 a client learns that its
-            certificate was not accepted only when it reads (RFC 8446 section 4.4.2.4).
+        SSLError, ConnectionError: The handshake failed, or the node hung up. In TLS 1.3 a client
+            learns that its certificate was not accepted only when it reads (RFC 8446 section 2).
     """
     with (
         socket.create_connection((HOST, home.port), timeout=TIMEOUT_S) as plain,

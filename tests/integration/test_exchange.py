@@ -15,19 +15,19 @@ from sesn_node.errors import ConflictError, PeerUnavailable, PolicyError
 from sesn_node.exchange.deliver import prepare_batch
 from sesn_node.exchange.open import open_received
 from sesn_node.exchange.respond import respond
-from sesn_node.exchange.share import Draft, recording, seal_draft, share
-from sesn_node.wire.batches import answer_from_pb
-from sesn_node.wire._pb.exchange_pb2 import DeliverResponse
+from sesn_node.domain.ids import AgencyId
+from sesn_node.exchange.share import Draft, recording, seal_draft
 from tests.support.homes import BE, DE, GH, NL
-from tests.support.network import alert
+from tests.support.network import DAY_MS, alert
+from tests.support.resend import batch_of
+from tests.support.snapshot import unchanged
 from tests.support.wires import WireFault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sesn_node.domain.ids import AgencyId, MessageId
+    from sesn_node.domain.ids import MessageId
     from tests.support.network import Member, Network
-    from tests.support.wires import Wire
 
 
 def _kinds(member: Member, message_id: bytes) -> list[str]:
@@ -36,10 +36,18 @@ def _kinds(member: Member, message_id: bytes) -> list[str]:
         return [row.kind for row in transaction.ledger.entries_of(message_id)]
 
 
-def _receipts(wire: Wire) -> list[ProvenEntry]:
-    """Serve a wire's last request once more and return the receipts of the answer."""
-    answer = answer_from_pb(DeliverResponse.FromString(wire.serve(wire.exchanges[-1])))
-    return [one for one in answer.outcomes if isinstance(one, ProvenEntry)]
+def _share_many(net: Network, agency: AgencyId, count: int) -> list[MessageId]:
+    """Share many alerts to Ghana in as few transactions as the sequencer makes of them."""
+    office = net[agency].office
+    directory = office.directory()
+    futures = []
+    for number in range(count):
+        sealed = seal_draft(office, Draft(alert(f"Alert {number}"), (GH,)), directory)
+        futures.append(office.sequencer.submit(recording(sealed), writes=False))
+        net.pass_time(1)
+    ids = [future.result().value for future in futures]
+    net.check()
+    return ids
 
 
 def test_alert_to_two_recipients(connect: Callable[..., Network]) -> None:
@@ -167,22 +175,16 @@ def test_duplicates_for_ever(connect: Callable[..., Network]) -> None:
     net.deliver(NL, GH)
     receipt = net[NL].copies(message_id)[GH].receipt
     assert receipt is not None
+    size = net[GH].size()
     for _ in range(3):
-        net.pass_time(100 * 24 * 60 * 60 * 1000)
-        wire = net.wire(NL, GH)
-        _make_due_again(net[NL], message_id)
-        wire.connect()
-        wire.deliver()
-        again = net[NL].copies(message_id)[GH].receipt
-        assert again is not None
-        assert (again.entry, again.index) == (receipt.entry, receipt.index)
+        net.pass_time(100 * DAY_MS)
+        net[GH].reopen()
+        answer = net.wire(NL, GH).carry(batch_of(net[NL], net[GH], message_id, message_id))
+        for outcome in answer.outcomes:
+            assert isinstance(outcome, ProvenEntry)
+            assert (outcome.entry, outcome.index) == (receipt.entry, receipt.index)
         assert len(net[GH].received(message_id)) == 1
-    assert _kinds(net[GH], message_id) == ["RECEIVED"]
-
-
-def _make_due_again(member: Member, message_id: bytes) -> None:
-    """Forget a receipt behind the node's back: as if the node had been set back to before it."""
-    raise NotImplementedError(member, message_id)
+    assert net[GH].size() == size
 
 
 def test_most_urgent_first(connect: Callable[..., Network]) -> None:
@@ -199,3 +201,80 @@ def test_most_urgent_first(connect: Callable[..., Network]) -> None:
         *by_urgency[Urgency.URGENT],
         *by_urgency[Urgency.ROUTINE],
     ]
+
+
+def test_batch_holds_256_envelopes(connect: Callable[..., Network]) -> None:
+    """More than the protocol's limit goes in two batches."""
+    net = connect(NL, GH)
+    _share_many(net, NL, 300)
+    wire = net.deliver(NL, GH)
+    assert wire.sizes == [256, 44]
+
+
+def test_batch_holds_the_receivers_number(connect: Callable[..., Network]) -> None:
+    """A card that states less than the protocol's limit is respected."""
+    net = connect(NL, GH)
+    net[GH].issue(limits=Limits(batch_envelopes=3))
+    net[GH].limit(Limits(batch_envelopes=3))
+    _share_many(net, NL, 7)
+    wire = net.deliver(NL, GH)
+    assert wire.sizes == [3, 3, 1]
+
+
+def test_batch_holds_its_bytes(connect: Callable[..., Network]) -> None:
+    """Large messages go in batches of no more bytes than the limit."""
+    net = connect(NL, GH)
+    narrative = "Loaded before the profile fired. " * 600
+    for _ in range(5):
+        net.share(NL, GH, payload=alert(narrative=narrative))
+    limit = 32 * 1024 + BATCH_ROOM_BYTES
+    net[NL].limit(Limits(payload_bytes=32 * 1024, batch_bytes=limit))
+    wire = net.deliver(NL, GH)
+    assert sum(wire.sizes) == 5
+    assert len(wire.sizes) > 1
+    assert all(len(request) <= limit for request in wire.exchanges)
+
+
+def test_payload_over_the_recipients_limit(connect: Callable[..., Network]) -> None:
+    """A message that a recipient would not take is refused before it is sealed."""
+    net = connect(NL, GH)
+    net[NL].limit(Limits(payload_bytes=1024))
+    with pytest.raises(PolicyError) as error:
+        net.share(NL, GH, payload=alert(narrative="x" * 1024))
+    assert error.value.code == "TOO_LARGE"
+    assert str(GH) in error.value.message
+
+
+def test_at_most_500_recipients(connect: Callable[..., Network]) -> None:
+    """One more than the limit is refused, whoever they are, and the limit is named."""
+    net = connect(NL, GH)
+    crowd = tuple(AgencyId(f"nl.port-{number}") for number in range(501))
+    with unchanged(net[NL].office), pytest.raises(PolicyError, match=r"501 .*500"):
+        net.share(NL, *crowd)
+    with unchanged(net[NL].office), pytest.raises(PolicyError) as error:
+        net.share(NL, *crowd[:500])
+    assert error.value.code == "NOT_TRUSTED"
+
+
+@pytest.mark.parametrize(
+    ("to", "problem"),
+    [
+        ((), "at least one"),
+        ((NL,), "itself"),
+        ((GH, DE), "directory"),
+    ],
+)
+def test_recipients_that_cannot_be(
+    connect: Callable[..., Network], to: tuple[AgencyId, ...], problem: str
+) -> None:
+    """Nobody, ourselves and strangers are refused before anything is stored."""
+    net = connect(NL, GH)
+    with unchanged(net[NL].office), pytest.raises(PolicyError, match=problem):
+        net.share(NL, *to)
+
+
+def test_recipients_named_twice_get_one_copy(connect: Callable[..., Network]) -> None:
+    """Order and duplicates of the recipients do not matter."""
+    net = connect(NL, GH, BE)
+    message_id = net.share(NL, GH, BE, GH)
+    assert list(net[NL].states(message_id)) == [BE, GH]

@@ -22,6 +22,7 @@ from sesn_node.domain.alert import (
     Urgency,
 )
 from sesn_node.domain.ids import AgencyId, MessageId
+from sesn_node.exchange.owncard import record_card
 from sesn_node.exchange.peers import add_peer, revoke_peer
 from sesn_node.exchange.receive import Receiver
 from sesn_node.exchange.respond import respond
@@ -37,7 +38,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sesn_node.bootstrap import Desk
-    from sesn_node.exchange.office import Office, Terms
+    from sesn_node.domain.cards import Limits
+    from sesn_node.exchange.office import Office
     from sesn_node.store.inbox import InboxRow
     from sesn_node.store.outbox import OutboxRow
     from sesn_node.trust.card import TrustedCard
@@ -81,7 +83,6 @@ class Member:
         self.home = home
         self.faults = Faults()
         self.skew_ms = 0
-        self.terms: Terms | None = None
         self._clock = clock
         self._stack = ExitStack()
         self._desk: Desk | None = None
@@ -127,6 +128,11 @@ class Member:
         """Our newest card."""
         return self.office.directory().own
 
+    def limit(self, limits: Limits) -> None:
+        """Let the office deal under other limits, until it is opened again."""
+        self.office = replace(self.office, terms=replace(self.office.terms, limits=limits))
+        self.receiver = Receiver(self.office)
+
     def copies(self, message_id: bytes) -> dict[str, OutboxRow]:
         """Return the copies of a message that we sent, by recipient."""
         with self.office.store.read() as transaction:
@@ -146,20 +152,31 @@ class Member:
         with self.office.store.read() as transaction:
             return self.office.ledger(transaction).head.size
 
-    def later_card(self, *, sequence: int = 1, name: str = "") -> TrustedCard:
-        """Have the root seal a card that follows ours by some numbers; nothing is recorded."""
+    def later_card(self, *, skip: int = 0, **changes: object) -> TrustedCard:
+        """Have the root seal the card that follows ours; nothing is recorded.
+
+        Args:
+            skip: Sequence numbers to leave out.
+            changes: Fields of the card to replace.
+        """
         own = self.card
         ring = decrypt_keyring((self.home / bootstrap.ROOT_KEY).read_bytes(), PASSPHRASE)
         now_ms = self.now_ms()
-        body = replace(
-            own.card,
-            name=name or f"{own.card.name} of today",
-            sequence=own.card.sequence + sequence,
-            previous_sha256=own.sha256,
-            issued_ms=now_ms,
-        )
+        follows: dict[str, object] = {
+            "sequence": own.card.sequence + 1 + skip,
+            "previous_sha256": own.sha256,
+            "issued_ms": now_ms,
+        }
+        # `replace` takes whatever fields the test names; the constructor checks them.
+        body = replace(own.card, **(follows | changes))  # type: ignore[arg-type]
         root = signer_for(ring.newest(KeyKind.ROOT, now_ms))
         return open_card(issue_card(body, root), now_ms)
+
+    def issue(self, **changes: object) -> TrustedCard:
+        """Issue and record our next card."""
+        card = self.later_card(**changes)
+        record_card(self.office, card)
+        return card
 
 
 class Network:

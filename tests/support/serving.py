@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import socket
 import time
 from contextlib import ExitStack, asynccontextmanager
@@ -47,6 +48,10 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 DAY_MS = 24 * 60 * 60 * 1000
+
+# Below the range from which kernels choose.
+_PORTS = random.SystemRandom().sample(range(15_000, 30_000), 15_000)
+_RESERVED: list[socket.socket] = []
 
 _CHEAP = KdfParams(64, 1, 1)
 _PATIENCE_S = 60.0
@@ -102,10 +107,24 @@ class Home:
 
 
 def free_port() -> int:
-    """Find a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+    """Find a port that nobody listens on, and that no other test of this machine takes.
+
+    Not one that the kernel would choose: it might give the same to an outgoing connection while
+    the node is down. The UDP port of the same number, held until this process ends, reserves it
+    among test processes.
+    """
+    while True:
+        port = _PORTS.pop()
+        mark = socket.socket(type=socket.SOCK_DGRAM)
+        try:
+            mark.bind((HOST, port))
+            with socket.socket() as probe:
+                probe.bind((HOST, port))
+        except OSError:
+            mark.close()
+            continue
+        _RESERVED.append(mark)
+        return port
 
 
 def found_home(folder: Path, agency: AgencyId, delivery: Delivery | None = None) -> Home:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sesn_node.domain.batches import Answer
+    from sesn_node.exchange.deliver import Outgoing
     from sesn_node.exchange.settle import Settled
     from tests.support.network import Member, Network
 
@@ -165,6 +166,31 @@ class Wire:
         if received.sequence != batch.sequence:
             raise VerificationError("the answer to another batch")
         return received
+
+    def prepare(self) -> Outgoing:
+        """Make the next batch; something must be due."""
+        outgoing = prepare_batch(
+            self.sender.office,
+            self.receiver.agency,
+            sequence=self._sequence + 1,
+            witness=self._witness,
+        )
+        assert outgoing is not None, "nothing is due"
+        return outgoing
+
+    def carry(self, batch: Batch) -> Answer:
+        """Bring a batch to the receiver and its answer back, and check; nothing is settled."""
+        try:
+            return self._exchange(batch)
+        finally:
+            self._network.check()
+
+    def settle(self, outgoing: Outgoing, answer: Answer) -> Settled:
+        """Settle an answer, now or much later, and check."""
+        try:
+            return settle(self.sender.office, self.receiver.agency, outgoing, answer)
+        finally:
+            self._network.check()
 
     def serve(self, request: bytes) -> bytes:
         """Let the receiver take a request, as `ExchangeService.Deliver` does.
