@@ -121,6 +121,7 @@ class Admission(grpc.aio.ServerInterceptor):
             if trusted.get(call.agency) != call.root:
                 detail = f"NOT_TRUSTED: {call.agency} is no longer trusted"
                 call.end(grpc.StatusCode.PERMISSION_DENIED, detail, at_once=True)
+                _log.warning("call-cut-off", peer=call.agency, code="NOT_TRUSTED")
 
     def hang_up(self) -> None:
         """End every open call, the busy ones after their answer: the node shuts down."""

@@ -215,7 +215,8 @@ async def test_revocation_cuts_an_open_stream(tmp_path: Path, logs: Sequence[Eve
         nl.node.wake()
         assert await ended(stream) is grpc.StatusCode.PERMISSION_DENIED
         await gh.acknowledged(await gh.send(nl_home))
-    assert [line["peer"] for line in logs if line["event"] == "peer-cut-off"] == [BE]
+    cut_off = [(line["peer"], line["code"]) for line in logs if line["event"] == "call-cut-off"]
+    assert cut_off == [(BE, "NOT_TRUSTED")]
 
 
 async def test_new_root_cuts_streams_under_the_old_one(tmp_path: Path) -> None:
