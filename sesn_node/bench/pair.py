@@ -39,10 +39,6 @@ class RunningNode:
         self._thread.start()
         self._ready.wait(_START_SECONDS)
 
-    def deliver(self) -> None:
-        """Let the node look at its outbox."""
-        self._loop.call_soon_threadsafe(self._node.deliver)
-
     def stop(self) -> None:
         """Shut the node down in order."""
         self._loop.call_soon_threadsafe(self._node.stop)
@@ -55,7 +51,7 @@ class RunningNode:
 
 
 @contextmanager
-def running_pair() -> Iterator[tuple[Desk, RunningNode]]:
+def running_pair() -> Iterator[Desk]:
     """Found two agencies, let them pin each other's cards, and start both nodes.
 
     Raises:
@@ -76,7 +72,7 @@ def running_pair() -> Iterator[tuple[Desk, RunningNode]]:
             node = RunningNode(desk)
             try:
                 _await_link(desk)
-                yield desk, node
+                yield desk
             finally:
                 node.stop()
 

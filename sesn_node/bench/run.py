@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import cache
 
-from sesn_node.bench.pair import RECEIVER, RunningNode, running_pair
+from sesn_node.bench.pair import RECEIVER, running_pair
 from sesn_node.config import LogFormat, LogLevel
 from sesn_node.domain.alert import (
     Alert,
@@ -57,10 +57,10 @@ class Figures:
 def run(*, alerts: int = 10_000, singles: int = 200, json_output: bool = False) -> int:
     """Measure two warm nodes in two processes over loopback TLS; print the figures."""
     configure(LogLevel.WARNING, LogFormat.CONSOLE)
-    with running_pair() as (desk, node):
-        _rate(desk.office, node, _WARM_UP)
-        latencies = [_latency(desk.office, node) * 1000 for _ in range(singles)]
-        per_second = _rate(desk.office, node, alerts)
+    with running_pair() as desk:
+        _rate(desk.office, _WARM_UP)
+        latencies = [_latency(desk.office) * 1000 for _ in range(singles)]
+        per_second = _rate(desk.office, alerts)
     figures = Figures(
         alerts=alerts,
         payload_bytes=PAYLOAD_BYTES,
@@ -80,13 +80,12 @@ def run(*, alerts: int = 10_000, singles: int = 200, json_output: bool = False) 
     return 0
 
 
-def _rate(office: Office, node: RunningNode, alerts: int) -> float:
+def _rate(office: Office, alerts: int) -> float:
     """Share from many officers at once and wait for the last receipt."""
     started = time.perf_counter()
 
     def officer(_: int) -> None:
         share(office, _draft())
-        node.deliver()
 
     with ThreadPoolExecutor(_OFFICERS) as officers:
         list(officers.map(officer, range(alerts)))
@@ -97,10 +96,9 @@ def _rate(office: Office, node: RunningNode, alerts: int) -> float:
         time.sleep(_BACKLOG_POLL_SECONDS)
 
 
-def _latency(office: Office, node: RunningNode) -> float:
+def _latency(office: Office) -> float:
     started = time.perf_counter()
     message_id = share(office, _draft())
-    node.deliver()
     size = 0
     while True:
         # Asking the database all the time would slow down what is being measured.

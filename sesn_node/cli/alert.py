@@ -10,20 +10,19 @@ import typer
 from sesn_node.bootstrap import Desk
 from sesn_node.cli.alert_json import alert_json, alert_line_json, copies_json
 from sesn_node.cli.alert_text import copies_text, draft_text, list_text, show_text
-from sesn_node.cli.ask import confirm
+from sesn_node.cli.ask import confirm, require_terminal
 from sesn_node.cli.files import input_file
 from sesn_node.cli.options import home_of, open_desk, wake_node
 from sesn_node.cli.show import AsJson, console, error_console, print_json, say
-from sesn_node.cli.wait import ended, wait_for
+from sesn_node.cli.wait import end_by, wait_for
 from sesn_node.domain.alert import Decision, Payload
 from sesn_node.domain.ids import AgencyId, agency_id, show_message_id
 from sesn_node.exchange.respond import respond
 from sesn_node.exchange.share import Draft, share
 from sesn_node.exchange.views import alert_file, alerts, copies_of, find_alert
-from sesn_node.trust.card import TrustedCard
 from sesn_node.wire.payloads import MAX_JSON_BYTES, alert_from_json
 
-app = typer.Typer(no_args_is_help=True, help="Alerts: send, list, read, accept, decline.")
+app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 AlertId = Annotated[
     str,
@@ -41,7 +40,9 @@ def send(  # noqa: PLR0913, PLR0917 - one argument an option
     to: Annotated[
         list[str], typer.Option(metavar="AGENCY", help="A recipient; repeat it for several.")
     ],
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask who may see it; send.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", metavar="", help="Do not ask who may see it; send.")
+    ] = False,
     wait: Annotated[
         float | None,
         typer.Option(
@@ -56,12 +57,10 @@ def send(  # noqa: PLR0913, PLR0917 - one argument an option
     """
     recipients = tuple(dict.fromkeys(agency_id(one) for one in to))
     payload = alert_from_json(input_file(file, limit=MAX_JSON_BYTES, what="alert"))
+    if not yes:
+        require_terminal("add --yes to send without being asked")
     with open_desk(context) as desk:
-        cards = _trusted(desk, recipients)
-        if not as_json or not yes:
-            _show_draft(payload, cards, asking=not yes)
-        if not yes:
-            confirm("Send it?", instead="add --yes to send without being asked")
+        _show_draft(desk, payload, recipients, ask=not yes, quiet=as_json)
         message_id = share(desk.office, Draft(payload, recipients))
         serving = wake_node(home_of(context))
         store = desk.office.store
@@ -82,7 +81,7 @@ def send(  # noqa: PLR0913, PLR0917 - one argument an option
         if not serving:
             say("No node serves this home: the alert leaves once 'sesn serve' runs.", "yellow")
     if wait is not None:
-        ended(copies)
+        end_by(copies)
 
 
 @app.command("list")
@@ -157,24 +156,25 @@ def _respond(
         say(f"Alert {show_message_id(alert)} is {decision.value.lower()}; {answered.to} will know.")
 
 
-def _trusted(desk: Desk, recipients: tuple[AgencyId, ...]) -> list[TrustedCard]:
-    """Find the recipients' cards before anybody is asked.
+def _show_draft(
+    desk: Desk, payload: Payload, recipients: tuple[AgencyId, ...], *, ask: bool, quiet: bool
+) -> None:
+    """Show what is about to leave and who will see it, and ask; else show only what is doubtful.
 
     Raises:
-        PolicyError: One of them is not trusted.
+        PolicyError: A recipient is not trusted; found out before anybody is asked.
+        Abort: The answer was no.
     """
     directory, now_ms = desk.office.directory(), desk.office.clock()
-    return [directory.trusted(agency, now_ms).card for agency in recipients]
+    cards = [directory.trusted(agency, now_ms).card for agency in recipients]
+    text = draft_text(payload, cards, whole=ask)
+    if text is not None and (ask or not quiet):
+        error_console().print(text)
+    if ask:
+        confirm("Send it?")
 
 
 def _names(desk: Desk) -> dict[AgencyId, str]:
     directory = desk.office.directory()
     known = {agency: peer.card.card.name for agency, peer in directory.peers.items()}
     return {**known, directory.own.agency: directory.own.card.name}
-
-
-def _show_draft(payload: Payload, cards: list[TrustedCard], *, asking: bool) -> None:
-    """Show what is about to leave, and who will see it; without a question, only the doubts."""
-    text = draft_text(payload, cards, whole=asking)
-    if text is not None:
-        error_console().print(text)

@@ -68,10 +68,8 @@ def copies_json(copies: Sequence[CopyView]) -> list[Json]:
             "agency": copy.agency,
             "state": copy.state.value,
             "receipt": _receipt_json(copy.receipt) if copy.receipt else None,
-            "attempts": copy.attempts,
             "code": copy.code,
             "detail": copy.detail,
-            "settled": iso(copy.settled_ms),
         }
         for copy in copies
     ]

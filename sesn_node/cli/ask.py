@@ -14,20 +14,26 @@ def has_terminal() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def confirm(question: str, *, instead: str) -> None:
-    """Ask a yes-or-no question; go on only after a yes.
+def require_terminal(instead: str) -> None:
+    """Make sure that somebody can be asked, before work is done towards the question.
 
     Args:
-        question: What is asked.
-        instead: The option that answers it beforehand, and what it means.
+        instead: The option that answers the question beforehand, and what it means.
 
     Raises:
         ConfigError: There is no terminal; the message names the option.
-        Abort: The answer was no.
     """
     if not has_terminal():
         raise ConfigError(
             f"this needs a yes, and there is no terminal to ask: {instead}", code="NO_TERMINAL"
         )
+
+
+def confirm(question: str) -> None:
+    """Ask a yes-or-no question on stderr; go on only after a yes.
+
+    Raises:
+        Abort: The answer was no.
+    """
     if not typer.confirm(question, err=True):
         raise typer.Abort

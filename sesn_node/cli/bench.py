@@ -8,7 +8,7 @@ import typer
 
 from sesn_node.bench.run import run
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()
@@ -17,7 +17,9 @@ def bench(
     singles: Annotated[
         int, typer.Option(min=2, help="Single alerts to measure the latency with.")
     ] = 200,
-    as_json: Annotated[bool, typer.Option("--json", help="Answer with one line of JSON.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", metavar="", help="Answer with one line of JSON.")
+    ] = False,
 ) -> None:
     """Measure how fast two nodes exchange alerts here: two processes, loopback, real disk."""
     raise typer.Exit(run(alerts=alerts, singles=singles, json_output=as_json))

@@ -27,7 +27,7 @@ from sesn_node.domain.cards import MAX_CARD_BYTES
 from sesn_node.trust.card import TrustedCard, open_card
 from sesn_node.trust.fingerprint import words
 
-app = typer.Typer(no_args_is_help=True, help="Agency cards: export ours, look into others.")
+app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 CardFile = Annotated[
     Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="A .sesncard file.")
@@ -38,7 +38,9 @@ CardFile = Annotated[
 def export(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write the card.")],
-    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", metavar="", help="Replace the file if it exists.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Write our card into a file, for our partners."""

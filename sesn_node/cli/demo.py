@@ -8,15 +8,17 @@ import typer
 
 from sesn_node.demo.run import run
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()
 def demo(
     exit_when_done: Annotated[
-        bool, typer.Option("--exit", help="End when everything was shown.")
+        bool, typer.Option("--exit", metavar="", help="End when all was shown.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="End with one line of JSON.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", metavar="", help="End with one line of JSON.")
+    ] = False,
 ) -> None:
     """Watch three agencies exchange alerts on this machine.
 

@@ -18,7 +18,7 @@ from sesn_node.domain.ids import AgencyId
 from sesn_node.errors import ConfigError
 from sesn_node.trust.card import TrustedCard
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

@@ -16,7 +16,7 @@ from typer.main import get_command
 
 if TYPE_CHECKING:
     # typer carries its own copy of click, and types its methods with it.
-    from typer._click import Command, Context
+    from typer._click import Context
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,7 @@ class LazyCommand(TyperCommand):
         **extra: object,
     ) -> Context:
         """Parse the rest of the line by the real command, which the context then names."""
-        return self._load().make_context(info_name, args, parent=parent, **extra)
-
-    def _load(self) -> Command:
         app: typer.Typer = import_module(self._module).app
-        return get_command(app)
+        command = get_command(app)
+        command.help = command.help or self.help
+        return command.make_context(info_name, args, parent=parent, **extra)

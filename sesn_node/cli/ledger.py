@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import typer
+from rich.text import Text
 
-from sesn_node.cli.options import open_store
-from sesn_node.cli.show import AsJson, Json, console, facts, print_json
+from sesn_node.bootstrap import HEAD_FILE
+from sesn_node.cli.exits import ExitCode
+from sesn_node.cli.options import load_config, open_store
+from sesn_node.cli.show import AsJson, Json, console, facts, print_json, say, table
 from sesn_node.exchange.standing import ledger_head
+from sesn_node.exchange.tally import Check
+from sesn_node.exchange.verify import Verification, verify_ledger
 from sesn_node.ledger.checkpoint import TreeHead
 from sesn_node.ledger.encoding import encode_base64
+from sesn_node.store.headfile import HeadFile
 
 app = typer.Typer(
-    no_args_is_help=True, help="The ledger: where it stands, and whether it is whole."
+    no_args_is_help=True,
+    add_completion=False,
+    help="The ledger: where it stands, and whether it is whole.",
 )
 
 
@@ -28,6 +36,59 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
     listing.add_row("size", f"{head.size:,} entries")
     listing.add_row("root", encode_base64(head.root))
     console().print(listing)
+
+
+@app.command("verify")
+def verify(context: typer.Context, as_json: AsJson = False) -> None:
+    """Hold all that this node recorded against the proofs and signatures that it kept.
+
+    Ends with 5 if a check fails. It may run while the node serves.
+    """
+    config = load_config(context)
+    with open_store(context) as store:
+        found = verify_ledger(store, HeadFile(config.home / HEAD_FILE))
+    if as_json:
+        print_json(
+            {
+                "verified": found.passed,
+                **head_json(found.head),
+                "checks": [_check_json(check) for check in found.checks],
+            }
+        )
+    else:
+        _print(found)
+    if not found.passed:
+        raise typer.Exit(ExitCode.VERIFICATION)
+
+
+def _print(found: Verification) -> None:
+    listing = table("", "check", "looked at", "failed")
+    for check in found.checks:
+        failed = Text(f"{check.failed:,}", "bold red") if check.failed else Text("-", "dim")
+        mark = Text("fails", "bold red") if check.failed else Text("ok", "green")
+        listing.add_row(mark, check.title, f"{check.count:,}", failed)
+    for column in listing.columns[2:]:
+        column.justify = "right"
+    console().print(listing)
+    for check in found.checks:
+        for text in check.first:
+            say(f"{check.name}: {text}", "red")
+        if check.failed > len(check.first):
+            say(f"{check.name}: and {check.failed - len(check.first):,} more", "red")
+    say()
+    if found.passed:
+        say(f"The ledger is whole: {found.head.size:,} entries, and all that refers to them.")
+    else:
+        say("The ledger does not verify. Keep this home as it is and call for help.", "bold red")
+
+
+def _check_json(check: Check) -> dict[str, Json]:
+    return {
+        "name": check.name,
+        "count": check.count,
+        "failed": check.failed,
+        "first_failures": list(check.first),
+    }
 
 
 def head_json(head: TreeHead) -> dict[str, Json]:

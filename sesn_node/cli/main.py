@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Final, NoReturn
+from typing import Annotated, Final, NoReturn, cast
 
 import typer
 from typer.core import TyperGroup
-from typer.main import get_group
+from typer.main import get_command
 
 from sesn_node import __version__
 from sesn_node.cli.exits import ExitCode, exit_code, report, report_fault
@@ -65,7 +65,11 @@ def _options(
     version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=_show_version, is_eager=True, help="Show the version and stop."
+            "--version",
+            callback=_show_version,
+            is_eager=True,
+            metavar="",
+            help="Show the version and stop.",
         ),
     ] = False,
 ) -> None:
@@ -88,7 +92,9 @@ def run(arguments: Sequence[str]) -> int:
         report(error.code, error.message, as_json=as_json)
         return exit_code(error)
     except typer.TyperException as error:
-        report("USAGE", error.format_message(), as_json=as_json)
+        message = error.format_message()
+        if message or as_json:  # Without arguments the help was shown, which says it all.
+            report("USAGE", message or "a command is missing", as_json=as_json)
         return ExitCode.USAGE
     except typer.Abort:
         report("ABORTED", "nothing was done", as_json=as_json)
@@ -100,7 +106,8 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _command() -> TyperGroup:
-    group = get_group(_app)
+    # `get_command`, since that adds the options of shell completion.
+    group = cast("TyperGroup", get_command(_app))
     for noun in NOUNS:
         group.add_command(LazyCommand(noun))
     return group

@@ -26,12 +26,13 @@ from sesn_node.domain.ids import show_message_id
 from sesn_node.exchange.standing import PendingView, pending
 from sesn_node.store.outbox import DeliveryState
 
-app = typer.Typer(no_args_is_help=True, help="What has not been acknowledged yet, and why.")
+app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 
 @app.callback()
 def _outbox() -> None:
-    """What has not been acknowledged yet, and why."""
+    # With a single command typer would leave its name out.
+    ...
 
 
 @app.command("list")

@@ -8,21 +8,20 @@ import typer
 from rich.text import Text
 
 from sesn_node.bootstrap import system_clock
-from sesn_node.cli.ask import confirm, has_terminal
+from sesn_node.cli.ask import confirm, require_terminal
 from sesn_node.cli.card import CardFile, print_card
 from sesn_node.cli.files import input_file
 from sesn_node.cli.options import home_of, open_desk, open_store, wake_node
 from sesn_node.cli.show import AsJson, Json, console, iso, print_json, say, table, until, when
 from sesn_node.domain.cards import MAX_CARD_BYTES
 from sesn_node.domain.ids import agency_id
-from sesn_node.errors import ConfigError
 from sesn_node.exchange.peers import add_peer, revoke_peer
 from sesn_node.exchange.standing import PeerView, peers
 from sesn_node.trust.card import open_card
 from sesn_node.trust.directory import PeerState
 from sesn_node.trust.fingerprint import parse_fingerprint
 
-app = typer.Typer(no_args_is_help=True, help="Partner agencies: trust, list, revoke.")
+app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 
 @app.command("add")
@@ -89,13 +88,14 @@ def list_(context: typer.Context, as_json: AsJson = False) -> None:
 def revoke(
     context: typer.Context,
     agency: Annotated[str, typer.Argument(metavar="AGENCY", help="Id, such as gh.epa.")],
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", metavar="", help="Do not ask.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Stop trusting an agency at once; what is queued for it will not be delivered."""
     wanted = agency_id(agency)
     if not yes:
-        confirm(f"Cut off {wanted} now?", instead="add --yes to cut the agency off")
+        require_terminal("add --yes to cut the agency off")
+        confirm(f"Cut off {wanted} now?")
     with open_desk(context) as desk:
         ended = revoke_peer(desk.office, wanted)
     wake_node(home_of(context))
@@ -151,16 +151,11 @@ def peer_json(peer: PeerView, now_ms: int) -> dict[str, Json]:
 
 def _compare(sealed: bytes) -> bytes:
     """Show a card and let the person at the terminal confirm its fingerprint."""
-    if not has_terminal():
-        raise ConfigError(
-            "nobody compared the fingerprint: give the one that the agency told you with "
-            "--fingerprint; there is no terminal to ask",
-            code="NO_TERMINAL",
-        )
+    require_terminal("give the fingerprint that the agency told you with --fingerprint")
     card = open_card(sealed, system_clock())
     print_card(card)
     say()
     say("Compare the fingerprint over a telephone number that you already know,", "bold")
     say("not one from this card or from the message that brought it.", "bold")
-    confirm(f"Does {card.agency} read out the same fingerprint?", instead="use --fingerprint")
+    confirm(f"Does {card.agency} read out the same fingerprint?")
     return card.fingerprint

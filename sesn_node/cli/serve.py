@@ -20,7 +20,7 @@ from sesn_node.errors import ConflictError, StorageError
 from sesn_node.store.files import locked, replace_file
 from sesn_node.transport.node import Node
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

@@ -22,7 +22,7 @@ from sesn_node.trust.fingerprint import hex_groups, words
 
 Json: TypeAlias = "str | int | float | bool | Sequence[Json] | Mapping[str, Json] | None"
 
-AsJson = Annotated[bool, typer.Option("--json", help="Answer with one line of JSON.")]
+AsJson = Annotated[bool, typer.Option("--json", metavar="", help="Answer with one line of JSON.")]
 
 STATE_STYLES: Final = {
     DeliveryState.QUEUED: "yellow",

@@ -17,7 +17,7 @@ from sesn_node.cli.show import STATE_STYLES, AsJson, console, facts, print_json
 from sesn_node.config import Config
 from sesn_node.exchange.standing import Standing, standing
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 _NOT_SERVING: Final = "no: start it with 'sesn serve'"
 

@@ -47,7 +47,7 @@ def _poll(
     return copies
 
 
-def ended(copies: tuple[CopyView, ...]) -> None:
+def end_by(copies: tuple[CopyView, ...]) -> None:
     """End a command that waited: 3 if somebody has not answered, 6 if somebody did not take it.
 
     The result itself was shown before, so this goes to stderr alone.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from sesn_node.domain.ids import Origin, parse_origin, show_message_id
+from sesn_node.domain.ids import AgencyId, Origin, parse_origin, show_message_id
 from sesn_node.errors import SesnError, VerificationError
 from sesn_node.ledger.checkpoint import verify_checkpoint
 from sesn_node.ledger.cosignature import verify_cosignatures
@@ -30,22 +30,23 @@ _REMEMBERED = 4096
 class Evidence:
     """Kept evidence as one transaction sees it."""
 
-    __slots__ = ("_cards", "_transaction", "cosigned", "hashes", "head")
+    __slots__ = ("_cards", "_transaction", "agency", "cosigned", "hashes", "head")
 
-    def __init__(self, transaction: Transaction, cards: Tally) -> None:
+    def __init__(self, transaction: Transaction, agency: AgencyId, cards: Tally) -> None:
         """Open every kept card; those that do not open are failures, and vouch for nothing."""
         self._transaction = transaction
+        self.agency = agency
         self._cards: dict[str, list[TrustedCard]] = {}
         # `_head` and `_cosigned` with a memory.
         self.head = lru_cache(_REMEMBERED)(self._head)
         self.cosigned = lru_cache(_REMEMBERED)(self._cosigned)
         self.hashes: set[bytes] = set()
-        for agency, sha256, row in transaction.browse.all_cards():
-            with cards.case(f"card of {agency}"):
+        for owner, sha256, row in transaction.browse.all_cards():
+            with cards.case(f"card of {owner}"):
                 card = open_card(row.sealed, row.taken_ms)
-                if (card.agency, card.sha256) != (agency, sha256):
+                if (card.agency, card.sha256) != (owner, sha256):
                     raise VerificationError("the row is not about the card that it holds")
-                self._cards.setdefault(agency, []).append(card)
+                self._cards.setdefault(owner, []).append(card)
                 self.hashes.add(sha256)
 
     def log_keys(self, origin: str) -> LogKeys:

@@ -7,13 +7,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sesn_node.domain.ids import AgencyId
     from sesn_node.exchange.office import Office
+    from sesn_node.exchange.sequencer import Work
 
 _ERROR_CHARACTERS = 500
 
 
 def link_opened(office: Office, agency: AgencyId) -> None:
-    """Note that a partner was reached."""
-    office.sequencer.run(lambda work: work.transaction.peers.link_up(agency, work.now_ms))
+    """Note that a partner was reached: whatever waits for it is due at once."""
+
+    def operation(work: Work) -> None:
+        work.transaction.peers.link_up(agency, work.now_ms)
+        work.transaction.outbox.end_deferral(agency)
+
+    office.sequencer.run(operation)
 
 
 def link_failed(office: Office, agency: AgencyId, failures: int, wait_ms: int, error: str) -> None:

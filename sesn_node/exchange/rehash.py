@@ -9,14 +9,12 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from sesn_node.domain.entries import EntryKind
-from sesn_node.exchange.tally import Tally, require
+from sesn_node.exchange.tally import Tally, groups, require
 from sesn_node.ledger.checkpoint import verify_checkpoint
 from sesn_node.ledger.merkle import Appender, leaf_hash
 from sesn_node.wire.entries import decode_entry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from sesn_node.exchange.evidence import Evidence
     from sesn_node.exchange.tally import Check
     from sesn_node.ledger.checkpoint import LogKeys, TreeHead
@@ -65,7 +63,7 @@ class Rehash:
         kept = self._transaction.browse.all_checkpoints(self._head.origin)
         waiting = next(kept, None)
         size, frontier = 0, tuple[bytes, ...]()
-        for rows in _groups(self._transaction.ledger.entries(0, _BEYOND)):
+        for rows in groups(self._transaction.ledger.entries(0, _BEYOND), _AT_ONCE):
             appender = Appender(size, frontier)
             for row in rows:
                 self._read(row, appender.size)
@@ -76,14 +74,11 @@ class Rehash:
                     waiting = next(kept, None)
             self._meet_nodes(appender)
             size, frontier = appender.size, appender.frontier()
-        with self._entries.case("the ledger"):
-            require(
-                size == self._head.size,
-                f"holds {size} entries, its head says {self._head.size}",
-            )
+        if size != self._head.size:
+            self._entries.fail(f"there are {size} entries, the head says {self._head.size}")
         while waiting is not None:
             with self._checkpoints.case(f"checkpoint of size {waiting.size}"):
-                require(holds=False, problem=f"larger than the ledger, which has {size} entries")
+                require(waiting.size <= size, f"larger than the ledger, which has {size} entries")
             waiting = next(kept, None)
         return self._entries.result(), self._nodes.result(), self._checkpoints.result()
 
@@ -131,14 +126,3 @@ class Rehash:
             require((signed.size, signed.root) == (row.size, row.root), "its row says otherwise")
             require(row.size == appender.size, "no entry of the ledger ends there")
             require(signed.root == appender.root(), "the entries hash to another root")
-
-
-def _groups(rows: Iterator[EntryRow]) -> Iterator[list[EntryRow]]:
-    group: list[EntryRow] = []
-    for row in rows:
-        group.append(row)
-        if len(group) == _AT_ONCE:
-            yield group
-            group = []
-    if group:
-        yield group

@@ -48,7 +48,15 @@ class Work:
     entries are undone and the rest of the group goes on.
     """
 
-    __slots__ = ("_appender", "_origin", "_queued", "_rows", "now_ms", "transaction")
+    __slots__ = (
+        "_appender",
+        "_origin",
+        "_queued",
+        "_rows",
+        "has_queued",
+        "now_ms",
+        "transaction",
+    )
 
     def __init__(
         self, transaction: Transaction, now_ms: int, origin: Origin, appender: Appender
@@ -59,6 +67,7 @@ class Work:
         self._appender = appender
         self._rows: list[EntryRow] = []
         self._queued: list[QueuedMessage] = []
+        self.has_queued = False
 
     def queue(self, message: QueuedMessage) -> None:
         """Queue a sealed message; it is written together with others of the group."""
@@ -92,6 +101,7 @@ class Work:
         if self._queued:
             self.transaction.outbox.add(self._queued)
             self._queued = []
+            self.has_queued = True
 
     @property
     def rows(self) -> list[EntryRow]:
@@ -141,6 +151,7 @@ class Sequencer:
         self._clock = clock
         self._known: HeadRow | None = None
         self._frontier: tuple[bytes, ...] = ()
+        self._on_queued: Callable[[], None] = _nothing
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._closed = False
@@ -170,6 +181,13 @@ class Sequencer:
     def run(self, operation: Callable[[Work], T], *, writes: bool = True) -> Committed[T]:
         """Queue an operation and wait for its commit. Raises as the future of `submit` does."""
         return self.submit(operation, writes=writes).result()
+
+    def on_queued(self, call: Callable[[], None]) -> None:
+        """Call back after each commit that queued messages, once for all of them.
+
+        From the sequencer's thread; the call must return at once and not raise.
+        """
+        self._on_queued = call
 
     @property
     def known_size(self) -> int:
@@ -203,7 +221,7 @@ class Sequencer:
     def _commit(self, group: list[_Job]) -> None:
         results: list[tuple[_Job, object]] = []
         try:
-            head = self._transact(group, results)
+            head, has_queued = self._transact(group, results)
             self._head_file.raise_to(head.note, head.size)
         except BaseException as error:  # noqa: BLE001 - whatever it is, the callers must learn of it
             self._known = None
@@ -213,8 +231,12 @@ class Sequencer:
             return
         for job, value in results:
             job.done.set_result(Committed(value, head))
+        if has_queued:
+            self._on_queued()
 
-    def _transact(self, group: list[_Job], results: list[tuple[_Job, object]]) -> HeadRow:
+    def _transact(
+        self, group: list[_Job], results: list[tuple[_Job, object]]
+    ) -> tuple[HeadRow, bool]:
         with self._store.write() as transaction:
             head = self._head(transaction)
             appender = Appender(head.size, self._frontier)
@@ -233,7 +255,7 @@ class Sequencer:
         self._known = head
         self._frontier = appender.frontier()
         self._cache.add(appender.nodes)
-        return head
+        return head, work.has_queued
 
     def _head(self, transaction: Transaction) -> HeadRow:
         head = transaction.ledger.head()
@@ -257,3 +279,7 @@ class Sequencer:
         grown = HeadRow(head.origin, tree.size, tree.root, note)
         transaction.ledger.append(head, grown, rows, appender.nodes)
         return grown
+
+
+def _nothing() -> None:
+    """Nobody waits for queued messages."""

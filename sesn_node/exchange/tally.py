@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from sesn_node.errors import SesnError, VerificationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
+T = TypeVar("T")
 
 _KEPT_FAILURES = 5
 
@@ -69,7 +71,19 @@ class Tally:
         return Check(self._name, self._title, self._count, self._failed, tuple(self._first))
 
 
-def require(holds: bool, problem: str) -> None:  # noqa: FBT001 - an assertion reads best so
+def require(holds: bool, problem: str) -> None:  # noqa: FBT001 - reads like an assertion
     """Raise `VerificationError` unless something holds."""
     if not holds:
         raise VerificationError(problem)
+
+
+def groups(rows: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Gather a stream in lists of `size`; the last one may be shorter."""
+    found: list[T] = []
+    for row in rows:
+        found.append(row)
+        if len(found) == size:
+            yield found
+            found = []
+    if found:
+        yield found

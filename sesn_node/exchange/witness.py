@@ -195,7 +195,7 @@ def keep_cosigned(transaction: Transaction, cosigned: Cosigned) -> None:
     table.keep_cosignature(
         CosignatureRow(head.origin, head.size, cosigned.agency, cosigned.time_s, cosigned.lines)
     )
-    transaction.peers.set_witnessed(cosigned.agency, head.size)
+    transaction.peers.raise_witnessed(cosigned.agency, head.size)
 
 
 def cosigned_checkpoint(office: Office, origin: str) -> bytes:

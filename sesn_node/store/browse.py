@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, null, select
 
 from sesn_node.store.inbox import InboxRow, inbox_row, sealed_row
+from sesn_node.store.ledger import EntryRow
 from sesn_node.store.outbox import OutboxRow, SentRow, outbox_row
 from sesn_node.store.peers import CardRow
-from sesn_node.store.schema import card, checkpoint, cosignature, inbox, outbox, sent
+from sesn_node.store.schema import card, checkpoint, cosignature, inbox, ledger_entry, outbox, sent
 from sesn_node.store.witness import CosignatureRow
 
 if TYPE_CHECKING:
@@ -101,6 +102,20 @@ class Browse:
         )
         return {row.message_id: row.created_ms for row in rows}
 
+    def entries_about(self, message_ids: Sequence[bytes]) -> list[EntryRow]:
+        """Return the ledger's entries about these messages, in order."""
+        rows = self._connection.execute(
+            select(
+                ledger_entry.c.entry_index,
+                ledger_entry.c.kind,
+                ledger_entry.c.message_id,
+                ledger_entry.c.entry,
+            )
+            .where(ledger_entry.c.message_id.in_(message_ids))
+            .order_by(ledger_entry.c.entry_index)
+        )
+        return [EntryRow(*row) for row in rows]
+
     def count_sent(self) -> int:
         """Count the messages that we sealed."""
         return self._connection.execute(select(func.count()).select_from(sent)).scalar_one()
@@ -141,7 +156,7 @@ class Browse:
             select(*columns).where(checkpoint.c.origin == origin).order_by(checkpoint.c.size)
         )
         for row in self._stream(statement):
-            yield CheckpointRow(*row)
+            yield CheckpointRow(row.origin, row.size, row.root, row.note)
 
     def checkpoint_origins(self) -> list[str]:
         """Name the ledgers of which checkpoints are kept."""
@@ -154,7 +169,7 @@ class Browse:
         """Yield every kept cosignature, by ledger, size and agency."""
         order = (cosignature.c.origin, cosignature.c.size, cosignature.c.agency)
         for row in self._stream(select(cosignature).order_by(*order)):
-            yield CosignatureRow(*row)
+            yield CosignatureRow(row.origin, row.size, row.agency, row.time_s, row.lines)
 
     def all_cards(self) -> Iterator[tuple[str, bytes, CardRow]]:
         """Yield every card that we took, ours included: agency, SHA-256 and the card."""

@@ -55,6 +55,7 @@ _SET_WITNESSED = (
     .where(link.c.agency == bindparam("b_agency"))
     .values(witnessed_size=bindparam("b_size"))
 )
+_RAISE_WITNESSED = _SET_WITNESSED.where(link.c.witnessed_size < bindparam("b_size"))
 
 
 class PeerTable:
@@ -168,3 +169,10 @@ class PeerTable:
     def set_witnessed(self, agency: str, size: int) -> None:
         """Note the size of our ledger that a peer cosigned."""
         self._connection.execute(_SET_WITNESSED, {"b_agency": agency, "b_size": size})
+
+    def raise_witnessed(self, agency: str, size: int) -> None:
+        """Note a size of our ledger that a peer cosigned, unless it has cosigned a larger one.
+
+        Cosignatures of both directions of traffic come in, the older sometimes after the newer.
+        """
+        self._connection.execute(_RAISE_WITNESSED, {"b_agency": agency, "b_size": size})

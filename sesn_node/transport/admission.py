@@ -15,12 +15,13 @@ import inspect
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import grpc
 import grpc.aio
+from google.protobuf.message import DecodeError
 
-from sesn_node.errors import PolicyError, SesnError, VerificationError
+from sesn_node.errors import MalformedError, PolicyError, SesnError, VerificationError
 from sesn_node.telemetry import get_logger
 from sesn_node.trust.certificates import LeafVerifier
 
@@ -37,6 +38,7 @@ _END = object()
 # grpc's handlers are untyped callables of (request or iterator of requests, context).
 Handler = Any
 Message = Any
+Reader = Any
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
@@ -152,29 +154,35 @@ class Admission(grpc.aio.ServerInterceptor):
         for kind in ("unary_unary", "unary_stream", "stream_unary", "stream_stream"):
             inner = getattr(handler, kind)
             if inner is not None:
-                guarded = self._guarded(inner, answers_once=kind == "unary_unary")
-                return handler._replace(**{kind: guarded})
+                guarded = self._guarded(kind, inner, handler.request_deserializer)
+                # Read here, not by grpc: nothing of a caller who is not admitted is parsed, and
+                # bytes that mean nothing get a status that says so.
+                return handler._replace(**{kind: guarded, "request_deserializer": None})
         return handler
 
-    def _guarded(self, inner: Handler, *, answers_once: bool) -> Handler:
-        if inspect.isasyncgenfunction(inner):
+    def _guarded(self, kind: str, inner: Handler, read: Reader) -> Handler:
+        take = partial(_read_each if kind.startswith("stream") else _read_one, read)
 
-            async def stream(request: Message, context: Context) -> AsyncIterator[Message]:
-                with self._during(await self._admitted(context), busy=False) as call:
-                    responses = inner(request, context)
+        async def stream(request: Message, context: Context) -> AsyncIterator[Message]:
+            with self._during(await self._admitted(context), busy=False) as call:
+                try:
+                    responses = inner(take(request), context)
                     while True:
                         response = await call.step(partial(anext, responses, _END), context)
                         if response is _END:
                             return
                         yield response
-
-            return stream
+                except MalformedError as error:
+                    await _refuse_request(context, call.agency, error)
 
         async def once(request: Message, context: Context) -> Message:
-            with self._during(await self._admitted(context), busy=answers_once) as call:
-                return await call.step(partial(inner, request, context), context)
+            with self._during(await self._admitted(context), busy=kind == "unary_unary") as call:
+                try:
+                    return await call.step(partial(inner, take(request), context), context)
+                except MalformedError as error:
+                    await _refuse_request(context, call.agency, error)
 
-        return once
+        return stream if inspect.isasyncgenfunction(inner) else once
 
     async def _admitted(self, context: Context) -> tuple[AgencyId, bytes]:
         try:
@@ -200,3 +208,21 @@ class Admission(grpc.aio.ServerInterceptor):
             yield call
         finally:
             del self._open[task]
+
+
+def _read_one(read: Reader, raw: bytes) -> Message:
+    try:
+        return read(raw)
+    except DecodeError as error:
+        raise MalformedError("the request is not the protobuf message of this call") from error
+
+
+async def _read_each(read: Reader, requests: AsyncIterator[bytes]) -> AsyncIterator[Message]:
+    async for raw in requests:
+        yield _read_one(read, raw)
+
+
+async def _refuse_request(context: Context, agency: AgencyId, error: MalformedError) -> NoReturn:
+    _log.warning("request-malformed", peer=agency, code=error.code, detail=str(error))
+    await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"{error.code}: {error}")
+    raise error

@@ -80,8 +80,8 @@ class Node:
         """Look at the directory and the outbox now: another process may have changed them."""
         self._woken.set()
 
-    def deliver(self) -> None:
-        """Look at the outbox now: this process has put something there."""
+    def _deliver(self) -> None:
+        """Look at the outbox now."""
         for delivery, _ in self._deliveries.values():
             delivery.wake()
 
@@ -100,6 +100,7 @@ class Node:
         address = await self._listen()
         with listening(self._settings.run_folder, self.wake):
             try:
+                self._office.sequencer.on_queued(self._queued_here(asyncio.get_running_loop()))
                 await self._check_ledger(address, ready, first=True)
                 _log.info("node-serving", agency=self._office.agency, listen=address)
                 while not self._stopping.is_set():
@@ -110,6 +111,15 @@ class Node:
                             await self._woken.wait()
             finally:
                 await self._shut_down()
+
+    def _queued_here(self, loop: asyncio.AbstractEventLoop) -> Callable[[], None]:
+        """Return what the sequencer calls when this process itself has queued messages."""
+
+        def call() -> None:
+            with suppress(RuntimeError):  # The loop has ended: so have the deliveries.
+                loop.call_soon_threadsafe(self._deliver)
+
+        return call
 
     async def _listen(self) -> str:
         if not self._settings.listen:
@@ -152,7 +162,7 @@ class Node:
 
     async def _look_around(self, address: str, ready: Ready) -> None:
         """Wake the deliveries, follow the directory, expire what is due."""
-        self.deliver()
+        self._deliver()
         try:
             if not await self._check_ledger(address, ready):
                 # Receipts could not be recorded, so nothing is sent.

@@ -43,9 +43,9 @@ async def calling(home: Home, identity: TlsIdentity) -> AsyncIterator[grpc.aio.C
 async def every_rpc(channel: grpc.aio.Channel) -> set[grpc.StatusCode]:
     """Try all that a node offers, health and reflection included, and collect the statuses."""
     exchange = rpc.ExchangeStub(channel)
-    check: Callable[..., UnaryCall] = channel.unary_unary(f"{HEALTH}/Check")
+    check = raw_unary(channel, f"{HEALTH}/Check")
     watch: Callable[..., StreamCall] = channel.unary_stream(f"{HEALTH}/Watch")
-    reflect: Callable[..., StreamCall] = channel.stream_stream(REFLECTION)
+    reflect = raw_stream(channel, REFLECTION)
     services = reflection_pb2.ServerReflectionRequest(list_services="").SerializeToString()
     return {
         await status(exchange.GetCard(pb.GetCardRequest(), timeout=TIMEOUT_S)),
@@ -58,6 +58,18 @@ async def every_rpc(channel: grpc.aio.Channel) -> set[grpc.StatusCode]:
         await stream_status(lambda: watch(b"", timeout=TIMEOUT_S)),
         await stream_status(lambda: reflect(timeout=TIMEOUT_S), services),
     }
+
+
+def raw_unary(channel: grpc.aio.Channel, method: str) -> Callable[..., UnaryCall]:
+    """Return a call that takes and gives bytes, whatever they mean."""
+    call: Callable[..., UnaryCall] = channel.unary_unary(method)
+    return call
+
+
+def raw_stream(channel: grpc.aio.Channel, method: str) -> Callable[..., Stream]:
+    """Return a streaming call that takes and gives bytes, whatever they mean."""
+    call: Callable[..., Stream] = channel.stream_stream(method)
+    return call
 
 
 async def status(call: Awaitable[object]) -> grpc.StatusCode:

@@ -54,7 +54,7 @@ _PORTS = random.SystemRandom().sample(range(15_000, 30_000), 15_000)
 _RESERVED: list[socket.socket] = []
 
 _CHEAP = KdfParams(64, 1, 1)
-_PATIENCE_S = 60.0
+_PATIENCE_S = 45.0
 _GLANCE_S = 0.01
 
 
@@ -155,9 +155,9 @@ def introduce(*homes: Home) -> None:
         pin(home, *(other for other in homes if other is not home))
 
 
-def founded(folder: Path, *agencies: AgencyId) -> list[Home]:
+def founded(folder: Path, *agencies: AgencyId, delivery: Delivery | None = None) -> list[Home]:
     """Found agencies that trust each other."""
-    homes = [found_home(folder, agency) for agency in agencies]
+    homes = [found_home(folder, agency, delivery) for agency in agencies]
     introduce(*homes)
     return homes
 
@@ -261,7 +261,8 @@ async def serve(
             yield Serving(home, desk, running)
         finally:
             running.stop()
-            await task
+            async with asyncio.timeout(_PATIENCE_S):
+                await task
 
 
 def captured_logs(monkeypatch: pytest.MonkeyPatch) -> Sequence[EventDict]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from google.protobuf.message import DecodeError
 
-from sesn_node.domain.batches import Batch, WitnessAnswer
+from sesn_node.domain.batches import NOTHING_WITNESSED, Batch
 from sesn_node.errors import PeerUnavailable, PolicyError, SesnError, VerificationError
 from sesn_node.exchange.backoff import backoff_ms
 from sesn_node.exchange.deliver import prepare_batch
@@ -128,7 +128,7 @@ class Wire:
         if outgoing is None:
             if self._witness.cosignatures:
                 self._exchange(Batch(self._sequence + 1, witness=self._witness))
-                self._witness = WitnessAnswer()
+                self._witness = NOTHING_WITNESSED
             return None
         self.sizes.append(len(outgoing.consigned))
         answer = self._exchange(outgoing.batch)
@@ -210,7 +210,7 @@ class Wire:
     def _cut(self) -> None:
         """Lose the stream: its numbers, and what one side was about to tell the other."""
         self._sequence = 0
-        self._witness = WitnessAnswer()
+        self._witness = NOTHING_WITNESSED
         self._previous: Answer | None = None
         self._arrived_twice = False
 

@@ -1,0 +1,52 @@
+"""Holding a sequencer back until enough operations wait, without looking at a clock."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sesn_node.exchange.sequencer import Sequencer, Work
+
+_PATIENCE_S = 60.0
+
+
+class Gate:
+    """Blocks a sequencer with an operation of its own, and counts what is submitted behind it."""
+
+    def __init__(self, sequencer: Sequencer) -> None:
+        self._open = threading.Event()
+        self._waiting = threading.Semaphore(0)
+        self._sequencer = sequencer
+        self._submit = sequencer.submit
+        entered = threading.Event()
+
+        def hold(_: Work) -> None:
+            entered.set()
+            self._open.wait(_PATIENCE_S)
+
+        self.held = sequencer.submit(hold)
+        # Only once it runs does everything else fall into the next group.
+        entered.wait(_PATIENCE_S)
+        vars(sequencer)["submit"] = self._counted
+
+    def wait_for(self, count: int) -> None:
+        """Wait until so many operations are queued."""
+        for _ in range(count):
+            assert self._waiting.acquire(timeout=_PATIENCE_S), "an operation never came"
+
+    def open(self) -> None:
+        """Let the sequencer go on."""
+        vars(self._sequencer).pop("submit", None)
+        self._open.set()
+
+    def open_when_waiting(self, count: int) -> None:
+        """Let the sequencer go on once so many operations are queued."""
+        self.wait_for(count)
+        self.open()
+
+    def _counted(self, *arguments: object, **options: object) -> object:
+        # Passes on whatever `submit` takes.
+        future = self._submit(*arguments, **options)  # type: ignore[arg-type]
+        self._waiting.release()
+        return future

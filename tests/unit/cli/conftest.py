@@ -1,0 +1,29 @@
+"""Homes for commands, opened with the passphrase from the environment."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.homes import BE, GH, NL, PASSPHRASE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.homes import Homes
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of the environment but the passphrase of the test homes."""
+    for name in ("SESN_HOME", "CREDENTIALS_DIRECTORY", "SESN_TRACEBACK"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SESN_PASSPHRASE", PASSPHRASE.decode())
+    monkeypatch.setenv("COLUMNS", "100")
+
+
+@pytest.fixture
+def home(homes: Homes, tmp_path: Path) -> Path:
+    """The home of nl.customs, which trusts gh.epa and be.police."""
+    return homes.copy((NL, GH, BE), tmp_path / "homes")[NL]
