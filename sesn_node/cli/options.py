@@ -73,8 +73,12 @@ def open_desk(context: typer.Context) -> Iterator[Desk]:
     """
     from sesn_node.bootstrap import open_home  # noqa: PLC0415 - as above
     from sesn_node.cli.passphrase import read_passphrase  # noqa: PLC0415 - as above
+    from sesn_node.config import LogFormat, LogLevel  # noqa: PLC0415 - as above
+    from sesn_node.telemetry import configure  # noqa: PLC0415 - as above
 
     config = _existing(context)
+    # A command tells its result itself; `serve` asks for more.
+    configure(LogLevel.ERROR, LogFormat.CONSOLE)
     with open_home(config.home, read_passphrase(options_of(context).passphrase_fd)) as desk:
         yield desk
 

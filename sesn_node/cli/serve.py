@@ -30,9 +30,10 @@ def serve(context: typer.Context) -> None:
     Log lines go to stderr. Other commands work meanwhile.
     """
     config = load_config(context)
-    telemetry.configure(config.log.level, config.log.format)
     run_folder = config.home / RUN_FOLDER
-    with _only_one(run_folder), open_desk(context) as desk, _state_file(run_folder) as path:
+    # What a killed node left behind goes before the keys are opened, which takes a while.
+    with _only_one(run_folder), _state_file(run_folder) as path, open_desk(context) as desk:
+        telemetry.configure(config.log.level, config.log.format)
         asyncio.run(_serve(desk.node(), path))
 
 

@@ -66,6 +66,8 @@ def prepare_batch(
 
     Raises:
         PolicyError: The partner is not trusted, or no longer.
+        StorageError: Our checkpoint must not leave: the database is an old copy, or the head
+            file cannot be written.
     """
     now_ms = office.clock()
     with office.store.read() as transaction:
@@ -81,8 +83,9 @@ def prepare_batch(
         ledger = office.ledger(transaction)
         shipments, consigned = _consign(ledger, due)
         body = ledger.add_checkpoint(transaction.peers.link(agency).witnessed_size)
-        batch = Batch(sequence, body, shipments, witness)
-        return Outgoing(batch, ledger.head, consigned, directory.version)
+    office.sequencer.release(ledger.head)
+    batch = Batch(sequence, body, shipments, witness)
+    return Outgoing(batch, ledger.head, consigned, directory.version)
 
 
 def _fitting(due: list[Due], limit: int) -> list[Due]:

@@ -96,6 +96,16 @@ class Partners:
                 self._current = self._load(transaction, version)
             return self._current
 
+    def within(self, transaction: Transaction) -> Directory:
+        """Return the directory as a write transaction sees it, and do not remember it.
+
+        Its changes may still be undone, and another change may then get their version.
+
+        Raises:
+            StorageError: As `current`.
+        """
+        return self._load(transaction, transaction.peers.version())
+
     def _load(self, transaction: Transaction, version: int) -> Directory:
         peers = {
             AgencyId(row.agency): Peer(self._card(row.card), PeerState(row.state))

@@ -58,7 +58,7 @@ def record_card(office: Office, card: TrustedCard) -> None:
     """
 
     def operation(work: Work) -> None:
-        own = office.partners.current(work.transaction).own
+        own = office.partners.within(work.transaction).own
         if check_successor(own, card) is Succession.LATER:
             _keep(work.transaction, card, work.now_ms)
             work.transaction.peers.set_own_card(card.sha256)

@@ -45,7 +45,7 @@ def add_peer(office: Office, sealed: bytes, *, fingerprint: bytes) -> TrustedCar
         )
 
     def operation(work: Work) -> None:
-        directory = office.partners.current(work.transaction)
+        directory = office.partners.within(work.transaction)
         known = directory.peers.get(card.card.agency)
         admission = directory.admit(card)
         if admission is Admission.SAME and known is not None and known.state is PeerState.TRUSTED:
@@ -73,7 +73,7 @@ def take_card(office: Office, agency: AgencyId, sealed: bytes) -> bool:
         raise PolicyError(f"{agency} presented the card of {card.card.agency}")
 
     def operation(work: Work) -> bool:
-        directory = office.partners.current(work.transaction)
+        directory = office.partners.within(work.transaction)
         directory.trusted(agency, work.now_ms)
         if directory.admit(card) is Admission.SAME:
             return False
@@ -97,7 +97,7 @@ def revoke_peer(office: Office, agency: AgencyId) -> int:
     """
 
     def operation(work: Work) -> int:
-        known = office.partners.current(work.transaction).peers.get(agency)
+        known = office.partners.within(work.transaction).peers.get(agency)
         if known is None:
             raise PolicyError(
                 f"{agency} is not a peer; 'sesn peer list' shows them", code="UNKNOWN_PEER"

@@ -35,9 +35,11 @@ from sesn_node.domain.batches import (
     WitnessAnswer,
 )
 from sesn_node.domain.entries import EntryKind
+from sesn_node.domain.ids import show_message_id
 from sesn_node.domain.refusals import RefusalCode
 from sesn_node.errors import ConflictError, MalformedError, PolicyError, StorageError
 from sesn_node.exchange.examine import Examiner, Fresh, Refusable, Seen
+from sesn_node.exchange.limiter import RefusalLimiter
 from sesn_node.exchange.office import new_entry
 from sesn_node.exchange.witness import (
     MOVED,
@@ -49,6 +51,7 @@ from sesn_node.exchange.witness import (
 )
 from sesn_node.ledger.witness import Status
 from sesn_node.store.inbox import InboxRow, SealedRow
+from sesn_node.telemetry import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,6 +63,8 @@ if TYPE_CHECKING:
     from sesn_node.exchange.sequencer import Work
     from sesn_node.exchange.witness import Cosigned, Judged
     from sesn_node.trust.directory import Directory
+
+_log = get_logger(__name__)
 
 _BUSY_RETRY_MS = 5_000
 _ATTEMPTS = 5
@@ -167,6 +172,7 @@ class Receiver:
                 if error.code != MOVED:
                     raise
                 continue
+            _report(caller, examined, done.value.outcomes)
             witness = WitnessAnswer(int(Status.COSIGNED), 0, done.value.cosignatures)
             return self._answer(caller, batch, done.value.outcomes, witness)
         return _refuse_all(batch, RefusalCode.BUSY, "too many batches at once", _BUSY_RETRY_MS)
@@ -314,6 +320,7 @@ class Receiver:
             entries = transaction.ledger.entries_at(indexes)
             proofs = dict(zip(indexes, ledger.prove(indexes), strict=True))
             body = ledger.add_checkpoint(transaction.peers.link(caller).witnessed_size)
+        self._office.sequencer.release(ledger.head)
         outcomes: list[Outcome] = [
             one if isinstance(one, Refused) else ProvenEntry(entries[one].entry, one, proofs[one])
             for one in decided
@@ -321,25 +328,22 @@ class Receiver:
         return Answer(batch.sequence, witness, body, tuple(outcomes))
 
 
-class RefusalLimiter:
-    """Bounds how many REFUSED entries one partner can cause, so that nobody floods a ledger."""
-
-    __slots__ = ("_buckets",)
-
-    BURST = 100
-    PER_MINUTE = 10
-
-    def __init__(self) -> None:
-        self._buckets: dict[str, tuple[float, int]] = {}
-
-    def allow(self, agency: str, now_ms: int) -> bool:
-        """Take one token of an agency's bucket, if there is one."""
-        tokens, since_ms = self._buckets.get(agency, (float(self.BURST), now_ms))
-        gained = max(0, now_ms - since_ms) * self.PER_MINUTE / 60_000
-        tokens = min(float(self.BURST), tokens + gained)
-        allowed = tokens >= 1
-        self._buckets[agency] = (tokens - allowed, now_ms)
-        return allowed
+def _report(
+    caller: AgencyId, examined: Sequence[Examined], outcomes: Sequence[int | Refused]
+) -> None:
+    """Log what became of each message, under the id that its sender's node logs too."""
+    for one, outcome in zip(examined, outcomes, strict=True):
+        message_id = show_message_id(one.message_id) if isinstance(one, Fresh | Refusable) else None
+        if isinstance(outcome, Refused):
+            _log.warning(
+                "message-refused-here",
+                peer=caller,
+                message_id=message_id,
+                code=outcome.code.value,
+                detail=outcome.detail,
+            )
+        elif message_id is not None:
+            _log.info("message-received", peer=caller, message_id=message_id, entry=outcome)
 
 
 def _unwitnessed(batch: Batch, judged: Judged | None) -> Answer:

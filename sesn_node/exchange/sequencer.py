@@ -11,7 +11,6 @@ from __future__ import annotations
 import queue
 import threading
 from concurrent.futures import Future
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -21,6 +20,7 @@ from sesn_node.errors import StorageError
 from sesn_node.exchange.guard import check_head
 from sesn_node.ledger.checkpoint import TreeHead, sign_checkpoint
 from sesn_node.ledger.merkle import Appender, leaf_hash
+from sesn_node.store.engine import refusals
 from sesn_node.store.ledger import EntryRow, HeadRow
 from sesn_node.wire.entries import encode_entry
 
@@ -88,7 +88,7 @@ class Work:
             self.flush()
         mark, rows, queued = self._appender.mark(), len(self._rows), len(self._queued)
         try:
-            with self.transaction.savepoint() if writes else nullcontext():
+            with self.transaction.savepoint() if writes else refusals():
                 return operation(self)
         except BaseException:
             self._appender.rollback(mark)
@@ -99,7 +99,8 @@ class Work:
     def flush(self) -> None:
         """Write the queued messages."""
         if self._queued:
-            self.transaction.outbox.add(self._queued)
+            with refusals():
+                self.transaction.outbox.add(self._queued)
             self._queued = []
             self.has_queued = True
 
@@ -122,6 +123,8 @@ class _Job:
     operation: Callable[[Work], object]
     writes: bool
     done: Future[Committed[object]]
+    value: object = None
+    error: Exception | None = None
 
 
 class Sequencer:
@@ -151,6 +154,7 @@ class Sequencer:
         self._clock = clock
         self._known: HeadRow | None = None
         self._frontier: tuple[bytes, ...] = ()
+        self._released = 0
         self._on_queued: Callable[[], None] = _nothing
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
@@ -189,6 +193,18 @@ class Sequencer:
         """
         self._on_queued = call
 
+    def release(self, head: HeadRow) -> None:
+        """Make sure that the head file holds a checkpoint before that leaves the node.
+
+        A reader may see a commit before the head file was replaced, or after that failed, or one
+        of another process.
+
+        Raises:
+            StorageError: It does not, and cannot; the checkpoint must stay here.
+        """
+        if head.size > self._released:
+            self.run(lambda _: None, writes=False)
+
     @property
     def known_size(self) -> int:
         """Size of the ledger after the last commit of this process; 0 before the first."""
@@ -214,40 +230,42 @@ class Sequencer:
                     last = True
                     break
                 group.append(more)
-            self._commit(group)
+            # From here on they cannot be cancelled.
+            self._commit([job for job in group if job.done.set_running_or_notify_cancel()])
             if last:
                 return
 
     def _commit(self, group: list[_Job]) -> None:
-        results: list[tuple[_Job, object]] = []
         try:
-            head, has_queued = self._transact(group, results)
+            head, has_queued = self._transact(group)
             self._head_file.raise_to(head.note, head.size)
+            self._released = head.size
         except BaseException as error:  # noqa: BLE001 - whatever it is, the callers must learn of it
             self._known = None
             for job in group:
-                if not job.done.done():
-                    job.done.set_exception(error)
+                job.done.set_exception(error)
             return
-        for job, value in results:
-            job.done.set_result(Committed(value, head))
+        for job in group:
+            if job.error is None:
+                job.done.set_result(Committed(job.value, head))
+            else:
+                job.done.set_exception(job.error)
         if has_queued:
             self._on_queued()
 
-    def _transact(
-        self, group: list[_Job], results: list[tuple[_Job, object]]
-    ) -> tuple[HeadRow, bool]:
+    def _transact(self, group: list[_Job]) -> tuple[HeadRow, bool]:
         with self._store.write() as transaction:
             head = self._head(transaction)
             appender = Appender(head.size, self._frontier)
             work = Work(transaction, self._clock(), Origin(head.origin), appender)
             for job in group:
                 try:
-                    results.append((job, work.run(job.operation, writes=job.writes)))
+                    job.value = work.run(job.operation, writes=job.writes)
                 except StorageError:
                     raise
                 except Exception as error:  # noqa: BLE001 - its caller gets it; the group goes on
-                    job.done.set_exception(error)
+                    # Not yet: it may rest on what another operation of the group has written.
+                    job.error = error
             work.flush()
             if appender.size > head.size:
                 head = self._grow(transaction, head, work.rows, appender)

@@ -20,6 +20,7 @@ from sesn_node.errors import ConflictError, PolicyError, StorageError
 from sesn_node.exchange.office import new_entry
 from sesn_node.store.inbox import SealedRow
 from sesn_node.store.outbox import QueuedMessage, SentRow
+from sesn_node.telemetry import get_logger
 from sesn_node.wire.envelopes import encode_header
 from sesn_node.wire.payloads import encode_payload
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from sesn_node.exchange.office import Office
     from sesn_node.exchange.sequencer import Work
     from sesn_node.trust.directory import Directory
+
+_log = get_logger(__name__)
 
 SENT_TABLE = "sent"
 """Names the table in the additional data of a stored content key."""
@@ -108,13 +111,20 @@ def share(office: Office, draft: Draft) -> MessageId:
             directory = newest
             continue
         try:
-            return office.sequencer.run(recording(sealed), writes=sealed.only_reply).value
+            office.sequencer.run(recording(sealed), writes=sealed.only_reply)
         except ConflictError as error:
             if error.code != _STALE:
                 raise
             directory = office.directory()
+            continue
         except StorageError as error:
-            return _durable_after_all(office, sealed, error)
+            _durable_after_all(office, sealed, error)
+        _log.info(
+            "message-shared",
+            message_id=show_message_id(sealed.message_id),
+            recipients=len(sealed.copies),
+        )
+        return sealed.message_id
 
 
 def seal_draft(office: Office, draft: Draft, directory: Directory) -> Sealed:
@@ -211,15 +221,14 @@ def recording(sealed: Sealed) -> Callable[[Work], MessageId]:
     return record
 
 
-def _durable_after_all(office: Office, sealed: Sealed, error: StorageError) -> MessageId:
-    """A failed commit may have reached the disk; what is durable there decides."""
+def _durable_after_all(office: Office, sealed: Sealed, error: StorageError) -> None:
+    """A failed commit may have reached the disk; raise the error unless it did."""
     try:
         with office.store.read() as transaction:
-            if transaction.outbox.message(sealed.message_id) is not None:
-                return sealed.message_id
+            if transaction.outbox.message(sealed.message_id) is None:
+                raise error
     except StorageError:
         raise error from None
-    raise error
 
 
 def _recipients(  # noqa: PLR0913 - what the rules look at

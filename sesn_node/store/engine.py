@@ -57,17 +57,40 @@ class Transaction:
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        """Undo what the body wrote, and nothing else, if it raises."""
+        """Undo what the body wrote, and nothing else, if it raises.
+
+        Raises:
+            StorageError: The database refused a statement. It may have undone the transaction by
+                itself (SQLite does so on a full disk or an I/O error), so all of it must end.
+        """
         # The plain statements: SQLAlchemy's nested transactions cost ten times as much.
         run = self._connection.exec_driver_sql
-        run("SAVEPOINT operation")
-        try:
-            yield
-        except BaseException:
-            run("ROLLBACK TO operation")
-            raise
-        finally:
+        with refusals():
+            run("SAVEPOINT operation")
+            try:
+                yield
+            except DBAPIError:
+                # Without a transaction, these statements would begin one that nobody ends.
+                raise
+            except BaseException:
+                run("ROLLBACK TO operation")
+                run("RELEASE operation")
+                # What it remembers may be undone.
+                self.peers = PeerTable(self._connection)
+                raise
             run("RELEASE operation")
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Turn what the database refuses into a StorageError."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise StorageError(
+            f"the database refused: {error.orig}. Nothing was half written; check its disk, "
+            "its permissions and 'sesn ledger verify'."
+        ) from error
 
 
 class Store:
@@ -111,16 +134,10 @@ class Store:
 
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[Transaction]:
-        try:
-            with self._engine.connect() as connection:
-                connection.info["begin"] = begin
-                with connection.begin():
-                    yield Transaction(connection)
-        except DBAPIError as error:
-            raise StorageError(
-                f"the database refused: {error.orig}. Nothing was half written; check its disk, "
-                "its permissions and 'sesn ledger verify'."
-            ) from error
+        with refusals(), self._engine.connect() as connection:
+            connection.info["begin"] = begin
+            with connection.begin():
+                yield Transaction(connection)
 
 
 def _create_engine(url: str) -> Engine:

@@ -355,7 +355,7 @@ class OutboxTable:
             .where(outbox.c.state == _QUEUED, outbox.c.expires_ms > now_ms)
             .group_by(outbox.c.agency)
         )
-        return dict(row._tuple() for row in rows)  # noqa: SLF001 - SQLAlchemy's public name
+        return {str(agency): count for agency, count in rows}
 
     def every(self) -> list[OutboxRow]:
         """Return all copies; for verification."""

@@ -21,7 +21,7 @@ from tests.support.homes import BE, DE, GH, NL
 from tests.support.network import DAY_MS, alert
 from tests.support.resend import batch_of
 from tests.support.snapshot import unchanged
-from tests.support.wires import WireFault
+from tests.support.faults import WireFault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -154,7 +154,7 @@ def test_lost_answer_proves_the_same_entry_again(connect: Callable[..., Network]
     net = connect(NL, GH)
     message_id = net.share(NL, GH)
     wire = net.wire(NL, GH)
-    wire.faults[1] = WireFault.ANSWER_LOST
+    net.faults.plan_send(1, WireFault.ANSWER_LOST)
     wire.connect()
     with pytest.raises(PeerUnavailable):
         wire.turn()

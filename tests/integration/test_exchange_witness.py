@@ -12,7 +12,7 @@ from sesn_node.ledger.checkpoint import parse_checkpoint
 from sesn_node.ledger.witness import Status
 from tests.support.homes import BE, GH, NL
 from tests.support.snapshot import unchanged
-from tests.support.wires import WireFault
+from tests.support.faults import WireFault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,7 +78,7 @@ def test_lost_cosignature(connect: Callable[..., Network]) -> None:
     net = connect(NL, GH)
     net.share(NL, GH)
     wire = net.wire(NL, GH)
-    wire.faults[2] = WireFault.REQUEST_LOST
+    net.faults.plan_send(2, WireFault.REQUEST_LOST)
     wire.connect()
     wire.turn()
     with pytest.raises(PeerUnavailable):

@@ -30,31 +30,60 @@ class WriteFault(StrEnum):
     """The head file was replaced, and its folder could not be synced."""
 
 
-class Faults:
-    """What goes wrong at one office.
+class WireFault(StrEnum):
+    """What the network does to one exchange of a batch and its answer."""
 
-    `step` is what the scenario is doing; `writes` lists the step of every write so far.
+    REQUEST_LOST = "request lost"
+    ANSWER_LOST = "answer lost"
+    REQUEST_TWICE = "request twice"
+    ANSWER_TWICE = "answer twice"
+
+
+class Faults:
+    """What goes wrong in a network of offices, and a journal of what could have.
+
+    `writes` lists every write as "agency: what it was for", `sends` every exchange likewise.
     """
 
     def __init__(self) -> None:
-        self.step = "start"
         self.writes: list[str] = []
-        self.head_file_broken = False
-        self._planned: dict[int, WriteFault] = {}
+        self.sends: list[str] = []
+        self.broken_head_files: set[str] = set()
+        self._purpose: list[str] = []
+        self._writes: dict[int, WriteFault] = {}
+        self._sends: dict[int, WireFault] = {}
 
-    def plan(self, number: int, fault: WriteFault) -> None:
+    @contextmanager
+    def during(self, purpose: str) -> Iterator[None]:
+        """Say in the journal what the writes and sends of the body are for."""
+        self._purpose.append(purpose)
+        try:
+            yield
+        finally:
+            self._purpose.pop()
+
+    def plan_write(self, number: int, fault: WriteFault) -> None:
         """Let one write fail: the `number`-th from now on, counted from 1."""
-        self._planned[len(self.writes) + number] = fault
+        self._writes[len(self.writes) + number] = fault
+
+    def plan_send(self, number: int, fault: WireFault) -> None:
+        """Let one exchange go wrong: the `number`-th from now on, counted from 1."""
+        self._sends[len(self.sends) + number] = fault
 
     @property
     def pending(self) -> bool:
-        """Whether a planned fault has not happened yet."""
-        return bool(self._planned)
+        """Whether something that was planned has not happened yet."""
+        return bool(self._writes or self._sends)
 
-    def begin(self) -> int:
-        """Count a write, and return its number."""
-        self.writes.append(self.step)
+    def begin_write(self, agency: str) -> int:
+        """Enter a write in the journal, and return its number."""
+        self.writes.append(self._entry(agency))
         return len(self.writes)
+
+    def begin_send(self, agency: str) -> WireFault | None:
+        """Enter an exchange in the journal, and return what happens to it."""
+        self.sends.append(self._entry(agency))
+        return self._sends.pop(len(self.sends), None)
 
     def strike(self, number: int, fault: WriteFault) -> None:
         """Fail if this fault is planned for this write.
@@ -62,32 +91,36 @@ class Faults:
         Raises:
             StorageError: It is.
         """
-        if self._planned.get(number) is fault:
-            del self._planned[number]
+        if self._writes.get(number) is fault:
+            del self._writes[number]
             raise StorageError(f"injected: {fault.value}")
 
-    def strike_head_file(self, fault: WriteFault) -> None:
+    def strike_head_file(self, agency: str, fault: WriteFault) -> None:
         """Fail if this fault is planned for the head file after the newest write.
 
         Raises:
-            StorageError: It is, or the head file is broken for good.
+            StorageError: It is, or the agency's head file is broken for good.
         """
-        if self.head_file_broken and fault is WriteFault.HEAD_FILE_FAILED:
+        if fault is WriteFault.HEAD_FILE_FAILED and agency in self.broken_head_files:
             raise StorageError("injected: the head file cannot be written")
         self.strike(len(self.writes), fault)
+
+    def _entry(self, agency: str) -> str:
+        return f"{agency}: {', '.join(self._purpose)}"
 
 
 class FaultyStore(Store):
     """A real store whose commits fail as planned."""
 
-    def __init__(self, faults: Faults, url: str) -> None:
+    def __init__(self, faults: Faults, agency: str, url: str) -> None:
         super().__init__(url)
         self._faults = faults
+        self._agency = agency
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
         """Open the write transaction; fail before or after its commit."""
-        number = self._faults.begin()
+        number = self._faults.begin_write(self._agency)
         with super().write() as transaction:
             yield transaction
             self._faults.strike(number, WriteFault.COMMIT_FAILED)
@@ -97,14 +130,15 @@ class FaultyStore(Store):
 class FaultyHeadFile(HeadFile):
     """A real head file that cannot be replaced, or not durably, as planned."""
 
-    __slots__ = ("_faults",)
+    __slots__ = ("_agency", "_faults")
 
-    def __init__(self, faults: Faults, path: Path) -> None:
+    def __init__(self, faults: Faults, agency: str, path: Path) -> None:
         super().__init__(path)
         self._faults = faults
+        self._agency = agency
 
     def raise_to(self, note: bytes, size: int) -> None:
         """Fail before or after replacing the file."""
-        self._faults.strike_head_file(WriteFault.HEAD_FILE_FAILED)
+        self._faults.strike_head_file(self._agency, WriteFault.HEAD_FILE_FAILED)
         super().raise_to(note, size)
-        self._faults.strike_head_file(WriteFault.HEAD_FILE_PERSISTED)
+        self._faults.strike_head_file(self._agency, WriteFault.HEAD_FILE_PERSISTED)

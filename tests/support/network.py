@@ -79,9 +79,9 @@ class Member:
     `skew_ms` is how far its clock is ahead of the network's.
     """
 
-    def __init__(self, home: Path, clock: Clock) -> None:
+    def __init__(self, home: Path, clock: Clock, faults: Faults) -> None:
         self.home = home
-        self.faults = Faults()
+        self.faults = faults
         self.skew_ms = 0
         self._clock = clock
         self._stack = ExitStack()
@@ -95,8 +95,10 @@ class Member:
     def open(self) -> None:
         """Open the home, as a process that starts does."""
         with (
-            patch.object(bootstrap, "Store", partial(FaultyStore, self.faults)),
-            patch.object(bootstrap, "HeadFile", partial(FaultyHeadFile, self.faults)),
+            patch.object(bootstrap, "Store", partial(FaultyStore, self.faults, self.home.name)),
+            patch.object(
+                bootstrap, "HeadFile", partial(FaultyHeadFile, self.faults, self.home.name)
+            ),
         ):
             opening = bootstrap.open_home(self.home, PASSPHRASE, clock=self.now_ms)
             self._desk = self._stack.enter_context(opening)
@@ -184,7 +186,10 @@ class Network:
 
     def __init__(self, homes: Mapping[AgencyId, Path], start_ms: int) -> None:
         self.clock = Clock(start_ms)
-        self.members = {agency: Member(home, self.clock) for agency, home in homes.items()}
+        self.faults = Faults()
+        self.members = {
+            agency: Member(home, self.clock, self.faults) for agency, home in homes.items()
+        }
         self.unchecked: set[AgencyId] = set()
         self.check()
 

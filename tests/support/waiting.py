@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from sesn_node.exchange.sequencer import Sequencer, Work
 
 _PATIENCE_S = 60.0
+
+T = TypeVar("T")
 
 
 class Gate:
@@ -50,3 +55,26 @@ class Gate:
         future = self._submit(*arguments, **options)  # type: ignore[arg-type]
         self._waiting.release()
         return future
+
+
+def at_once(
+    sequencer: Sequencer,
+    calls: Sequence[Callable[[], T]],
+    *,
+    before: Callable[[], None] | None = None,
+) -> list[Future[T]]:
+    """Make calls from threads so that the operations that they submit fall into one group.
+
+    Args:
+        sequencer: Where they submit, one operation each.
+        calls: What to call.
+        before: Called when all of them wait and none has run.
+    """
+    gate = Gate(sequencer)
+    with ThreadPoolExecutor(len(calls)) as pool:
+        futures = [pool.submit(call) for call in calls]
+        gate.wait_for(len(calls))
+        if before is not None:
+            before()
+        gate.open()
+    return futures

@@ -6,8 +6,7 @@ what happens between the turns.
 
 from __future__ import annotations
 
-from contextlib import suppress
-from enum import StrEnum
+from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from google.protobuf.message import DecodeError
@@ -21,6 +20,8 @@ from sesn_node.exchange.peers import take_card
 from sesn_node.exchange.settle import settle
 from sesn_node.wire._pb import exchange_pb2 as pb
 from sesn_node.wire.batches import answer_from_pb, answer_to_pb, batch_from_pb, batch_to_pb
+
+from tests.support.faults import WireFault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,27 +37,17 @@ _MOST_NEW_PROOFS = 3
 M = TypeVar("M", pb.DeliverRequest, pb.DeliverResponse)
 
 
-class WireFault(StrEnum):
-    """What the network does to one exchange."""
-
-    REQUEST_LOST = "request lost"
-    ANSWER_LOST = "answer lost"
-    REQUEST_TWICE = "request twice"
-    ANSWER_TWICE = "answer twice"
-
-
 class Wire:
     """A sender's delivery to a receiver.
 
-    `faults` maps the number of an exchange, from 1, to what happens to it. `tamper_request` and
-    `tamper_answer` change bytes on their way. `exchanges` lists what the receiver was sent.
+    `tamper_request` and `tamper_answer` change bytes on their way. `exchanges` lists what the
+    receiver was sent, `sizes` how many messages each new batch held.
     """
 
     def __init__(self, network: Network, sender: Member, receiver: Member) -> None:
         self._network = network
         self.sender = sender
         self.receiver = receiver
-        self.faults: dict[int, WireFault] = {}
         self.tamper_request: Callable[[bytes], bytes] = bytes
         self.tamper_answer: Callable[[bytes], bytes] = bytes
         self.exchanges: list[bytes] = []
@@ -97,15 +88,18 @@ class Wire:
         if sender.agency not in theirs.roots(receiver.clock()):
             raise PeerUnavailable(f"{receiver.agency} does not admit {sender.agency}")
         try:
-            take_card(receiver, sender.agency, sender.directory().own.sealed)
+            with self._during("take card"):
+                take_card(receiver, sender.agency, sender.directory().own.sealed)
         except SesnError as error:
             raise PeerUnavailable(str(error)) from error
-        take_card(sender, receiver.agency, theirs.own.sealed)
+        with self._during("take card"):
+            take_card(sender, receiver.agency, theirs.own.sealed)
         self._network.check()
-        link_opened(sender, receiver.agency)
-        if self._failures:
-            peer_is_back(sender, receiver.agency)
-            self._failures = 0
+        with self._during("link up"):
+            link_opened(sender, receiver.agency)
+            if self._failures:
+                peer_is_back(sender, receiver.agency)
+                self._failures = 0
         self._network.check()
 
     def turn(self) -> Settled | None:
@@ -134,10 +128,9 @@ class Wire:
         answer = self._exchange(outgoing.batch)
         for _ in range(_MOST_NEW_PROOFS):
             self._network.check()
-            settled = settle(office, to, outgoing, answer)
+            settled = self.settle(outgoing, answer)
             if self._arrived_twice:
-                self._network.check()
-                settle(office, to, outgoing, answer)
+                self.settle(outgoing, answer)
             if not settled.answer_again:
                 self._witness = settled.witness
                 return settled
@@ -148,7 +141,7 @@ class Wire:
         """Send a batch and return its answer."""
         request = self.tamper_request(batch_to_pb(batch).SerializeToString())
         self.exchanges.append(request)
-        fault = self.faults.pop(len(self.exchanges), None)
+        fault = self._network.faults.begin_send(self.sender.agency)
         if fault is WireFault.REQUEST_LOST:
             raise PeerUnavailable("injected: request lost")
         previous = self._previous
@@ -188,7 +181,8 @@ class Wire:
     def settle(self, outgoing: Outgoing, answer: Answer) -> Settled:
         """Settle an answer, now or much later, and check."""
         try:
-            return settle(self.sender.office, self.receiver.agency, outgoing, answer)
+            with self._during("settle"):
+                return settle(self.sender.office, self.receiver.agency, outgoing, answer)
         finally:
             self._network.check()
 
@@ -200,12 +194,18 @@ class Wire:
         """
         try:
             batch = batch_from_pb(_parsed(pb.DeliverRequest, request))
-            answer = self.receiver.receiver.receive(self.sender.agency, batch, self._previous)
+            with self._during("receive" if batch.shipments else "receive word of a witness"):
+                answer = self.receiver.receiver.receive(
+                    self.sender.agency, batch, self._previous
+                )
         except SesnError as error:
             raise PeerUnavailable(f"{error.code}: {error}") from error
         if answer.add_checkpoint:
             self._previous = answer
         return answer_to_pb(answer).SerializeToString()
+
+    def _during(self, purpose: str) -> AbstractContextManager[None]:
+        return self._network.faults.during(purpose)
 
     def _cut(self) -> None:
         """Lose the stream: its numbers, and what one side was about to tell the other."""
@@ -218,7 +218,7 @@ class Wire:
         self._failures += 1
         office = self.sender.office
         wait_ms = backoff_ms(office.terms, self._failures)
-        with suppress(SesnError):
+        with suppress(SesnError), self._during("link down"):
             link_failed(office, self.receiver.agency, self._failures, wait_ms, str(error))
         self._network.check()
         self._network.pass_time(wait_ms)

@@ -1,0 +1,234 @@
+"""Real processes that are killed, and a database that is put back from an old copy."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import sqlite3
+import threading
+import time
+from collections import Counter
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sesn_node.bootstrap import HEAD_FILE, open_home
+from sesn_node.domain.entries import EntryKind
+from sesn_node.errors import StorageError
+from sesn_node.exchange.guard import OLD_COPY
+from sesn_node.exchange.share import Draft, share
+from sesn_node.exchange.verify import verify_ledger
+from sesn_node.store.headfile import HeadFile
+from sesn_node.store.outbox import DeliveryState
+from tests.support.check_node import check_node
+from tests.support.commands import sesn
+from tests.support.homes import GH, NL, PASSPHRASE
+from tests.support.processes import Process, processes, wait_until
+from tests.support.serving import Home, check_homes, founded, note
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sesn_node.domain.ids import AgencyId, MessageId
+    from sesn_node.exchange.office import Office
+
+KILLS = 30
+SEED = 20_261_123
+
+_BACKLOG = 50
+_PACE_S = 0.02
+
+
+class Officer:
+    """Somebody at a command line who shares alerts all the time, whatever happens to the node."""
+
+    def __init__(self, office: Office, to: AgencyId) -> None:
+        self.shared: list[MessageId] = []
+        self._office = office
+        self._to = to
+        self._over = threading.Event()
+        self._failed: list[BaseException] = []
+        self._thread = threading.Thread(target=self._work)
+
+    def acknowledged(self) -> int:
+        """How many copies have a receipt."""
+        with self._office.store.read() as transaction:
+            return transaction.outbox.counts().get(DeliveryState.ACKNOWLEDGED, 0)
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Share until the block ends; fail if a single alert could not be shared."""
+        self._thread.start()
+        try:
+            yield
+        finally:
+            self._over.set()
+            self._thread.join()
+        assert self._failed == []
+
+    def _work(self) -> None:
+        try:
+            while not self._over.wait(_PACE_S):
+                if _queued(self._office) < _BACKLOG:
+                    self.shared.append(share(self._office, Draft(note(), (self._to,))))
+        except BaseException as error:  # noqa: BLE001 - told to the test, whatever it is
+            self._failed.append(error)
+
+
+def _queued(office: Office) -> int:
+    with office.store.read() as transaction:
+        return transaction.outbox.counts().get(DeliveryState.QUEUED, 0)
+
+
+def test_thirty_kills_under_traffic(tmp_path: Path) -> None:
+    """Sender, receiver and both are killed in turn, and every message ends exactly once."""
+    nl_home, gh_home = founded(tmp_path, NL, GH)
+    chance = random.Random(SEED)
+    with (
+        open_home(nl_home.path, PASSPHRASE) as nl_desk,
+        open_home(gh_home.path, PASSPHRASE) as gh_desk,
+        processes(nl_home, gh_home) as (nl, gh),
+    ):
+        officers = [Officer(nl_desk.office, GH), Officer(gh_desk.office, NL)]
+        with officers[0].at_work(), officers[1].at_work():
+            for number in range(KILLS):
+                _let_pass(officers, chance)
+                victims = ([nl], [gh], [nl, gh])[number % 3]
+                for victim in victims:
+                    victim.kill()
+                for victim in victims:
+                    victim.start()
+            for one in (nl, gh):
+                one.await_serving()
+        for officer in officers:
+            wait_until(partial(_all_settled, officer), "every message has its receipt")
+        for one in (nl, gh):
+            one.stop()
+    check_homes(nl_home, gh_home)
+    for officer, home, other in zip(officers, (nl_home, gh_home), (gh_home, nl_home), strict=True):
+        assert len(officer.shared) > KILLS
+        _assert_exactly_once(home, other, officer.shared)
+        _assert_verified(home)
+
+
+def _let_pass(officers: list[Officer], chance: random.Random) -> None:
+    """Wait until messages get through again, mostly, then for a random moment."""
+    if chance.random() < 0.8:
+        before = [officer.acknowledged() for officer in officers]
+        more = chance.randrange(1, 4)
+
+        def got_through() -> bool:
+            return all(
+                officer.acknowledged() >= count + more
+                for officer, count in zip(officers, before, strict=True)
+            )
+
+        wait_until(got_through, "messages get through after a kill")
+    time.sleep(chance.uniform(0.0, 0.3))
+
+
+def _all_settled(officer: Officer) -> bool:
+    return officer.acknowledged() == len(officer.shared)
+
+
+def _assert_exactly_once(home: Home, other: Home, shared: list[MessageId]) -> None:
+    """One inbox row, one receipt, and one entry of each kind in both ledgers, per message."""
+    with (
+        open_home(home.path, PASSPHRASE) as sender,
+        open_home(other.path, PASSPHRASE) as receiver,
+        sender.office.store.read() as sent,
+        receiver.office.store.read() as received,
+    ):
+        arrived = [row.message_id for row in received.inbox.every()]
+        assert Counter(arrived) == Counter(shared)
+        copies = sent.outbox.every()
+        assert Counter(copy.message_id for copy in copies) == Counter(shared)
+        assert all(copy.receipt is not None for copy in copies)
+        for message_id in shared:
+            ours = [row.kind for row in sent.ledger.entries_of(message_id)]
+            theirs = [row.kind for row in received.ledger.entries_of(message_id)]
+            assert ours == [EntryKind.SHARED.value, EntryKind.ACKNOWLEDGED.value]
+            assert theirs == [EntryKind.RECEIVED.value]
+
+
+def _assert_verified(home: Home) -> None:
+    """`sesn ledger verify`, whole."""
+    with open_home(home.path, PASSPHRASE) as desk:
+        verified = verify_ledger(desk.office.store, HeadFile(home.path / HEAD_FILE))
+    assert verified.passed, verified.checks
+
+
+OLD = 20
+
+
+def test_database_put_back_from_an_old_copy(tmp_path: Path) -> None:
+    """A node over a copy of 20 messages ago reads, refuses to append, and says why everywhere."""
+    nl_home, gh_home = founded(tmp_path, NL, GH)
+    with open_home(nl_home.path, PASSPHRASE) as desk:
+        first = share(desk.office, Draft(note(), (GH,)))
+    backup = tmp_path / "backup.db"
+    _copy_database(nl_home, backup)
+    with processes(nl_home, gh_home) as (nl, gh):
+        with open_home(nl_home.path, PASSPHRASE) as desk:
+            for _ in range(OLD):
+                share(desk.office, Draft(note(), (GH,)))
+            wait_until(lambda: _queued(desk.office) == 0, "all of them arrive")
+        nl.stop()
+        _put_back(nl_home, backup)
+        nl.start()
+        nl.await_serving()
+        _assert_reads_only(nl, nl_home, first)
+        _assert_partner_is_served(gh, gh_home)
+        nl.stop()
+        gh.stop()
+    with open_home(nl_home.path, PASSPHRASE) as desk:
+        check_node(desk.office, old_copy=True)
+
+
+def _copy_database(home: Home, to: Path) -> None:
+    source, target = sqlite3.connect(home.path / "node.db"), sqlite3.connect(to)
+    source.backup(target)
+    source.close()
+    target.close()
+
+
+def _put_back(home: Home, backup: Path) -> None:
+    for name in ("node.db-wal", "node.db-shm"):
+        (home.path / name).unlink(missing_ok=True)
+    shutil.copy(backup, home.path / "node.db")
+
+
+def _assert_reads_only(nl: Process, home: Home, first: MessageId) -> None:
+    state = nl.state()
+    assert state is not None
+    assert "old copy" in state.problem
+    assert '"event": "ledger-not-writable"' in nl.log()
+    told = sesn("status", "--json", home=home.path)
+    assert told.code == 0
+    assert "old copy" in str(told.json["problem"])
+    with open_home(home.path, PASSPHRASE) as desk:
+        with desk.office.store.read() as transaction:
+            assert transaction.outbox.message(first) is not None
+            before = transaction.ledger.head()
+        with pytest.raises(StorageError, match="old copy") as refused:
+            share(desk.office, Draft(note(), (GH,)))
+        assert refused.value.code == OLD_COPY
+        with desk.office.store.read() as transaction:
+            assert transaction.ledger.head() == before
+
+
+def _assert_partner_is_served(gh: Process, gh_home: Home) -> None:
+    """What partners send is put off, not lost and not refused for good."""
+    assert gh.state() is not None
+    with open_home(gh_home.path, PASSPHRASE) as desk:
+        message = share(desk.office, Draft(note(), (NL,)))
+
+        def put_off() -> bool:
+            with desk.office.store.read() as transaction:
+                (copy,) = transaction.outbox.copies(message)
+            return copy.state is DeliveryState.QUEUED and copy.attempts > 0
+
+        wait_until(put_off, "the old copy puts off what a partner sends")
