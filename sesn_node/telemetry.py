@@ -89,7 +89,9 @@ def get_logger(name: str) -> FilteringBoundLogger:
 def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Pass plain values under harmless names; block or shorten everything else."""
     failure = event.pop("exc_info", None)
-    line: EventDict = {key: _field(key, value, 0) for key, value in event.items()}
+    first = [key for key in ("timestamp", "level", "event") if key in event]
+    keys = first + [key for key in event if key not in first]
+    line: EventDict = {key: _field(key, event[key], 0) for key in keys}
     if failure:
         # Not "exception": under that name the console renderer wants a formatted traceback.
         line["failure"] = _exception(failure)

@@ -12,6 +12,7 @@ from sesn_node.domain.alert import Response
 from sesn_node.domain.batches import BadShipment, Refused, Shipment
 from sesn_node.domain.entries import EntryKind, EntryRef
 from sesn_node.domain.ids import Origin
+from sesn_node.domain.messages import CIPHERTEXT_OVERHEAD
 from sesn_node.domain.refusals import RefusalCode
 from sesn_node.errors import MalformedError, PolicyError, SesnError, VerificationError
 from sesn_node.ledger.merkle import leaf_hash, verify_inclusion
@@ -242,7 +243,7 @@ class Examiner:
                 code=RefusalCode.UNDECRYPTABLE.value,
             )
         size = len(envelope.ciphertext)
-        if size > self._office.terms.limits.payload_bytes + _OVERHEAD_BYTES:
+        if size > self._office.terms.limits.payload_bytes + CIPHERTEXT_OVERHEAD:
             raise PolicyError(
                 f"{size} bytes, more than this node takes", code=RefusalCode.TOO_LARGE.value
             )
@@ -270,7 +271,6 @@ class Examiner:
             raise PolicyError("the response answers no message that was sent to its sender")
 
 
-_OVERHEAD_BYTES = 48
 _CODES = frozenset(RefusalCode)
 
 
