@@ -87,7 +87,7 @@ def send(  # noqa: PLR0913, PLR0917 - one argument an option
 @app.command("list")
 def list_(
     context: typer.Context,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Show at most so many.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Show at most so many.")] = 20,
     as_json: AsJson = False,
 ) -> None:
     """List the newest alerts, sent and received, newest first."""

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sesn_node.cli.alert_json import decision_of
-from sesn_node.cli.show import STATE_STYLES, facts, short_ids, table, when
+from sesn_node.cli.show import STATE_STYLES, facts, minute, short_ids, table, when
 from sesn_node.domain.alert import (
     Alert,
     Consignment,
@@ -60,42 +60,47 @@ _RESULT_STYLES: Final = {Result.OK: "green", Result.WARN: "yellow", Result.FAIL:
 
 
 def list_text(found: Sequence[AlertView]) -> Table:
-    """Show a list of alerts."""
-    listing = table("message", "time (UTC)", "", "with", "subject", "urgency", "state")
+    """Show a list of alerts, each in two lines: what it is about, and with whom."""
+    listing = table("message", "alert", "", flexible=("alert",))
+    listing.leading = 1
     ids = short_ids([view.message_id for view in found])
     for view in found:
         alert = view.alert
         subject = Text(alert.subject) if alert else Text(f"cannot be read: {view.problem}", "red")
         listing.add_row(
-            ids[view.message_id],
-            when(view.at_ms)[:16],
-            "to" if view.ours else "from",
-            Text("\n".join(view.recipients) if view.ours else view.sender),
-            subject,
-            _URGENCY[alert.urgency] if alert else "",
-            _sent_state(view) if view.ours else _received_state(view),
+            Text(f"{ids[view.message_id]}\n{minute(view.at_ms)}"),
+            Text("\n").join([subject, _sent_to(view) if view.ours else _from(view)]),
+            Text("\n").join([_URGENCY[alert.urgency] if alert else Text(), _state(view)]),
         )
     return listing
 
 
-def _received_state(view: AlertView) -> Text:
+def _from(view: AlertView) -> Text:
+    return Text(f"from {view.sender}", "dim")
+
+
+def _sent_to(view: AlertView) -> Text:
+    """Name the recipients, each with its decision, or else with the state of its copy."""
+    decided = {one.agency: one.decision for one in view.responses}
+    parts = []
+    for copy in view.copies:
+        decision = decided.get(copy.agency)
+        if decision is None:
+            state = (copy.state.value, STATE_STYLES[copy.state])
+        else:
+            state = (decision.value.lower(), _DECISION_STYLES[decision])
+        parts.append(Text.assemble((f"{copy.agency} ", "dim"), state))
+    return Text.assemble(("to ", "dim"), Text(", ").join(parts))
+
+
+def _state(view: AlertView) -> Text:
+    """Say what there is to do here."""
+    if view.ours:
+        return Text("sent", "dim")
     decision = decision_of(view)
     if decision is None:
         return Text("to decide", "bold")
     return Text(decision.value.lower(), _DECISION_STYLES[decision])
-
-
-def _sent_state(view: AlertView) -> Text:
-    """One line per recipient: its decision if there is one, else the state of its copy."""
-    decided = {one.agency: one.decision for one in view.responses}
-    lines = []
-    for copy in view.copies:
-        decision = decided.get(copy.agency)
-        if decision is None:
-            lines.append(Text(copy.state.value, STATE_STYLES[copy.state]))
-        else:
-            lines.append(Text(decision.value.lower(), _DECISION_STYLES[decision]))
-    return Text("\n").join(lines)
 
 
 def show_text(found: AlertFile, names: Mapping[AgencyId, str]) -> Group:
@@ -191,7 +196,15 @@ def _add_consignment(listing: Table, consignment: Consignment) -> None:
         for one in consignment.containers
     ]
     vessel = consignment.vessel
-    ship = [vessel.name, f"IMO {vessel.imo}" if vessel.imo else "", vessel.voyage] if vessel else []
+    ship = (
+        []
+        if vessel is None
+        else [
+            vessel.name,
+            f"IMO {vessel.imo}" if vessel.imo else "",
+            f"voyage {vessel.voyage}" if vessel.voyage else "",
+        ]
+    )
     route = [
         f"{call.port}  {call.kind.value.lower()}" + (f"  {_moment(call.at)}" if call.at else "")
         for call in consignment.route

@@ -22,7 +22,8 @@ def demo(
 ) -> None:
     """Watch three agencies exchange alerts on this machine.
 
-    Dutch customs, Ghana's environmental agency and Belgian police, each a process of its own, pin
-    each other's cards and exchange a dozen alerts. Afterwards they stay up, for you to try.
+    Dutch customs, Ghana's environmental agency and Belgian police, each in a process.
+
+    They pin each other's cards and exchange a dozen alerts; then they stay up for you to try.
     """
     raise typer.Exit(run(exit_when_done=exit_when_done, json_output=as_json))

@@ -97,11 +97,17 @@ def _explain(config: Config, card: TrustedCard) -> None:
     say()
     say("Next:", "bold")
     home = config.home
-    say(f"  1. sesn --home {home} card export {card.agency}.sesncard")
-    say("     Send the file to your partners. They compare the fingerprint with you by telephone.")
-    say(f"  2. sesn --home {home} peer add THEIR.sesncard")
-    say("     Pin the card of each partner, after you compared its fingerprint.")
-    say(f"  3. sesn --home {home} serve")
+    for number, command, words in (
+        (
+            1,
+            f"card export {card.agency}.sesncard",
+            "Send the file to your partners; they compare the fingerprint with you by telephone.",
+        ),
+        (2, "peer add THEIR.sesncard", "Pin each partner's card, after you compared it likewise."),
+        (3, "serve", "Run the node."),
+    ):
+        say(f"{number}. sesn --home {home} {command}", indent=2)
+        say(words, indent=5)
     say()
     say(
         f"Keep a copy of {home / 'keys'} and the passphrase in a safe: without them nothing here "

@@ -62,7 +62,7 @@ def verify(context: typer.Context, as_json: AsJson = False) -> None:
 
 
 def _print(found: Verification) -> None:
-    listing = table("", "check", "looked at", "failed")
+    listing = table("", "check", "looked at", "failed", flexible=("check",))
     for check in found.checks:
         failed = Text(f"{check.failed:,}", "bold red") if check.failed else Text("-", "dim")
         mark = Text("fails", "bold red") if check.failed else Text("ok", "green")

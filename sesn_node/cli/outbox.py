@@ -20,7 +20,6 @@ from sesn_node.cli.show import (
     short_ids,
     table,
     until,
-    when,
 )
 from sesn_node.domain.ids import show_message_id
 from sesn_node.exchange.standing import PendingView, pending
@@ -54,7 +53,7 @@ def list_(
 
 
 def _print(found: tuple[PendingView, ...], now_ms: int) -> None:
-    listing = table("message", "to", "state", "sent (UTC)", "tries", "next try", "why")
+    listing = table("message", "to", "state", "tries", "next try", "why", flexible=("why",))
     ids = short_ids([one.copy.message_id for one in found])
     for one in found:
         copy = one.copy
@@ -63,22 +62,33 @@ def _print(found: tuple[PendingView, ...], now_ms: int) -> None:
             ids[copy.message_id],
             copy.agency,
             Text(copy.state, STATE_STYLES[copy.state]),
-            when(one.created_ms),
             str(copy.attempts),
             until(_next_attempt_ms(one), now_ms) if queued else "-",
-            why(one),
+            _why(one),
         )
     console().print(listing)
+    for agency, error in sorted(_unreached(found).items()):
+        say()
+        say(f"{agency} is not reached. {error}", "yellow")
 
 
-def why(one: PendingView) -> str:
-    """Tell why a copy is where it is: its own failure, else that of the link."""
+def _why(one: PendingView) -> str:
+    """Tell why a copy is where it is."""
     copy = one.copy
     if copy.code:
         return f"{copy.code}: {copy.detail}" if copy.detail else copy.code
-    if copy.state is DeliveryState.QUEUED and one.link.error:
-        return f"not reached: {one.link.error}"
-    return "waits for its turn" if copy.state is DeliveryState.QUEUED else "-"
+    if copy.state is not DeliveryState.QUEUED:
+        return "-"
+    return f"{copy.agency} is not reached" if one.link.error else "waits for its turn"
+
+
+def _unreached(found: tuple[PendingView, ...]) -> dict[str, str]:
+    """Tell of each partner that copies wait for why its node is not reached."""
+    return {
+        one.copy.agency: one.link.error
+        for one in found
+        if one.link.error and one.copy.state is DeliveryState.QUEUED
+    }
 
 
 def _next_attempt_ms(one: PendingView) -> int:

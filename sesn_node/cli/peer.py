@@ -12,7 +12,7 @@ from sesn_node.cli.ask import confirm, require_terminal
 from sesn_node.cli.card import CardFile, print_card
 from sesn_node.cli.files import input_file
 from sesn_node.cli.options import home_of, open_desk, open_store, wake_node
-from sesn_node.cli.show import AsJson, Json, console, iso, print_json, say, table, until, when
+from sesn_node.cli.show import AsJson, Json, console, iso, minute, print_json, say, table, until
 from sesn_node.domain.cards import MAX_CARD_BYTES
 from sesn_node.domain.ids import agency_id
 from sesn_node.exchange.peers import add_peer, revoke_peer
@@ -69,15 +69,16 @@ def list_(context: typer.Context, as_json: AsJson = False) -> None:
     if not found:
         say("No partner yet: 'sesn peer add' pins the card of one.")
         return
-    listing = table("agency", "name", "state", "card", "queued", "link")
+    listing = table(
+        "agency", "name", "state", "card until", "queued", "link", flexible=("name", "link")
+    )
     for peer in found:
         expired = peer.card.expired(now_ms)
-        card = f"{peer.card.card.sequence}, {'expired' if expired else 'until'} "
         listing.add_row(
             peer.agency,
             peer.card.card.name,
             Text(peer.state, "green" if peer.state is PeerState.TRUSTED else "red"),
-            Text(card + when(peer.card.card.expires_ms)[:10], "red" if expired else ""),
+            Text(minute(peer.card.card.expires_ms)[:10], "red" if expired else ""),
             str(peer.queued),
             link_words(peer, now_ms),
         )
@@ -116,7 +117,7 @@ def link_words(peer: PeerView, now_ms: int) -> Text:
         next_try = until(link.next_attempt_ms, now_ms)
         return Text(f"not reached {link.failures} times, next try {next_try}", "yellow")
     if link.connected_ms:
-        return Text(f"reached {when(link.connected_ms)} UTC", "green")
+        return Text(f"reached {minute(link.connected_ms)}", "green")
     if not peer.card.card.endpoints:
         return Text("it dials us")
     return Text("not tried yet", "yellow")

@@ -12,6 +12,7 @@ from typing import Annotated, Final, TypeAlias
 import typer
 from rich import box
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -55,16 +56,23 @@ def print_json(value: Mapping[str, Json]) -> None:
     sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
 
 
-def say(text: str = "", style: str = "") -> None:
+def say(text: str = "", style: str = "", *, indent: int = 0) -> None:
     """Write a line as it is; nothing in it is taken for markup."""
-    console().print(Text(text, style))
+    # Padding keeps the indent when a long line wraps; of an empty line it would leave nothing.
+    console().print(Padding(Text(text, style), (0, 0, 0, indent), expand=False) if text else "")
 
 
-def table(*columns: str) -> Table:
-    """Start a table in the house style."""
-    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
+def table(*columns: str, flexible: tuple[str, ...]) -> Table:
+    """Start a table in the house style; on a narrow terminal the flexible columns wrap."""
+    made = Table(
+        box=box.SIMPLE_HEAD,
+        header_style="bold",
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        show_edge=False,
+    )
     for column in columns:
-        made.add_column(column)
+        made.add_column(column, no_wrap=column not in flexible)
     return made
 
 
@@ -76,11 +84,14 @@ def facts() -> Table:
     return made
 
 
-def when(time_ms: int | None) -> str:
-    """Write a time in UTC, to the second; a dash for none."""
-    if not time_ms:
-        return "-"
+def when(time_ms: int) -> str:
+    """Write a time in UTC, to the second."""
     return datetime.fromtimestamp(time_ms // 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def minute(time_ms: int) -> str:
+    """Write a time in UTC, to the minute, for lists."""
+    return when(time_ms)[:16]
 
 
 def iso(time_ms: int | None) -> str | None:

@@ -214,6 +214,10 @@ class Wire:
         self._previous: Answer | None = None
         self._arrived_twice = False
 
+    def break_off(self) -> None:
+        """Fail to dial once, and wait."""
+        self._failed(PeerUnavailable("nobody answers"))
+
     def _failed(self, error: SesnError) -> None:
         self._failures += 1
         office = self.sender.office

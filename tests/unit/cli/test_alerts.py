@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sesn_node.cli import alert as commands
-from sesn_node.cli.show import STATE_STYLES, short_ids, until, when
+from sesn_node.cli.show import STATE_STYLES, minute, short_ids, until, when
 from sesn_node.cli.wait import wait_for
 from sesn_node.domain.ids import new_message_id, show_message_id
 from sesn_node.store.outbox import DeliveryState
@@ -254,7 +254,7 @@ def test_outbox_says_why(net: Network) -> None:
     assert (found[GH]["link_failures"], found[GH]["link_error"]) == (3, "refused")
     assert (found[BE]["code"], found[BE]["detail"], found[BE]["attempts"]) == ("BUSY", "later", 1)
     text = sesn("outbox", "list", home=net[NL].home).out
-    assert "not reached: refused" in text
+    assert "gh.epa is not reached. refused" in text
     assert "BUSY: later" in text
     net.deliver(NL, GH)
 
@@ -284,9 +284,9 @@ def test_short_ids_stay_different() -> None:
 
 
 def test_times() -> None:
-    """Times are UTC to the second; none is a dash, and the past is due."""
+    """Times are UTC, to the second or the minute; the past is due."""
     assert when(1_700_000_000_999) == "2023-11-14 22:13:20"
-    assert when(None) == "-"
+    assert minute(1_700_000_000_999) == "2023-11-14 22:13"
     assert until(1_000, 3_000) == "due"
     assert until(9_500, 3_000) == "in 6 s"
 

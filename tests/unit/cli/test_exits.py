@@ -48,7 +48,7 @@ def test_version() -> None:
 
 
 def test_fault_of_the_program(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An error that nobody thought of is told as ours, without its text, which may quote content."""
+    """An error that nobody thought of is told as ours; its text may quote content."""
 
     def fail(*_: object) -> None:
         raise ZeroDivisionError("the secret subject")

@@ -1,0 +1,211 @@
+"""Short trips between two offices that together write everything that a node ever writes.
+
+Each is retried where the worker of a node, or the officer at the counter, would try again. What
+one comes to does not depend on which of its writes and sends failed on the way.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sesn_node.domain.alert import Decision
+from sesn_node.domain.ids import MessageId
+from sesn_node.errors import ConflictError, StorageError
+from sesn_node.exchange.expire import expire
+from sesn_node.exchange.witness import add_checkpoint
+from sesn_node.ledger.witness import Status
+from tests.support.homes import GH, NL
+from tests.support.network import HOUR_MS
+from tests.support.view import view
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sesn_node.domain.ids import AgencyId
+    from tests.support.network import Network
+    from tests.support.view import View
+
+_SKEW_MS = 20 * 60 * 1000
+_ATTEMPTS = 4
+_POLL_MS = 65_000
+"""More than the cap of the back-off: whatever was deferred is due again."""
+
+Result = dict[str, int]
+"""How often each kind of thing is there in the end."""
+
+
+class Trip:
+    """Runs use cases of two agencies, and tries again what failed."""
+
+    def __init__(self, net: Network) -> None:
+        self.net = net
+
+    def attempt(self, purpose: str, call: Callable[[], object]) -> None:
+        """Do something until it succeeds, or until it turns out to have been done."""
+        for _ in range(_ATTEMPTS):
+            try:
+                with self.net.faults.during(purpose):
+                    call()
+            except StorageError:
+                self.net.check()
+            except ConflictError:
+                # An attempt before this one reached the disk.
+                break
+            else:
+                break
+        else:
+            raise AssertionError(f"{purpose} never succeeded")
+        self.net.check()
+
+    def share(self, agency: AgencyId, to: AgencyId, lifetime_ms: int = 24 * HOUR_MS) -> MessageId:
+        """Share an alert."""
+        ids: list[MessageId] = []
+        expires_ms = self.net[agency].now_ms() + lifetime_ms
+        self.attempt(
+            "share", lambda: ids.append(self.net.share(agency, to, expires_ms=expires_ms))
+        )
+        return ids[0]
+
+    def deliver(
+        self, agency: AgencyId, to: AgencyId, message_id: MessageId, until: str = "acknowledged"
+    ) -> None:
+        """Deliver, poll after poll, until the copy has a state, or was refused with a code."""
+        for _ in range(_ATTEMPTS):
+            with self.net.faults.during("deliver"):
+                self.net.deliver(agency, to)
+            copy = self.net[agency].copies(message_id)[to]
+            if until in {copy.state.value, copy.code}:
+                return
+            self.net.pass_time(_POLL_MS)
+        raise AssertionError(f"never {until}: {copy.state}, {copy.code}")
+
+    def witness(self, witness: AgencyId, owner: AgencyId) -> None:
+        """Show an agency the newest checkpoint of another's ledger, as any third party may."""
+        office = self.net[owner].office
+
+        def submit() -> None:
+            with self.net[witness].office.store.read() as transaction:
+                row = transaction.witness.head(office.log_keys.origin)
+            with office.store.read() as transaction:
+                body = office.ledger(transaction).add_checkpoint(0 if row is None else row.size)
+            answer = add_checkpoint(self.net[witness].office, body)
+            assert answer.status == Status.COSIGNED
+
+        self.attempt("witness", submit)
+
+    def result(self) -> Mapping[AgencyId, Result]:
+        """Count what both agencies hold."""
+        return {member.agency: _count(view(member.office)) for member in self.net}
+
+
+def _count(seen: View) -> Result:
+    found = {f"entry {entry.kind} {entry.code}".strip(): 0 for entry in seen.entries}
+    for entry in seen.entries:
+        found[f"entry {entry.kind} {entry.code}".strip()] += 1
+    found["inbox"] = len(seen.inbox)
+    found["cards"] = sum(len(cards) for cards in seen.cards.values())
+    for row in seen.copies:
+        found[f"copy {row.state}"] = found.get(f"copy {row.state}", 0) + 1
+    return found
+
+
+def first_contact(trip: Trip) -> None:
+    """Two strangers pin each other's cards and exchange a first alert."""
+    trip.attempt("pin", lambda: trip.net.trust(NL, GH))
+    trip.attempt("pin", lambda: trip.net.trust(GH, NL))
+    trip.deliver(NL, GH, trip.share(NL, GH))
+
+
+def response(trip: Trip) -> None:
+    """An officer accepts, and the sender learns it."""
+    message_id = trip.share(NL, GH)
+    trip.deliver(NL, GH, message_id)
+    trip.attempt("respond", lambda: trip.net.respond(GH, message_id, Decision.ACCEPTED))
+    with trip.net[GH].office.store.read() as transaction:
+        (answer,) = transaction.outbox.replies(message_id)
+    trip.deliver(GH, NL, MessageId(answer.message_id))
+
+
+def transient_refusal(trip: Trip) -> None:
+    """A message from a clock that is ahead is deferred, and arrives once time has passed."""
+    trip.net[NL].skew_ms = _SKEW_MS
+    message_id = trip.share(NL, GH)
+    trip.deliver(NL, GH, message_id, until="CLOCK_SKEW")
+    trip.net.pass_time(_SKEW_MS)
+    trip.deliver(NL, GH, message_id)
+
+
+def permanent_refusal(trip: Trip) -> None:
+    """A message that has expired by the receiver's clock is refused, and both log it."""
+    trip.net[GH].skew_ms = 48 * HOUR_MS
+    message_id = trip.share(NL, GH)
+    trip.deliver(NL, GH, message_id, until="refused")
+
+
+def expiry(trip: Trip) -> None:
+    """A message that nobody came for expires."""
+    trip.share(NL, GH, lifetime_ms=HOUR_MS)
+    trip.net.pass_time(HOUR_MS)
+    trip.attempt("expire", lambda: expire(trip.net[NL].office))
+    assert expire(trip.net[NL].office) == 0
+
+
+def later_card(trip: Trip) -> None:
+    """A new card is issued, announced in the ledger and taken by the partner."""
+
+    def issue() -> None:
+        if trip.net[NL].card.card.sequence == 1:
+            trip.net[NL].issue()
+
+    trip.attempt("issue card", issue)
+    trip.deliver(NL, GH, trip.share(NL, GH))
+    trip.deliver(GH, NL, trip.share(GH, NL))
+
+
+def third_party(trip: Trip) -> None:
+    """Checkpoints reach both witnesses past the deliveries, which then have to prove again."""
+    trip.deliver(NL, GH, trip.share(NL, GH))
+    there, back = trip.share(NL, GH), trip.share(GH, NL)
+    trip.witness(GH, NL)
+    trip.witness(NL, GH)
+    trip.deliver(NL, GH, there)
+    trip.deliver(GH, NL, back)
+
+
+def broken_link(trip: Trip) -> None:
+    """The link is down when an alert is shared, and comes up again."""
+    message_id = trip.share(NL, GH)
+    wire = trip.net.wire(NL, GH)
+    wire.break_off()
+    trip.deliver(NL, GH, message_id)
+
+
+def revocation(trip: Trip) -> None:
+    """A partner is revoked while something is queued for it, and trusted again later."""
+    trip.share(NL, GH)
+    trip.attempt("revoke", lambda: trip.net.revoke(NL, GH))
+    trip.attempt("pin", lambda: trip.net.trust(NL, GH))
+    trip.deliver(NL, GH, trip.share(NL, GH))
+
+
+TRIPS: Mapping[str, Callable[[Trip], None]] = {
+    one.__name__: one
+    for one in (
+        first_contact,
+        response,
+        transient_refusal,
+        permanent_refusal,
+        expiry,
+        later_card,
+        third_party,
+        broken_link,
+        revocation,
+    )
+}
+
+
+def run(net: Network, name: str) -> Mapping[AgencyId, Result]:
+    """Run a trip, and count what both agencies hold in the end."""
+    trip = Trip(net)
+    TRIPS[name](trip)
+    return trip.result()
