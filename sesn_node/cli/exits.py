@@ -74,7 +74,8 @@ def exit_code(error: SesnError) -> ExitCode:
 
 
 def report(code: str, message: str, *, as_json: bool) -> None:
-    """Say what went wrong."""
+    """Say what went wrong, in one line."""
+    message = " ".join(message.split())
     sys.stdout.flush()
     sys.stderr.write(f"error {code}: {message}\n")
     if as_json:

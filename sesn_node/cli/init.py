@@ -11,7 +11,7 @@ import typer
 from sesn_node.bootstrap import found
 from sesn_node.cli.options import home_of, options_of
 from sesn_node.cli.passphrase import new_passphrase
-from sesn_node.cli.show import AsJson, add_fingerprint, console, facts, print_json, say
+from sesn_node.cli.show import AsJson, add_fingerprint, console, facts, print_json, say, say_to_copy
 from sesn_node.config import Agency, Config, Database, Node
 from sesn_node.domain.cards import Role
 from sesn_node.domain.ids import AgencyId
@@ -106,7 +106,7 @@ def _explain(config: Config, card: TrustedCard) -> None:
         (2, "peer add THEIR.sesncard", "Pin each partner's card, after you compared it likewise."),
         (3, "serve", "Run the node."),
     ):
-        say(f"{number}. sesn --home {home} {command}", indent=2)
+        say_to_copy(f"{number}. sesn --home {home} {command}", indent=2)
         say(words, indent=5)
     say()
     say(

@@ -8,7 +8,7 @@ from rich.text import Text
 from sesn_node.bootstrap import HEAD_FILE
 from sesn_node.cli.exits import ExitCode
 from sesn_node.cli.options import load_config, open_store
-from sesn_node.cli.show import AsJson, Json, console, facts, print_json, say, table
+from sesn_node.cli.show import AsJson, Json, console, error_console, facts, print_json, say, table
 from sesn_node.exchange.standing import ledger_head
 from sesn_node.exchange.tally import Check
 from sesn_node.exchange.verify import Verification, verify_ledger
@@ -45,7 +45,8 @@ def verify(context: typer.Context, as_json: AsJson = False) -> None:
     Ends with 5 if a check fails. It may run while the node serves.
     """
     config = load_config(context)
-    with open_store(context) as store:
+    # The status line is seen on a terminal alone; a large ledger takes a while.
+    with open_store(context) as store, error_console().status("verifying"):
         found = verify_ledger(store, HeadFile(config.home / HEAD_FILE))
     if as_json:
         print_json(

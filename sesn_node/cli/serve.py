@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 import typer
 
@@ -21,6 +23,9 @@ from sesn_node.store.files import locked, replace_file
 from sesn_node.transport.node import Node
 
 app = typer.Typer(add_completion=False)
+
+_LOCK_ATTEMPTS: Final = 20
+_LOCK_WAIT_S: Final = 0.02
 
 
 @app.command()
@@ -44,18 +49,21 @@ def _only_one(run_folder: Path) -> Iterator[None]:
         run_folder.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise StorageError(f"{run_folder} cannot be made: {error.strerror}") from error
-    lock = locked(run_folder / LOCK_FILE, wait=False)
-    try:
-        lock.__enter__()
-    except BlockingIOError as error:
-        raise ConflictError(
-            f"another process serves {run_folder.parent} already; 'sesn status' tells which",
-            code="ALREADY_SERVING",
-        ) from error
-    try:
+    with ExitStack() as held:
+        for attempt in range(1, _LOCK_ATTEMPTS + 1):
+            try:
+                held.enter_context(locked(run_folder / LOCK_FILE, wait=False))
+                break
+            except BlockingIOError as error:
+                if attempt == _LOCK_ATTEMPTS:
+                    raise ConflictError(
+                        f"another process serves {run_folder.parent} already; 'sesn status' "
+                        "tells which",
+                        code="ALREADY_SERVING",
+                    ) from error
+            # `sesn status` takes the lock for an instant, to see whether a node holds it.
+            time.sleep(_LOCK_WAIT_S)
         yield
-    finally:
-        lock.__exit__(None, None, None)
 
 
 @contextmanager

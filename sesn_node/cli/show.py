@@ -52,14 +52,19 @@ def error_console() -> Console:
 
 
 def print_json(value: Mapping[str, Json]) -> None:
-    """Write exactly one line of JSON."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    """Write exactly one line of JSON; in ASCII, so that any terminal and any pipe takes it."""
+    sys.stdout.write(json.dumps(value) + "\n")
 
 
 def say(text: str = "", style: str = "", *, indent: int = 0) -> None:
     """Write a line as it is; nothing in it is taken for markup."""
     # Padding keeps the indent when a long line wraps; of an empty line it would leave nothing.
     console().print(Padding(Text(text, style), (0, 0, 0, indent), expand=False) if text else "")
+
+
+def say_to_copy(text: str, *, indent: int = 0) -> None:
+    """Write a line that people copy, in one piece whatever the width of the terminal."""
+    console().print(Text(" " * indent + text), soft_wrap=True)
 
 
 def table(*columns: str, flexible: tuple[str, ...]) -> Table:

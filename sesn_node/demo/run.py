@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from sesn_node.config import LogFormat, LogLevel
 from sesn_node.crypto.primitives import random_bytes
 from sesn_node.demo.cast import BE, CAST, GH, NL
-from sesn_node.demo.network import network
+from sesn_node.demo.network import ENDING, network
 from sesn_node.demo.screen import Screen
 from sesn_node.demo.story import Story
 from sesn_node.domain.ids import show_message_id
@@ -79,14 +79,15 @@ def run(*, exit_when_done: bool, json_output: bool) -> int:
 
 @contextmanager
 def _ends_like_interrupt() -> Iterator[None]:
-    """Let the order to end, and a terminal that is closed, do what Ctrl-C does."""
+    """Let the order to end, and a terminal that is closed, do what Ctrl-C does.
+
+    Ctrl-C itself is among them: a shell script starts its background jobs with it ignored.
+    """
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = {
-        number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)
-    }
+    before = {number: signal.signal(number, interrupt) for number in ENDING}
     try:
         yield
     finally:

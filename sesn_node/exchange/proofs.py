@@ -62,7 +62,9 @@ class Messages:
         """Check what we sent: `sent`, `receipts` and `endings`."""
         sent = Tally("sent", "every sent message is sealed by us and in our ledger as SHARED")
         receipts = Tally("receipts", "every receipt is proven, cosigned and about its message")
-        endings = Tally("endings", "every copy that ended without a receipt is in our ledger as such")
+        endings = Tally(
+            "endings", "every copy that ended without a receipt is in our ledger as such"
+        )
         browse = self._transaction.browse
         for rows in groups(browse.all_sent(), _AT_ONCE):
             ids = [row.message_id for row in rows]

@@ -26,6 +26,7 @@ from sesn_node.wire._pb import exchange_pb2_grpc as rpc
 from tests.support.calls import TIMEOUT_S, Stream, calling, every_rpc
 from tests.support.homes import BE, GH, NL
 from tests.support.intruders import besieged, expired, forged, load_identity
+from tests.support.processes import processes
 from tests.support.serving import (
     DAY_MS,
     HOST,
@@ -296,6 +297,18 @@ async def test_tls_1_2(tmp_path: Path) -> None:
     async with serve(nl_home) as nl, serve(gh_home) as gh:
         await besieged(attack, nl, gh)
         assert await asyncio.to_thread(greet, nl_home, new) == "TLSv1.3"
+
+
+def test_tls_1_2_against_the_real_command(tmp_path: Path) -> None:
+    """`sesn serve` itself keeps TLS 1.2 out, whatever this test process has set up."""
+    nl_home, gh_home = founded(tmp_path, NL, GH)
+    old, new = client_context(ssl.TLSVersion.TLSv1_2), client_context(ssl.TLSVersion.TLSv1_3)
+    for context in (old, new):
+        load_identity(context, gh_home.identity, tmp_path)
+    with processes(nl_home):
+        with pytest.raises(HANDSHAKE_FAILED):
+            greet(nl_home, old)
+        assert greet(nl_home, new) == "TLSv1.3"
 
 
 async def test_no_client_certificate(tmp_path: Path) -> None:

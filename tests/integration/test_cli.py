@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.processes import (
+from tests.support.serving import HOST, free_port
+from tests.support.terminals import (
     PASSPHRASE,
     PATIENCE_S,
     at_terminal,
@@ -21,7 +22,6 @@ from tests.support.processes import (
     serving,
     sesn,
 )
-from tests.support.serving import HOST, free_port
 
 ALERT = Path(__file__).parents[2] / "configs" / "demo" / "10-transhipped-box-with-two-numbers.json"
 

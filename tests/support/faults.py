@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
+
+from sqlalchemy import event
 
 from sesn_node.errors import StorageError
 from sesn_node.store.engine import Store
@@ -13,6 +15,10 @@ from sesn_node.store.headfile import HeadFile
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+    from sqlite3 import Connection as SqliteConnection
+
+    from sqlalchemy.engine import Dialect
+    from sqlalchemy.pool import ConnectionPoolEntry
 
     from sesn_node.store.engine import Transaction
 
@@ -110,12 +116,26 @@ class Faults:
 
 
 class FaultyStore(Store):
-    """A real store whose commits fail as planned."""
+    """A real store whose commits fail as planned.
+
+    Made for speed: it does not wait for the disk (no test pulls the plug), and the statements that
+    one store has compiled serve all of them.
+    """
+
+    _compiled: ClassVar[dict[object, object]] = {}
+    _dialect: ClassVar[Dialect | None] = None
 
     def __init__(self, faults: Faults, agency: str, url: str) -> None:
         super().__init__(url)
         self._faults = faults
         self._agency = agency
+        event.listen(self._engine, "connect", _do_not_wait)
+        # The connection that looked at the schema was made before the line above.
+        self._engine.dispose()
+        # Compiled statements are found again by statement and dialect.
+        FaultyStore._dialect = FaultyStore._dialect or self._engine.dialect
+        self._engine.dialect = FaultyStore._dialect
+        self._engine.update_execution_options(compiled_cache=self._compiled)
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
@@ -125,6 +145,10 @@ class FaultyStore(Store):
             yield transaction
             self._faults.strike(number, WriteFault.COMMIT_FAILED)
         self._faults.strike(number, WriteFault.COMMIT_PERSISTED)
+
+
+def _do_not_wait(connection: SqliteConnection, _entry: ConnectionPoolEntry) -> None:
+    connection.execute("PRAGMA synchronous = OFF")
 
 
 class FaultyHeadFile(HeadFile):

@@ -1,139 +1,98 @@
-"""Real `sesn` processes: commands, nodes that serve, and a person at a terminal."""
+"""`sesn serve` in processes of its own, which can be killed."""
 
 from __future__ import annotations
 
-import json
 import os
-import pty
-import select
 import signal
 import subprocess
 import sys
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.support.commands import Ran
+from sesn_node.bootstrap import RUN_FOLDER
+from sesn_node.cli.runfile import serving_node
+from tests.support.homes import PASSPHRASE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
-PATIENCE_S = 60.0
-PASSPHRASE = "correct horse battery staple"
+    from sesn_node.cli.runfile import NodeState
+    from tests.support.serving import Home
 
-_GLANCE_S = 0.05
-# The child takes the terminal as its controlling one: a passphrase is read from /dev/tty.
-_ON_TERMINAL = (
-    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
-    "os.execv(sys.executable, [sys.executable, '-m', 'sesn_node', *sys.argv[1:]])"
-)
+_PATIENCE_S = 60.0
+_GLANCE_S = 0.005
 
 
-def environment(*, passphrase: bool = True) -> dict[str, str]:
-    """The environment of a command: ours, without what would change what it does."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("SESN_")}
-    kept["COLUMNS"] = "100"
-    return {**kept, "SESN_PASSPHRASE": PASSPHRASE} if passphrase else kept
-
-
-def sesn(*arguments: object, home: Path | None = None, passphrase: bool = True) -> Ran:
-    """Run a command in a process of its own, without a terminal."""
-    line = [sys.executable, "-m", "sesn_node"]
-    line += [] if home is None else ["--home", str(home)]
-    done = subprocess.run(
-        [*line, *map(str, arguments)],
-        capture_output=True,
-        check=False,
-        env=environment(passphrase=passphrase),
-        stdin=subprocess.DEVNULL,
-        text=True,
-        timeout=PATIENCE_S,
-    )
-    return Ran(done.returncode, done.stdout, done.stderr)
-
-
-def eventually(found: Callable[[], bool], what: str) -> None:
+def wait_until(condition: Callable[[], object], what: str) -> None:
     """Look again and again until something holds; fail, saying what, if it never does."""
-    end = time.monotonic() + PATIENCE_S
-    while not found():
+    end = time.monotonic() + _PATIENCE_S
+    while not condition():
         assert time.monotonic() < end, f"never happened: {what}"
         time.sleep(_GLANCE_S)
 
 
-@contextmanager
-def serving(home: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Serve a home until the block ends; the node is ready when it begins."""
-    with (home.parent / f"{home.name}.log").open("ab") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "sesn_node", "--home", str(home), "serve"],
-            env=environment(),
-            stdin=subprocess.DEVNULL,
-            stderr=log,
-        )
-    state = home / "run" / "node.json"
+class Process:
+    """A home's node, served by `sesn serve` in a process that is started and ended at will."""
 
-    def ready() -> bool:
-        assert process.poll() is None, f"the node of {home} ended"
-        return state.exists() and json.loads(state.read_bytes())["pid"] == process.pid
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        self._log = home.path.with_name(f"{home.agency}.log")
+        self._running: subprocess.Popen[bytes] | None = None
 
-    try:
-        eventually(ready, f"{home} serves")
-        yield process
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(PATIENCE_S)
+    def start(self) -> None:
+        """Start the process; it does not serve yet."""
+        command = [sys.executable, "-m", "sesn_node", "--home", str(self.home.path), "serve"]
+        environment = {**os.environ, "SESN_PASSPHRASE": PASSPHRASE.decode()}
+        with self._log.open("ab") as log:
+            self._running = subprocess.Popen(command, env=environment, stderr=log)
 
+    def state(self) -> NodeState | None:
+        """What this process says of itself; None while it does not serve."""
+        found = serving_node(self.home.path / RUN_FOLDER)
+        running = self._running
+        return found if found and running and found.pid == running.pid else None
 
-@dataclass(slots=True)
-class Terminal:
-    """A person at a terminal with one command."""
+    def await_serving(self) -> None:
+        """Wait until it serves."""
 
-    process: subprocess.Popen[bytes]
-    master: int
-    shown: str = ""
+        def serves() -> bool:
+            assert self._running is not None
+            assert self._running.poll() is None, f"{self.home.agency} ended:\n{self.log()}"
+            return self.state() is not None
 
-    def read_until(self, text: str) -> None:
-        """Read what the command shows until it shows this."""
-        end = time.monotonic() + PATIENCE_S
-        while text not in self.shown:
-            ready, _, _ = select.select([self.master], [], [], max(0.0, end - time.monotonic()))
-            assert ready, f"never showed {text!r}: {self.shown}"
-            try:
-                data = os.read(self.master, 65_536)
-            except OSError:  # Linux answers so when the other side is closed.
-                data = b""
-            assert data, f"ended without {text!r}: {self.shown}"
-            self.shown += data.decode()
+        wait_until(serves, f"{self.home.agency} serves")
 
-    def answer(self, prompt: str, line: str) -> None:
-        """Wait for a prompt, and type a line."""
-        self.read_until(prompt)
-        self.shown = ""
-        os.write(self.master, line.encode() + b"\n")
+    def log(self) -> str:
+        """All that it has logged so far, its predecessors' lines included."""
+        return self._log.read_text(encoding="utf-8")
 
-    def end(self) -> int:
-        """Wait for the end of the command; returns its exit code."""
-        return self.process.wait(PATIENCE_S)
+    def kill(self) -> None:
+        """End the process as a power cut would, whatever it is doing: kill -9."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """End the process in order."""
+        assert self._end(signal.SIGTERM) == 0, self.log()
+
+    def _end(self, number: signal.Signals) -> int:
+        running, self._running = self._running, None
+        if running is None:
+            return 0
+        running.send_signal(number)
+        return running.wait(_PATIENCE_S)
 
 
 @contextmanager
-def at_terminal(*arguments: object, passphrase: bool = True) -> Iterator[Terminal]:
-    """Start a command on a terminal of its own."""
-    master, slave = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-c", _ON_TERMINAL, *map(str, arguments)],
-        env=environment(passphrase=passphrase),
-        stdin=slave,
-        stdout=slave,
-        stderr=slave,
-        start_new_session=True,
-    )
-    os.close(slave)
+def processes(*homes: Home) -> Iterator[list[Process]]:
+    """Hand out a process for each home, started; kill what is left of them at the end."""
+    made = [Process(home) for home in homes]
     try:
-        yield Terminal(process, master)
+        for one in made:
+            one.start()
+        for one in made:
+            one.await_serving()
+        yield made
     finally:
-        process.kill()
-        process.wait(PATIENCE_S)
-        os.close(master)
+        for one in made:
+            one.kill()

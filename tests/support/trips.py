@@ -87,7 +87,9 @@ class Trip:
             with self.net[witness].office.store.read() as transaction:
                 row = transaction.witness.head(office.log_keys.origin)
             with office.store.read() as transaction:
-                body = office.ledger(transaction).add_checkpoint(0 if row is None else row.size)
+                ledger = office.ledger(transaction)
+                body = ledger.add_checkpoint(0 if row is None else row.size)
+            office.sequencer.release(ledger.head)
             answer = add_checkpoint(self.net[witness].office, body)
             assert answer.status == Status.COSIGNED
 

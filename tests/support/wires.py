@@ -20,7 +20,6 @@ from sesn_node.exchange.peers import take_card
 from sesn_node.exchange.settle import settle
 from sesn_node.wire._pb import exchange_pb2 as pb
 from sesn_node.wire.batches import answer_from_pb, answer_to_pb, batch_from_pb, batch_to_pb
-
 from tests.support.faults import WireFault
 
 if TYPE_CHECKING:

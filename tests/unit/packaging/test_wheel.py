@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -38,3 +39,22 @@ def test_wheel_has_nothing_beside_the_package(names: set[str]) -> None:
     folders = {name.split("/", 1)[0] for name in names}
     assert {folder for folder in folders if not folder.endswith(".dist-info")} == {"sesn_node"}
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
+
+
+def test_wheel_has_the_demo_alerts(names: set[str], tmp_path: Path) -> None:
+    """They stand in configs/demo, and `sesn demo` needs them; by way of the source archive, too."""
+    files = {path.name for path in (ROOT / "configs" / "demo").glob("*.json")}
+    expected = {f"sesn_node/demo/alerts/{name}" for name in files}
+    assert files
+    assert expected <= names
+    source = [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(tmp_path)]
+    subprocess.run(source, cwd=ROOT, check=True, capture_output=True)
+    (archive,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(archive) as packed:
+        packed.extractall(tmp_path, filter="data")
+    unpacked = tmp_path / archive.name.removesuffix(".tar.gz")
+    assert {path.name for path in (unpacked / "configs" / "demo").glob("*.json")} == files
+    subprocess.run([*BUILD, str(tmp_path)], cwd=unpacked, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as built:
+        assert expected <= set(built.namelist())
