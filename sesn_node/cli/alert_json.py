@@ -34,7 +34,9 @@ def alert_line_json(view: AlertView) -> dict[str, Json]:
         "subject": alert.subject if alert else None,
         "urgency": alert.urgency.value if alert else None,
         "requested_action": alert.requested_action.value if alert else None,
-        "respond_by": alert.respond_by.isoformat() if alert and alert.respond_by else None,
+        "respond_by": iso(int(alert.respond_by.timestamp() * 1000))
+        if alert and alert.respond_by
+        else None,
         "problem": view.problem or None,
         "decision": decision.value if decision else None,
         "recipients": copies_json(view.copies),

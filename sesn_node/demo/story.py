@@ -12,19 +12,19 @@ from sesn_node.crypto.keyring import KdfParams
 from sesn_node.demo.cast import ANSWERS, BE, GH, NL, dispatches
 from sesn_node.demo.crosscheck import cross_check
 from sesn_node.demo.network import wait_until
+from sesn_node.demo.post import Post
 from sesn_node.domain.alert import Decision
 from sesn_node.domain.identifiers import Result, findings
-from sesn_node.errors import PeerUnavailable, VerificationError
+from sesn_node.errors import VerificationError
 from sesn_node.exchange.peers import add_peer
 from sesn_node.exchange.respond import respond
-from sesn_node.exchange.share import Draft, share
 from sesn_node.exchange.views import alert_file, copies_of
 from sesn_node.store.outbox import DeliveryState
 from sesn_node.trust.card import open_card
 from sesn_node.trust.fingerprint import words
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from sesn_node.demo.cast import Answer, Dispatch
@@ -50,15 +50,6 @@ class Told:
     ledgers_verified: bool
 
 
-@dataclass(slots=True)
-class _Parcel:
-    """An alert on its way: `missing` are the recipients whose receipt is not here yet."""
-
-    dispatch: Dispatch
-    message_id: MessageId
-    missing: set[AgencyId]
-
-
 class Story:
     """Plays the acts.
 
@@ -72,7 +63,7 @@ class Story:
         self._stations = stations
         self._screen = screen
         self._folder = folder
-        self._parcels: dict[str, _Parcel] = {}
+        self._post = Post(stations)
 
     def tell(self) -> Told:
         """Play all acts.
@@ -88,8 +79,8 @@ class Story:
         verified = self._verify()
         answers = self._answers()
         return Told(
-            alerts=len(self._parcels),
-            receipts=sum(len(one.dispatch.to) for one in self._parcels.values()),
+            alerts=len(self._post.parcels),
+            receipts=self._post.receipts(),
             accepted=answers.count(Decision.ACCEPTED),
             declined=answers.count(Decision.DECLINED),
             ledgers_verified=verified,
@@ -97,7 +88,7 @@ class Story:
 
     def sent(self, number: str) -> tuple[Dispatch, MessageId]:
         """Return an alert of the story and its id."""
-        parcel = self._parcels[number]
+        parcel = self._post.parcels[number]
         return parcel.dispatch, parcel.message_id
 
     def _set_up(self) -> None:
@@ -173,39 +164,17 @@ class Story:
             "answers with a receipt: proof that it stands in the recipient's ledger.",
         )
         with screen.board() as board:
-            self._send([one for one in dispatches() if not one.while_down], board)
-            wait_until(lambda: not self._collect(board), "all receipts arrive")
+            self._send((one for one in dispatches() if not one.while_down), board)
+            wait_until(lambda: not self._post.collect(board), "all receipts arrive")
         screen.blank()
-        for parcel in self._parcels.values():
+        for parcel in self._post.parcels.values():
             self._tell_findings(parcel.dispatch)
 
-    def _send(self, some: list[Dispatch], board: Board) -> None:
+    def _send(self, some: Iterable[Dispatch], board: Board) -> None:
         """Share alerts one by one, and show the receipts that arrive meanwhile."""
         for dispatch in some:
-            sender = self._stations[dispatch.sender]
-            message_id = share(sender.office, Draft(dispatch.payload, dispatch.to))
-            sender.wake()
-            parcel = _Parcel(dispatch, message_id, set(dispatch.to))
-            self._parcels[dispatch.number] = parcel
-            board.add(dispatch)
-            self._screen.let_read(_BEAT_S, lambda: self._collect(board))
-
-    def _collect(self, board: Board) -> set[AgencyId]:
-        """Take in what has arrived; return the agencies whose receipts are missing."""
-        for parcel in self._parcels.values():
-            if not parcel.missing:
-                continue
-            store = self._stations[parcel.dispatch.sender].office.store
-            for copy in copies_of(store, parcel.message_id):
-                if copy.agency in parcel.missing and copy.state is not DeliveryState.QUEUED:
-                    if copy.state is not DeliveryState.ACKNOWLEDGED:
-                        raise PeerUnavailable(
-                            f"{copy.agency} did not take alert {parcel.dispatch.number}: "
-                            f"{copy.state.value} {copy.code} {copy.detail or ''}"
-                        )
-                    parcel.missing.discard(copy.agency)
-                    board.receipt(parcel.dispatch, copy)
-        return {agency for parcel in self._parcels.values() for agency in parcel.missing}
+            self._post.send(dispatch, board)
+            self._screen.let_read(_BEAT_S, lambda: self._post.collect(board))
 
     def _tell_findings(self, dispatch: Dispatch) -> None:
         """Wrong container numbers are evidence: sent as they were seen, with a warning."""
@@ -228,7 +197,7 @@ class Story:
             self._answer(answer)
 
     def _answer(self, answer: Answer) -> None:
-        parcel = self._parcels[answer.number]
+        parcel = self._post.parcels[answer.number]
         station = self._stations[answer.agency]
         decided = respond(station.office, parcel.message_id, answer.decision, answer.text)
         station.wake()
@@ -248,7 +217,7 @@ class Story:
     def _answers(self) -> list[Decision]:
         """What the senders were told, each read from the sender's own node."""
         told = []
-        for parcel in self._parcels.values():
+        for parcel in self._post.parcels.values():
             office = self._stations[parcel.dispatch.sender].office
             responses = alert_file(office, parcel.message_id).alert.responses
             told += [one.decision for one in responses if one.decision is not None]
@@ -266,16 +235,16 @@ class Story:
         screen.odd(f"The process of {BE} was killed, without any warning")
         screen.blank()
         with screen.board() as board:
-            self._send([one for one in dispatches() if one.while_down], board)
-            wait_until(lambda: self._collect(board) == {BE}, "all others have their alerts")
+            self._send((one for one in dispatches() if one.while_down), board)
+            wait_until(lambda: self._post.collect(board) == {BE}, "all others have their alerts")
             board.wait_for(BE)
-            waiting = sum(BE in parcel.missing for parcel in self._parcels.values())
+            waiting = self._post.waiting_for(BE)
             screen.odd(f"{waiting} alerts wait for {BE}; everybody else has theirs")
             screen.let_read(2 * _BEAT_S)
             down.start()
             began = time.monotonic()
             down.wait_serving()
-            wait_until(lambda: not self._collect(board), f"{BE} catches up")
+            wait_until(lambda: not self._post.collect(board), f"{BE} catches up")
             seconds = time.monotonic() - began
         screen.blank()
         screen.good(f"{BE} was started again, and had everything {seconds:.1f} s later")

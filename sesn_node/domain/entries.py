@@ -8,9 +8,9 @@ of entry has, and which words `code` may be.
 | SHARED | yes (header) | - | - | - |
 | RECEIVED | yes (header) | the sender's SHARED | sender | - |
 | ACKNOWLEDGED | yes (header) | the peer's RECEIVED | recipient | - |
-| REFUSED | yes (header) | the sender's SHARED, if proven | sender | `RefusalCode` |
-| REFUSED_BY_PEER | yes (header) | our SHARED, or none | recipient | `RefusalCode` |
-| UNDELIVERED | yes (header) | our SHARED, or none | recipient | `UndeliveredCode` |
+| REFUSED | yes (header) | - | sender | `RefusalCode` |
+| REFUSED_BY_PEER | yes (header) | our SHARED | recipient | `RefusalCode` |
+| UNDELIVERED | yes (header) | our SHARED | recipient | `UndeliveredCode` |
 | PEER | object only (card) | - | the peer | `PeerCode` |
 | KEY | object only (own card) | - | - | `KeyCode` |
 """
@@ -152,7 +152,6 @@ class Entry:
 
 class _Presence(Enum):
     NEVER = "never"
-    MAY = "may"
     MUST = "must"
 
 
@@ -176,9 +175,9 @@ _SHAPES = {
     EntryKind.SHARED: _Shape(_Presence.MUST, _Presence.NEVER, _Presence.NEVER, _NO_CODE),
     EntryKind.RECEIVED: _Shape(_Presence.MUST, _Presence.MUST, _Presence.MUST, _NO_CODE),
     EntryKind.ACKNOWLEDGED: _Shape(_Presence.MUST, _Presence.MUST, _Presence.MUST, _NO_CODE),
-    EntryKind.REFUSED: _Shape(_Presence.MUST, _Presence.MAY, _Presence.MUST, _REFUSALS),
-    EntryKind.REFUSED_BY_PEER: _Shape(_Presence.MUST, _Presence.MAY, _Presence.MUST, _REFUSALS),
-    EntryKind.UNDELIVERED: _Shape(_Presence.MUST, _Presence.MAY, _Presence.MUST, _UNDELIVERED),
+    EntryKind.REFUSED: _Shape(_Presence.MUST, _Presence.NEVER, _Presence.MUST, _REFUSALS),
+    EntryKind.REFUSED_BY_PEER: _Shape(_Presence.MUST, _Presence.MUST, _Presence.MUST, _REFUSALS),
+    EntryKind.UNDELIVERED: _Shape(_Presence.MUST, _Presence.MUST, _Presence.MUST, _UNDELIVERED),
     EntryKind.PEER: _Shape(_Presence.NEVER, _Presence.NEVER, _Presence.MUST, _PEER),
     EntryKind.KEY: _Shape(_Presence.NEVER, _Presence.NEVER, _Presence.NEVER, _KEY),
 }

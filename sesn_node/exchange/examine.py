@@ -253,7 +253,11 @@ class Examiner:
             envelope.wrapped_key, context, us, addressee.key_id, private, *digests
         )
         data = open_content(envelope.ciphertext, content_key, context, *digests)  # 10
-        return content_key, decode_payload(data)  # 11
+        try:
+            return content_key, decode_payload(data)  # 11
+        except MalformedError as error:
+            # What is wrong with it may quote it, and a refusal is neither sealed nor secret.
+            raise MalformedError("the payload breaks its format") from error
 
     def _check_handling(self, transaction: Transaction, header: Header, payload: Payload) -> None:
         """Step 11: a response answers a message that we sent to its sender."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sesn_node.domain.entries import EntryKind, UndeliveredCode
+from sesn_node.domain.entries import EntryKind, EntryRef, UndeliveredCode
 from sesn_node.domain.ids import AgencyId, MessageId
 from sesn_node.exchange.office import new_entry
+from sesn_node.ledger.merkle import leaf_hash
 from sesn_node.store.outbox import DeliveryState
 from sesn_node.wire.entries import decode_entry
 
@@ -52,14 +53,16 @@ def end_undelivered(
         if message is None:
             continue
         index = message.sealed.entry_index
-        shared = decode_entry(work.transaction.ledger.entries_at([index])[index].entry)
+        data = work.transaction.ledger.entries_at([index])[index].entry
+        shared = EntryRef(work.origin, index, leaf_hash(data))
         work.append(
             new_entry(
                 EntryKind.UNDELIVERED,
                 work.now_ms,
                 message.sealed.header_sha256,
                 message_id=MessageId(message_id),
-                commitment=shared.commitment,
+                commitment=decode_entry(data).commitment,
+                answers=shared,
                 agency=AgencyId(agency),
                 code=code.value,
             )

@@ -153,7 +153,7 @@ class Receiver:
                         transaction, directory, batch.add_checkpoint, owner=caller
                     )
                 except MalformedError as error:
-                    return _refuse_all(batch, RefusalCode.MALFORMED, str(error))
+                    return _unproven(batch, WitnessAnswer(int(Status.BAD_REQUEST)), str(error))
                 if judged is None or judged.accepted is None:
                     return _unwitnessed(batch, judged)
                 examiner = Examiner(office, sender, judged.accepted, now_ms)
@@ -349,11 +349,17 @@ def _report(
 def _unwitnessed(batch: Batch, judged: Judged | None) -> Answer:
     """Refuse a batch whose checkpoint was not accepted; the status says what to do about it."""
     if judged is None:
-        answer, code = UNKNOWN_ORIGIN, RefusalCode.NOT_IN_LEDGER
-    else:
-        answer = judged.refusal
-        code = RefusalCode.LEDGER_FORK if judged.verdict.fork else RefusalCode.NOT_IN_LEDGER
-    refused = Refused(code, f"the checkpoint was not accepted: status {answer.status}")
+        return _unproven(batch, UNKNOWN_ORIGIN, "no trusted ledger has this origin")
+    if judged.verdict.fork:
+        refused = Refused(RefusalCode.LEDGER_FORK, "the ledger shows two histories")
+        return Answer(batch.sequence, judged.refusal, b"", (refused,) * len(batch.shipments))
+    return _unproven(batch, judged.refusal, judged.verdict.reason)
+
+
+def _unproven(batch: Batch, answer: WitnessAnswer, reason: str) -> Answer:
+    """Refuse a batch for now: its sender has to prove its ledger otherwise."""
+    detail = f"the checkpoint was not accepted (status {answer.status}): {reason}"
+    refused = Refused(RefusalCode.NOT_IN_LEDGER, detail)
     return Answer(batch.sequence, answer, b"", (refused,) * len(batch.shipments))
 
 

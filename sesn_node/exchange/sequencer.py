@@ -50,11 +50,11 @@ class Work:
 
     __slots__ = (
         "_appender",
-        "_origin",
         "_queued",
         "_rows",
         "has_queued",
         "now_ms",
+        "origin",
         "transaction",
     )
 
@@ -63,7 +63,7 @@ class Work:
     ) -> None:
         self.transaction = transaction
         self.now_ms = now_ms
-        self._origin = origin
+        self.origin = origin
         self._appender = appender
         self._rows: list[EntryRow] = []
         self._queued: list[QueuedMessage] = []
@@ -79,7 +79,7 @@ class Work:
         hashed = leaf_hash(data)
         index = self._appender.append(hashed)
         self._rows.append(EntryRow(index, entry.kind.value, entry.message_id, data))
-        return EntryRef(self._origin, index, hashed)
+        return EntryRef(self.origin, index, hashed)
 
     def run(self, operation: Callable[[Work], T], *, writes: bool) -> T:
         """Run one operation of the group; undo it, and only it, if it raises."""

@@ -5,7 +5,7 @@ The numbers in the code are the steps:
  1. the partner, as a witness, cosigned the checkpoint that we sent; both lines verify
  2. the partner's own checkpoint is verified against what we witnessed of its ledger
  3. each receipt is a RECEIVED entry of that checkpoint's origin, proven under it, and names
-    this message: its id, header hash, commitment and our SHARED entry
+    this message (its id, header hash, commitment and our SHARED entry) and us as its sender
  4. one transaction: receipts, ACKNOWLEDGED, refusals, both checkpoints, both cosignatures
 
 An answer that fails a step is the fault of the partner's node: nothing of it is recorded, and
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from sesn_node.domain.batches import NOTHING_WITNESSED, ProvenEntry, Refused, WitnessAnswer
 from sesn_node.domain.entries import EntryKind, EntryRef
-from sesn_node.domain.ids import Origin
+from sesn_node.domain.ids import Origin, show_message_id
 from sesn_node.errors import ConflictError, VerificationError
 from sesn_node.exchange.backoff import backoff_ms
 from sesn_node.exchange.office import new_entry
@@ -145,12 +145,11 @@ def _verify(  # noqa: PLR0913 - what an answer is held against
         for consigned, outcome in zip(outgoing.consigned, answer.outcomes, strict=True)
         if isinstance(outcome, Refused)
     )
-    if len(refused) == len(answer.outcomes):
+    if len(refused) == len(answer.outcomes) and not answer.add_checkpoint:
         return _Proven(None, None, (), refused)
     if answer.witness.status != Status.COSIGNED:
         raise VerificationError(
-            f"{agency} sent receipts without cosigning our checkpoint "
-            f"(status {answer.witness.status})"
+            f"{agency} answered without cosigning our checkpoint (status {answer.witness.status})"
         )
     cosigned = check_cosignatures(  # 1
         directory, agency, outgoing.batch.add_checkpoint, answer.witness.cosignatures, now_ms
@@ -160,7 +159,7 @@ def _verify(  # noqa: PLR0913 - what an answer is held against
         raise VerificationError(f"the checkpoint of {agency} is not accepted: {reason}")
     theirs = judged.accepted
     receipts = tuple(  # 3
-        _verify_receipt(agency, theirs, outgoing, consigned, outcome)
+        _verify_receipt(directory.own.agency, theirs, outgoing, consigned, outcome)
         for consigned, outcome in zip(outgoing.consigned, answer.outcomes, strict=True)
         if isinstance(outcome, ProvenEntry)
     )
@@ -168,7 +167,7 @@ def _verify(  # noqa: PLR0913 - what an answer is held against
 
 
 def _verify_receipt(
-    agency: AgencyId,
+    us: AgencyId,
     theirs: TreeHead,
     outgoing: Outgoing,
     consigned: Consigned,
@@ -184,6 +183,7 @@ def _verify_receipt(
         entry.object_sha256,
         entry.commitment,
         entry.answers,
+        entry.agency,
     )
     expected = (
         EntryKind.RECEIVED,
@@ -191,10 +191,12 @@ def _verify_receipt(
         consigned.header_sha256,
         consigned.commitment,
         consigned.shared,
+        us,
     )
     if named != expected:
         raise VerificationError(
-            f"{agency} answered message {consigned.message_id.hex()} with a receipt for another"
+            f"the receipt for message {show_message_id(consigned.message_id)} is about another "
+            "message, or for another agency"
         )
     row = ReceiptRow(
         entry=receipt.entry,

@@ -59,7 +59,9 @@ class Judged:
     @property
     def refusal(self) -> WitnessAnswer:
         """What to tell the owner of a checkpoint that was not accepted."""
-        return WitnessAnswer(int(self.verdict.status), self.verdict.size)
+        status = self.verdict.status
+        size = self.verdict.size if status is Status.OTHER_OLD_SIZE else 0
+        return WitnessAnswer(int(status), size)
 
 
 def judge_checkpoint(
@@ -138,13 +140,15 @@ def add_checkpoint(office: Office, body: bytes) -> WitnessAnswer:
     """Answer the AddCheckpoint call: verify, advance, commit, cosign.
 
     Raises:
-        MalformedError: Not an add-checkpoint body.
         StorageError: The record could not be advanced; no cosignature exists.
     """
     while True:
         directory = office.directory()
-        with office.store.read() as transaction:
-            judged = judge_checkpoint(transaction, directory, body)
+        try:
+            with office.store.read() as transaction:
+                judged = judge_checkpoint(transaction, directory, body)
+        except MalformedError:
+            return WitnessAnswer(int(Status.BAD_REQUEST))
         if judged is None:
             return UNKNOWN_ORIGIN
         if judged.accepted is None:
@@ -156,7 +160,7 @@ def add_checkpoint(office: Office, body: bytes) -> WitnessAnswer:
             if error.code != MOVED:
                 raise
             continue
-        return WitnessAnswer(int(Status.COSIGNED), judged.accepted.size, lines)
+        return WitnessAnswer(int(Status.COSIGNED), 0, lines)
 
 
 @dataclass(frozen=True, slots=True)

@@ -196,7 +196,6 @@ class Delivery:
                 peer=self._agency,
                 message_id=show_message_id(one.message_id),
                 code=refusal.code.value,
-                detail=refusal.detail,
                 permanent=refusal.code.permanent,
             )
         _log.debug("batch-settled", peer=self._agency, messages=len(outgoing.consigned))

@@ -1,8 +1,8 @@
 """Strict reading of the protobuf JSON mapping, with errors made for people who type it.
 
-Reads text, enums by name, timestamps (RFC 3339), messages and lists of them. Stricter than
-`google.protobuf.json_format`: duplicate and unknown keys, `NaN`, enum numbers and lone
-surrogates are refused, and every error names the path and the way out.
+Reads text, enums by name, timestamps (RFC 3339), messages and lists of them. Every error names
+the path and the way out, and what `google.protobuf.json_format` takes beside that, such as enum
+numbers, is refused.
 """
 
 from __future__ import annotations

@@ -49,9 +49,7 @@ if TYPE_CHECKING:
 
 UNKNOWN = AgencyId("xk.unknown")
 NEVER_CONNECTED = {grpc.StatusCode.UNAVAILABLE}
-NOT_ADMITTED = {grpc.StatusCode.UNAUTHENTICATED}
-ADMITTED = {grpc.StatusCode.OK, grpc.StatusCode.INVALID_ARGUMENT}
-"""An empty checkpoint is malformed: whoever is told so was let in."""
+NOT_ADMITTED = {grpc.StatusCode.OK}
 
 HANDSHAKE_FAILED = (ssl.SSLError, ConnectionError)
 

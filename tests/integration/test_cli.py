@@ -88,7 +88,9 @@ def _send(agency: Agency, *options: str) -> tuple[int, str, list[tuple[str, str,
 
 
 def _state(agency: Agency, message_id: str) -> object:
-    rows = sesn("alert", "show", message_id, "--json", home=agency.home).json["recipients"]
+    ran = sesn("alert", "show", message_id, "--json", home=agency.home)
+    assert ran.code == 0, ran.err
+    rows = ran.json["recipients"]
     assert isinstance(rows, list)
     (row,) = rows
     assert isinstance(row, dict)

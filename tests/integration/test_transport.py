@@ -253,8 +253,8 @@ async def test_malformed_requests(tmp_path: Path) -> None:
         stub = rpc.ExchangeStub(channel)
         before = standing(nl)
         for body in bodies:
-            call = stub.AddCheckpoint(pb.AddCheckpointRequest(body=body), timeout=TIMEOUT_S)
-            assert await failure(call) == INVALID
+            answer = (await stub.AddCheckpoint(pb.AddCheckpointRequest(body=body))).answer
+            assert (answer.status, answer.size, answer.cosignatures) == (400, 0, b"")
         for origin in ("", "\n", "nl.customs.sesn/ledger/1", "x" * 100_000):
             shown = await stub.GetCheckpoint(pb.GetCheckpointRequest(origin=origin))
             assert shown.checkpoint == b""

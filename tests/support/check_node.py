@@ -214,11 +214,13 @@ def _check_outbox(seen: View) -> None:
             assert counts == [0, 1, 0], f"{where}: entries {counts}"
             ((_, entry),) = seen.about(EntryKind.REFUSED_BY_PEER, row.message_id, row.agency)
             assert entry.code == row.code, where
+            assert entry.answers == seen.ref(seen.sent[row.message_id].sealed.entry_index), where
             continue
         assert counts == [0, 0, 1], f"{where}: entries {counts}"
         ((_, entry),) = seen.about(EntryKind.UNDELIVERED, row.message_id, row.agency)
         assert entry.code == row.code, where
         assert entry.code in _UNDELIVERED[row.state], where
+        assert entry.answers == seen.ref(seen.sent[row.message_id].sealed.entry_index), where
     assert not ends, f"{seen.agency}: entries about copies that are not there: {ends}"
 
 

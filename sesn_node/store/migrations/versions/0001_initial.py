@@ -65,6 +65,7 @@ def _create_tables() -> None:
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("version", _BIG, nullable=False),
         sa.Column("own_card_sha256", sa.LargeBinary(), nullable=False),
+        sa.CheckConstraint("id = 1", name=op.f("ck_directory_single")),
         sa.PrimaryKeyConstraint("id", name="pk_directory"),
         comment="Version of the peer directory: every change of trust moves it.",
     )
@@ -112,6 +113,7 @@ def _create_tables() -> None:
         sa.Column("size", _BIG, nullable=False),
         sa.Column("root", sa.LargeBinary(), nullable=False),
         sa.Column("note", sa.LargeBinary(), nullable=False),
+        sa.CheckConstraint("id = 1", name=op.f("ck_ledger_head_single")),
         sa.PrimaryKeyConstraint("id", name="pk_ledger_head"),
         comment="The one row that sequences the ledger, moved by compare-and-swap.",
     )
@@ -139,7 +141,9 @@ def _create_tables() -> None:
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("card_sha256", sa.LargeBinary(), nullable=False),
         sa.Column("changed_ms", _BIG, nullable=False),
-        sa.CheckConstraint("state in ('trusted', 'quarantined', 'revoked')", name="ck_peer_state"),
+        sa.CheckConstraint(
+            "state in ('trusted', 'quarantined', 'revoked')", name=op.f("ck_peer_state")
+        ),
         sa.PrimaryKeyConstraint("agency", name="pk_peer"),
         comment="Agencies whose card an operator pinned.",
     )
@@ -204,7 +208,7 @@ def _create_tables() -> None:
         sa.Column("shared_size", _BIG, nullable=True),
         sa.CheckConstraint(
             "state in ('queued', 'acknowledged', 'refused', 'expired', 'dead')",
-            name="ck_outbox_state",
+            name=op.f("ck_outbox_state"),
         ),
         sa.ForeignKeyConstraint(["message_id"], ["sent.message_id"], name="fk_outbox_message_id"),
         sa.PrimaryKeyConstraint("message_id", "agency", name="pk_outbox"),
