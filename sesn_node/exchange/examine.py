@@ -108,13 +108,13 @@ class Examiner:
     ) -> list[Examined]:
         """Examine a batch. Numbers refer to the steps in `receive`."""
         limits = self._office.terms.limits
-        if len(shipments) > limits.batch_envelopes:  # 2
+        if len(shipments) > limits.batch_envelopes:  # 3
             refused = Refused(
                 RefusalCode.TOO_LARGE, f"at most {limits.batch_envelopes} envelopes in a batch"
             )
             return [refused] * len(shipments)
         size = sum(_size(one) for one in shipments)
-        if size > limits.batch_bytes:  # 2
+        if size > limits.batch_bytes:  # 3
             refused = Refused(
                 RefusalCode.TOO_LARGE, f"at most {limits.batch_bytes} bytes in a batch"
             )
@@ -143,20 +143,20 @@ class Examiner:
         return results
 
     def _open_outer(self, shipment: Shipment | BadShipment) -> tuple[Header, bytes] | Refused:
-        """Steps 3 to 5: whose message this is. Until here, anybody could have written it."""
+        """Steps 4 to 6: whose message this is. Until here, anybody could have written it."""
         if isinstance(shipment, BadShipment):
             return Refused(shipment.code, shipment.reason)
         envelope = shipment.envelope
         try:
-            header = decode_header(envelope.header)  # 3
+            header = decode_header(envelope.header)  # 4
         except MalformedError as error:
             return _malformed(str(error))
-        if header.sender != self._sender.card.agency:  # 4
+        if header.sender != self._sender.card.agency:  # 5
             return Refused(
                 RefusalCode.NOT_TRUSTED,
                 f"the sender {header.sender} is not the agency of this connection",
             )
-        try:  # 5
+        try:  # 6
             key = self._sender.seal_key(header.seal_key_id, header.created_ms)
             verify_object(key, ObjectKind.ENVELOPE, envelope.header, envelope.seal)
         except SesnError as error:
@@ -166,7 +166,7 @@ class Examiner:
     def _open_inner(
         self, transaction: Transaction, shipment: Shipment, header: Header, header_sha256: bytes
     ) -> Fresh:
-        """Steps 6 and 8 to 11.
+        """Steps 8 to 12.
 
         Raises:
             SesnError: The step that failed; its code becomes the refusal's.
@@ -191,7 +191,7 @@ class Examiner:
         )
 
     def _check_times(self, header: Header) -> None:
-        """Step 6, the clock."""
+        """Step 8: the clock."""
         if header.expires_ms <= self._now_ms:
             raise PolicyError("the message has expired", code=RefusalCode.EXPIRED.value)
         ahead_ms = header.created_ms - self._now_ms
@@ -202,10 +202,10 @@ class Examiner:
             )
 
     def _check_shared(self, shipment: Shipment, header: Header, header_sha256: bytes) -> EntryRef:
-        """Step 8: the sender's ledger holds this very message."""
+        """Step 9: the sender's ledger holds this very message."""
         proven = shipment.shared
         try:
-            entry = decode_entry(proven.entry)  # 3
+            entry = decode_entry(proven.entry)
             hashed = leaf_hash(proven.entry)
             verify_inclusion(hashed, proven.index, self._head.size, proven.proof, self._head.root)
         except VerificationError as error:
@@ -223,7 +223,7 @@ class Examiner:
         return EntryRef(Origin(self._head.origin), proven.index, hashed)
 
     def _unseal(self, shipment: Shipment, header: Header) -> tuple[bytes, Payload]:
-        """Step 6, the addressee, and steps 9 to 11."""
+        """Steps 10 to 12, the handling excepted."""
         us = self._office.agency
         envelope = shipment.envelope
         addressee = header.addressee(us)
@@ -249,18 +249,18 @@ class Examiner:
             )
         context = MessageContext(header.suite, header.message_id, header.sender)
         digests = (header.ciphertext_sha256, header.commitment)
-        content_key = open_wrapped_key(  # 9
+        content_key = open_wrapped_key(  # 10
             envelope.wrapped_key, context, us, addressee.key_id, private, *digests
         )
-        data = open_content(envelope.ciphertext, content_key, context, *digests)  # 10
+        data = open_content(envelope.ciphertext, content_key, context, *digests)  # 11
         try:
-            return content_key, decode_payload(data)  # 11
+            return content_key, decode_payload(data)  # 12
         except MalformedError as error:
             # What is wrong with it may quote it, and a refusal is neither sealed nor secret.
             raise MalformedError("the payload breaks its format") from error
 
     def _check_handling(self, transaction: Transaction, header: Header, payload: Payload) -> None:
-        """Step 11: a response answers a message that we sent to its sender."""
+        """Step 12: a response answers a message that we sent to its sender."""
         body = payload.body
         if not isinstance(body, Response):
             return

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sesn_node.crypto.signing import ObjectKind, body_hash, verify_object
 from sesn_node.domain.entries import EntryKind, EntryRef
-from sesn_node.domain.ids import Origin, show_message_id
+from sesn_node.domain.ids import Origin, parse_origin, show_message_id
 from sesn_node.errors import VerificationError
 from sesn_node.exchange.tally import Tally, groups, require
 from sesn_node.ledger.merkle import leaf_hash, verify_inclusion
@@ -125,6 +125,7 @@ class Messages:
         require(header.sender == row.sender, f"its header names {header.sender}")
         entry = decode_entry(row.shared_entry)
         _require_about(entry, EntryKind.SHARED, header, row.sealed)
+        _require_ledger_of(row.sender, row.shared_origin)
         theirs = self._evidence.head(row.shared_origin, row.shared_size)
         shared = EntryRef(theirs.origin, row.shared_index, leaf_hash(row.shared_entry))
         proof = decode_proof(row.shared_proof)
@@ -143,17 +144,13 @@ class Messages:
             raise VerificationError("acknowledged without a receipt")
         entry = decode_entry(receipt.entry)
         ours = shared.entry
+        named = (entry.kind, entry.message_id, entry.object_sha256, entry.commitment)
+        expected = (EntryKind.RECEIVED, ours.message_id, ours.object_sha256, ours.commitment)
         require(
-            (entry.kind, entry.message_id, entry.object_sha256, entry.commitment, entry.answers)
-            == (
-                EntryKind.RECEIVED,
-                ours.message_id,
-                ours.object_sha256,
-                ours.commitment,
-                shared.ref,
-            ),
-            "the receipt is about another message",
+            (*named, entry.answers, entry.agency) == (*expected, shared.ref, self._evidence.agency),
+            "the receipt is about another message, or for another agency",
         )
+        _require_ledger_of(copy.agency, receipt.origin)
         theirs = self._evidence.head(receipt.origin, receipt.size)
         received = EntryRef(theirs.origin, receipt.index, leaf_hash(receipt.entry))
         proof = decode_proof(receipt.proof)
@@ -205,6 +202,10 @@ def _require_about(entry: Entry, kind: EntryKind, header: Header, row: SealedRow
         == (kind, header.message_id, row.header_sha256, header.commitment),
         f"its {kind.value} entry is about another message",
     )
+
+
+def _require_ledger_of(agency: str, origin: str) -> None:
+    require(parse_origin(origin)[0] == agency, f"proven in {origin}, which is not of {agency}")
 
 
 def _ending(copy: OutboxRow, about: list[_Own]) -> None:

@@ -1,20 +1,21 @@
 """Receive: verify, open, store and log a batch of messages, and answer with receipts.
 
-The numbers in the code are the steps of a shipment's examination; the first that fails refuses
-the shipment, and never the batch:
+The numbers in the code are the steps, in the order in which they are taken. The first that fails
+refuses the shipment, and never the batch; steps 1 to 3 hold for the batch as a whole:
 
  1. the caller is who TLS says, and trusted (`transport` hands over the proven agency)
- 2. sizes
- 3. strict parse of envelope, header and SHARED entry
- 4. the sender is the caller
- 5. the seal verifies under a key of the sender's card, in force at creation
- 6. addressed to us, with the wrapped key that the header names; not expired, not of the future
- 7. not seen before: a duplicate gets the receipt of the first time, another header under the
-    same id is a conflict
- 8. the sender's checkpoint is verified against what we witnessed, and holds the SHARED entry
- 9. the content key opens
-10. the content opens, and is the one that header and ledger commit to
-11. the payload reads, and its handling is allowed
+ 2. the sender's checkpoint is verified against what we witnessed of its ledger
+ 3. sizes
+ 4. strict parse of envelope and header
+ 5. the sender is the caller
+ 6. the seal verifies under a key of the sender's card, in force at creation
+ 7. not seen before: a duplicate gets the receipt of the first time, however late it comes;
+    another header under the same id is a conflict
+ 8. not expired, and not of the future
+ 9. the SHARED entry names this message, and stands in the sender's ledger
+10. addressed to us, with the wrapped key that the header names; it opens
+11. the content opens, and is the one that header and ledger commit to
+12. the payload reads, and its handling is allowed
 
 Then one transaction: directory and witness record compared again, inbox, RECEIVED, checkpoint.
 Everything that this answer claims is durable before it leaves.
@@ -147,9 +148,9 @@ class Receiver:
             now_ms = office.clock()
             with office.store.read() as transaction:
                 directory = office.partners.current(transaction)
-                sender = directory.trusted(caller, now_ms).card
+                sender = directory.trusted(caller, now_ms).card  # 1
                 try:
-                    judged = judge_checkpoint(
+                    judged = judge_checkpoint(  # 2
                         transaction, directory, batch.add_checkpoint, owner=caller
                     )
                 except MalformedError as error:

@@ -9,9 +9,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from sqlalchemy import create_engine, event
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy import URL, create_engine, event
+from sqlalchemy.exc import DBAPIError
 
 from sesn_node.errors import ConfigError, StorageError
 from sesn_node.store.browse import Browse
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
     from sqlalchemy.pool import ConnectionPoolEntry
 
+_SQLITE = "sqlite:///"
 _BUSY_TIMEOUT_MS = 10_000
 _CONNECTIONS = 16
 _PRAGMAS = (
@@ -37,6 +37,8 @@ _PRAGMAS = (
     "PRAGMA secure_delete = ON",
     "PRAGMA foreign_keys = ON",
     "PRAGMA trusted_schema = OFF",
+    # Else REPLACE, which deletes rows as well, would pass the triggers of the append-only tables.
+    "PRAGMA recursive_triggers = ON",
     f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}",
 )
 
@@ -141,14 +143,13 @@ class Store:
 
 
 def _create_engine(url: str) -> Engine:
-    try:
-        parsed = make_url(url)
-    except ArgumentError as error:
-        raise ConfigError(f"database.url {url!r}: not a database URL: {error}") from error
-    if parsed.get_backend_name() != "sqlite" or not parsed.database:
+    # Not by SQLAlchemy's parser, which reads % and ? in the path of a home as more than characters.
+    path = url.removeprefix(_SQLITE)
+    if path in {"", url}:
         raise ConfigError(
-            f"database.url {url!r}: expected sqlite:///PATH, the embedded database of a node"
+            f"database.url {url!r}: expected {_SQLITE}PATH, the embedded database of a node"
         )
+    parsed = URL.create("sqlite", database=path)
     # Overflow connections would be opened, set up and thrown away with every transaction.
     engine = create_engine(parsed, pool_size=_CONNECTIONS, max_overflow=0)
     event.listen(engine, "connect", _on_connect)

@@ -54,6 +54,8 @@ _SELECT_ENTRIES = select(
 _SELECT_RANGE = _SELECT_ENTRIES.where(
     ledger_entry.c.entry_index >= bindparam("start"), ledger_entry.c.entry_index < bindparam("end")
 )
+# A ledger may be larger than the memory.
+_STREAM_RANGE = _SELECT_RANGE.execution_options(yield_per=1000)
 _SELECT_OF_MESSAGE = _SELECT_ENTRIES.where(ledger_entry.c.message_id == bindparam("message_id"))
 _SELECT_SOME = _SELECT_ENTRIES.where(
     ledger_entry.c.entry_index.in_(bindparam("indexes", expanding=True))
@@ -139,9 +141,7 @@ class LedgerTable:
 
     def entries(self, start: int, end: int) -> Iterator[EntryRow]:
         """Yield the entries of [start, end) in order."""
-        rows = self._connection.execution_options(yield_per=1000).execute(
-            _SELECT_RANGE, {"start": start, "end": end}
-        )
+        rows = self._connection.execute(_STREAM_RANGE, {"start": start, "end": end})
         for row in rows:
             yield EntryRow(row.entry_index, row.kind, row.message_id, row.entry)
 

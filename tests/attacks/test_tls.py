@@ -49,7 +49,8 @@ if TYPE_CHECKING:
 
 UNKNOWN = AgencyId("xk.unknown")
 NEVER_CONNECTED = {grpc.StatusCode.UNAVAILABLE}
-NOT_ADMITTED = {grpc.StatusCode.OK}
+NOT_ADMITTED = {grpc.StatusCode.UNAUTHENTICATED}
+ADMITTED = {grpc.StatusCode.OK}
 
 HANDSHAKE_FAILED = (ssl.SSLError, ConnectionError)
 

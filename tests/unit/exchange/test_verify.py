@@ -158,6 +158,10 @@ A_RECEIPT = "state = 'acknowledged' AND agency = 'gh.epa'"
         (_flip("outbox", "receipt_entry", A_RECEIPT), "receipts"),
         (f"UPDATE outbox SET receipt_index = receipt_index + 1 WHERE {A_RECEIPT}", "receipts"),
         (f"UPDATE outbox SET receipt_size = receipt_size + 1 WHERE {A_RECEIPT}", "receipts"),
+        (
+            f"UPDATE outbox SET receipt_origin = 'be.police.sesn/ledger/1' WHERE {A_RECEIPT}",
+            "receipts",
+        ),
         (f"UPDATE outbox SET shared_size = 1 WHERE {A_RECEIPT}", "receipts"),
         (f"UPDATE outbox SET receipt_entry = NULL WHERE {A_RECEIPT}", "receipts"),
         ("UPDATE outbox SET agency = 'fr.police' WHERE agency = 'be.police'", "receipts"),
@@ -171,6 +175,7 @@ A_RECEIPT = "state = 'acknowledged' AND agency = 'gh.epa'"
         (_flip("inbox", "shared_proof", "kind = 'alert'"), "received"),
         (_flip("inbox", "shared_entry", "kind = 'alert'"), "received"),
         ("UPDATE inbox SET shared_index = shared_index + 1", "received"),
+        ("UPDATE inbox SET shared_origin = 'nl.customs.sesn/ledger/1'", "received"),
         ("UPDATE inbox SET entry_index = entry_index - 1", "received"),
         ("UPDATE inbox SET sender = 'fr.police' WHERE sender = 'be.police'", "received"),
         ("DELETE FROM inbox WHERE kind = 'alert'", "messages"),

@@ -1,0 +1,167 @@
+"""Small files that are never seen half written, the head file first of all."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sesn_node.errors import StorageError
+from sesn_node.store import files
+from sesn_node.store.files import locked, read_file, replace_file
+from sesn_node.store.headfile import HeadFile
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_PATIENCE_S = 60.0
+
+
+def _note(size: int) -> bytes:
+    return f"nl.customs.sesn/ledger/1\n{size}\nroot\n\n".encode()
+
+
+@pytest.fixture
+def head_file(tmp_path: Path) -> HeadFile:
+    """A head file at size 7."""
+    head_file = HeadFile(tmp_path / "ledger.head")
+    head_file.raise_to(_note(7), 7)
+    return head_file
+
+
+def test_replaced_file(tmp_path: Path) -> None:
+    """The new content is there whole, readable by its owner alone, and nothing else is left."""
+    path = tmp_path / "file"
+    for content in (b"old", b"new"):
+        replace_file(path, content)
+    assert path.read_bytes() == b"new"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_file_that_cannot_be_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """When a step fails, the old content stands, and no temporary file is left."""
+    path = tmp_path / "file"
+    replace_file(path, b"old")
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    if step == "fsync":
+        monkeypatch.setattr(files.os, "fsync", fail)
+    else:
+        monkeypatch.setattr("pathlib.Path.replace", fail)
+    with pytest.raises(StorageError, match="No space left"):
+        replace_file(path, b"new")
+    monkeypatch.undo()
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_folder_is_synced_after_the_rename(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rename itself is made durable: file first, then folder."""
+    synced: list[bool] = []
+    fsync = os.fsync
+
+    def spy(descriptor: int) -> None:
+        synced.append(os.path.isdir(f"/proc/self/fd/{descriptor}"))  # noqa: PTH112 - a link
+        fsync(descriptor)
+
+    monkeypatch.setattr(files.os, "fsync", spy)
+    replace_file(tmp_path / "file", b"content")
+    assert synced == [False, True]
+
+
+def test_missing_folder(tmp_path: Path) -> None:
+    """A file in a folder that is not there cannot be written, and says so."""
+    with pytest.raises(StorageError, match="cannot be written"):
+        replace_file(tmp_path / "missing" / "file", b"")
+
+
+@pytest.mark.parametrize(("size", "fits"), [(10, True), (11, False)])
+def test_length_limit(tmp_path: Path, size: int, *, fits: bool) -> None:
+    """A file is read up to its limit and not beyond."""
+    path = tmp_path / "file"
+    path.write_bytes(bytes(size))
+    if fits:
+        assert len(read_file(path, limit=10)) == size
+    else:
+        with pytest.raises(StorageError, match="longer than 10"):
+            read_file(path, limit=10)
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    """A file that is not there cannot be read, and says so."""
+    with pytest.raises(StorageError, match="cannot be read"):
+        read_file(tmp_path / "file", limit=10)
+
+
+def test_lock_is_exclusive(tmp_path: Path) -> None:
+    """Whoever does not want to wait learns that another holds the lock."""
+    path = tmp_path / "lock"
+    with locked(path):
+        with pytest.raises(BlockingIOError), locked(path, wait=False):
+            pass
+    with locked(path, wait=False):
+        pass
+
+
+def test_lock_is_waited_for(tmp_path: Path) -> None:
+    """A second holder comes in when the first has left."""
+    path = tmp_path / "lock"
+    order: list[str] = []
+
+    def second() -> None:
+        with locked(path):
+            order.append("second")
+
+    thread = threading.Thread(target=second)
+    with locked(path):
+        thread.start()
+        order.append("first")
+    thread.join(_PATIENCE_S)
+    assert order == ["first", "second"]
+
+
+def test_no_head_file(tmp_path: Path) -> None:
+    """Without a file there is no head, and the first one is taken."""
+    head_file = HeadFile(tmp_path / "ledger.head")
+    assert head_file.read() is None
+    head_file.raise_to(_note(0), 0)
+    assert head_file.read() == _note(0)
+
+
+@pytest.mark.parametrize(("size", "held"), [(6, 7), (7, 7), (8, 8), (10, 10)])
+def test_head_file_never_goes_back(head_file: HeadFile, size: int, held: int) -> None:
+    """Two processes may commit in one order and arrive in the other: the larger one stays."""
+    head_file.raise_to(_note(size), size)
+    assert head_file.read() == _note(held)
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"no lines", b"origin\nmany\nroot\n"])
+def test_head_file_of_garbage(head_file: HeadFile, content: bytes) -> None:
+    """A file that holds no checkpoint is not overwritten: an operator has to look."""
+    head_file.path.write_bytes(content)
+    with pytest.raises(StorageError, match="does not hold a checkpoint"):
+        head_file.raise_to(_note(8), 8)
+    assert head_file.path.read_bytes() == content
+
+
+def test_head_file_of_absurd_length(head_file: HeadFile) -> None:
+    """A file that is no checkpoint is not read to its end."""
+    head_file.path.write_bytes(bytes(64 * 1024 + 1))
+    with pytest.raises(StorageError, match="longer than"):
+        head_file.raise_to(_note(8), 8)
+
+
+def test_head_file_that_cannot_be_locked(tmp_path: Path) -> None:
+    """Without its folder the head file cannot be raised, and nothing may be released."""
+    with pytest.raises(StorageError, match="cannot be opened"):
+        HeadFile(tmp_path / "missing" / "ledger.head").raise_to(_note(8), 8)
