@@ -15,12 +15,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sesn_node.bootstrap import Desk, found, open_home
+from sesn_node.bootstrap import Desk, open_home
 from sesn_node.config import Agency, Config, Log, LogLevel, Node
 from sesn_node.domain.cards import Role
 from sesn_node.domain.ids import AgencyId
 from sesn_node.errors import PeerUnavailable
 from sesn_node.exchange.peers import add_peer
+from sesn_node.founding import found
 from sesn_node.trust.card import TrustedCard
 
 RECEIVER = AgencyId("gh.epa")

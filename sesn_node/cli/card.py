@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sesn_node.bootstrap import issue_own_card, system_clock
+from sesn_node.bootstrap import system_clock
 from sesn_node.cli.files import input_file, write_output
 from sesn_node.cli.options import home_of, load_config, open_desk, options_of, wake_node
 from sesn_node.cli.passphrase import read_passphrase
@@ -24,6 +24,7 @@ from sesn_node.cli.show import (
 )
 from sesn_node.crypto.keys import key_id
 from sesn_node.domain.cards import MAX_CARD_BYTES
+from sesn_node.founding import issue_own_card
 from sesn_node.trust.card import TrustedCard, open_card
 from sesn_node.trust.fingerprint import words
 

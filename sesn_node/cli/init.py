@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from sesn_node.bootstrap import found
 from sesn_node.cli.options import home_of, options_of
 from sesn_node.cli.passphrase import new_passphrase
 from sesn_node.cli.show import AsJson, add_fingerprint, console, facts, print_json, say, say_to_copy
@@ -16,6 +15,7 @@ from sesn_node.config import Agency, Config, Database, Node
 from sesn_node.domain.cards import Role
 from sesn_node.domain.ids import AgencyId
 from sesn_node.errors import ConfigError
+from sesn_node.founding import found
 from sesn_node.trust.card import TrustedCard
 
 app = typer.Typer(add_completion=False)

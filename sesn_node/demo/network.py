@@ -16,9 +16,10 @@ import time
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Final
 
-from sesn_node.bootstrap import RUN_FOLDER, found, open_home
+from sesn_node.bootstrap import RUN_FOLDER, open_home
 from sesn_node.config import Agency, Config, Contact, Node
 from sesn_node.errors import ConfigError, PeerUnavailable
+from sesn_node.founding import found
 from sesn_node.transport.wake import poke
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from sesn_node.bootstrap import found, system_clock
+from sesn_node.bootstrap import system_clock
 from sesn_node.config import Agency, Config
 from sesn_node.crypto.keyring import KdfParams
 from sesn_node.demo.cast import ANSWERS, BE, GH, NL, dispatches
@@ -19,6 +19,7 @@ from sesn_node.errors import VerificationError
 from sesn_node.exchange.peers import add_peer
 from sesn_node.exchange.respond import respond
 from sesn_node.exchange.views import alert_file, copies_of
+from sesn_node.founding import found
 from sesn_node.store.outbox import DeliveryState
 from sesn_node.trust.card import open_card
 from sesn_node.trust.fingerprint import words

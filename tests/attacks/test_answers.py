@@ -116,9 +116,7 @@ def test_refused_answer_does_no_harm(scene: Scene) -> None:
         pytest.param({"object_sha256": bytes(32)}, id="another header"),
         pytest.param({"commitment": bytes(32)}, id="another payload"),
         pytest.param({"agency": BE}, id="another sender"),
-        pytest.param(
-            {"answers": EntryRef(ledger_origin(NL, 1), 0, bytes(32))}, id="another entry"
-        ),
+        pytest.param({"answers": EntryRef(ledger_origin(NL, 1), 0, bytes(32))}, id="another entry"),
         pytest.param({"kind": EntryKind.ACKNOWLEDGED}, id="another kind"),
     ],
 )
@@ -521,9 +519,7 @@ def _short_hash(message: pb.DeliverResponse) -> None:
         pytest.param(lambda one: _refusal_of_code(one, 99), id="unknown code"),
     ],
 )
-def test_field_out_of_bounds(
-    scene: Scene, mangle: Callable[[pb.DeliverResponse], object]
-) -> None:
+def test_field_out_of_bounds(scene: Scene, mangle: Callable[[pb.DeliverResponse], object]) -> None:
     """A field of an answer that is too large, or no value at all, makes it malformed."""
     message = answer_to_pb(scene.answer())
     mangle(message)

@@ -234,9 +234,7 @@ def test_body_of_garbage(scene: Scene, body: bytes) -> None:
         pytest.param(lambda one: setattr(one.witness, "size", 2**63), id="size"),
     ],
 )
-def test_batch_out_of_bounds(
-    scene: Scene, mangle: Callable[[pb.DeliverRequest], object]
-) -> None:
+def test_batch_out_of_bounds(scene: Scene, mangle: Callable[[pb.DeliverRequest], object]) -> None:
     """A batch whose own fields are too large ends the stream before anything is looked at."""
     batch = scene.puppet.batch(scene.puppet.letter(scene.ghana.card), old=scene.known)
     message = batch_to_pb(batch)
@@ -265,9 +263,7 @@ _WORDS: dict[str, Callable[[Puppet, TreeHead], bytes]] = {
 
 @pytest.mark.parametrize("name", list(_WORDS))
 @pytest.mark.parametrize("shipments", [True, False])
-def test_forged_cosignature_on_our_checkpoint(
-    scene: Scene, name: str, *, shipments: bool
-) -> None:
+def test_forged_cosignature_on_our_checkpoint(scene: Scene, name: str, *, shipments: bool) -> None:
     """A cosignature that does not hold ends the stream; messages beside it are not taken."""
     answer, head = _answered(scene)
     witness = WitnessAnswer(200, 0, _WORDS[name](scene.puppet, head))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,18 +9,17 @@ import pytest
 from sesn_node.domain.alert import Decision, Response, Urgency
 from sesn_node.domain.batches import ProvenEntry
 from sesn_node.domain.cards import BATCH_ROOM_BYTES, Limits
-from sesn_node.domain.entries import EntryKind
+from sesn_node.domain.ids import AgencyId
 from sesn_node.errors import ConflictError, PeerUnavailable, PolicyError
 from sesn_node.exchange.deliver import prepare_batch
 from sesn_node.exchange.open import open_received
 from sesn_node.exchange.respond import respond
-from sesn_node.domain.ids import AgencyId
 from sesn_node.exchange.share import Draft, recording, seal_draft
+from tests.support.faults import WireFault
 from tests.support.homes import BE, DE, GH, NL
 from tests.support.network import DAY_MS, alert
 from tests.support.resend import batch_of
 from tests.support.snapshot import unchanged
-from tests.support.faults import WireFault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,9 +78,7 @@ def test_each_side_cosigns_the_other(connect: Callable[..., Network]) -> None:
 
 
 @pytest.mark.parametrize("decision", list(Decision))
-def test_response_reaches_the_sender(
-    connect: Callable[..., Network], decision: Decision
-) -> None:
+def test_response_reaches_the_sender(connect: Callable[..., Network], decision: Decision) -> None:
     """An officer's decision is a message of its own, in both ledgers, that names the alert."""
     net = connect(NL, GH)
     message_id = net.share(NL, GH)

@@ -188,9 +188,7 @@ def test_newest_database_put_back(connect: Callable[..., Network], tmp_path: Pat
     assert wire.sizes == [2]
 
 
-def test_old_copy_shows_itself_to_partners(
-    connect: Callable[..., Network], tmp_path: Path
-) -> None:
+def test_old_copy_shows_itself_to_partners(connect: Callable[..., Network], tmp_path: Path) -> None:
     """What an old copy holds as undelivered is not accepted a second time as something new."""
     net = connect(NL, GH)
     message_id = net.share(NL, GH)

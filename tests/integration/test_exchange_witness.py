@@ -10,9 +10,9 @@ from sesn_node.errors import PeerUnavailable
 from sesn_node.exchange.witness import add_checkpoint, cosigned_checkpoint
 from sesn_node.ledger.checkpoint import parse_checkpoint
 from sesn_node.ledger.witness import Status
+from tests.support.faults import WireFault
 from tests.support.homes import BE, GH, NL
 from tests.support.snapshot import unchanged
-from tests.support.faults import WireFault
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,10 +9,11 @@ import pytest
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
-from sesn_node.bootstrap import NODE_KEY, issue_own_card, open_home, system_clock
+from sesn_node.bootstrap import NODE_KEY, open_home, system_clock
 from sesn_node.crypto.keyring import decrypt_keyring
 from sesn_node.crypto.keys import KeyKind
 from sesn_node.crypto.signers import signer_for
+from sesn_node.founding import issue_own_card
 from sesn_node.ledger.checkpoint import (
     TreeHead,
     sign_checkpoint,

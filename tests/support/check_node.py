@@ -144,9 +144,7 @@ def _check_sent(seen: View) -> None:
             header.commitment,
         ), f"{seen.agency}: SHARED entry {at}"
         assert open_sent(seen.office, row).kind.value == row.sealed.kind, "a sent payload's kind"
-        recipients = {
-            (one.agency, one.wrapped_key_sha256) for one in header.recipients
-        }
+        recipients = {(one.agency, one.wrapped_key_sha256) for one in header.recipients}
         queued = {
             (agency, sha256(key or b""))
             for (message_id, agency), key in seen.wrapped_keys.items()

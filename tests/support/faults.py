@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from sesn_node.store.engine import Transaction
 
 
+_ALL_PAGES = 2**32 - 2
+"""The most pages that SQLite allows."""
+
+
 class WriteFault(StrEnum):
     """How one write ends badly."""
 
@@ -55,6 +59,7 @@ class Faults:
         self.writes: list[str] = []
         self.sends: list[str] = []
         self.broken_head_files: set[str] = set()
+        self.full_disks: set[str] = set()
         self._purpose: list[str] = []
         self._writes: dict[int, WriteFault] = {}
         self._sends: dict[int, WireFault] = {}
@@ -142,6 +147,10 @@ class FaultyStore(Store):
         """Open the write transaction; fail before or after its commit."""
         number = self._faults.begin_write(self._agency)
         with super().write() as transaction:
+            # SQLite takes 1 for the pages that the database has already.
+            pages = 1 if self._agency in self._faults.full_disks else _ALL_PAGES
+            connection = transaction._connection  # noqa: SLF001 - no table offers this
+            connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
             yield transaction
             self._faults.strike(number, WriteFault.COMMIT_FAILED)
         self._faults.strike(number, WriteFault.COMMIT_PERSISTED)

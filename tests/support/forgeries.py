@@ -149,9 +149,7 @@ def _clear(field: str) -> Callable[[Shipment], None]:
     return lambda shipment: shipment.envelope.ClearField(field)  # type: ignore[arg-type] # a name
 
 
-_on_the_wire(
-    "oversized_header", RefusalCode.MALFORMED, _grow("header", MAX_HEADER_BYTES + 1)
-)
+_on_the_wire("oversized_header", RefusalCode.MALFORMED, _grow("header", MAX_HEADER_BYTES + 1))
 _on_the_wire("oversized_seal", RefusalCode.MALFORMED, _grow("seal", 73))
 _on_the_wire("truncated_seal", RefusalCode.MALFORMED, _grow("seal", 7))
 _on_the_wire("oversized_wrapped_key", RefusalCode.MALFORMED, _grow("wrapped_key", 1169))
@@ -162,9 +160,7 @@ _on_the_wire(
 )
 for _name in ("header", "seal", "wrapped_key", "ciphertext"):
     _on_the_wire(f"no_{_name}", RefusalCode.MALFORMED, _clear(_name))
-_on_the_wire(
-    "no_envelope", RefusalCode.MALFORMED, lambda shipment: shipment.ClearField("envelope")
-)
+_on_the_wire("no_envelope", RefusalCode.MALFORMED, lambda shipment: shipment.ClearField("envelope"))
 _on_the_wire(
     "unknown_field_in_the_envelope",
     RefusalCode.MALFORMED,
@@ -216,9 +212,7 @@ def unknown_seal_key(target: Target) -> Letter:
     )
     signer = signer_for(record)
     letter = target.letter(seal_key_id=signer.key_id)
-    return replace(
-        letter, seal=sign_object(signer, ObjectKind.ENVELOPE, letter.header_bytes)
-    )
+    return replace(letter, seal=sign_object(signer, ObjectKind.ENVELOPE, letter.header_bytes))
 
 
 @_forgery(RefusalCode.BAD_SEAL)
@@ -489,9 +483,7 @@ def _huge_index(shipment: Shipment) -> None:
 _on_the_wire("proof_with_a_short_hash", RefusalCode.MALFORMED, _short_hash)
 _on_the_wire("proof_of_64_hashes", RefusalCode.MALFORMED, _long_proof)
 _on_the_wire("index_of_64_bits", RefusalCode.MALFORMED, _huge_index)
-_on_the_wire(
-    "no_entry", RefusalCode.MALFORMED, lambda shipment: shipment.ClearField("shared")
-)
+_on_the_wire("no_entry", RefusalCode.MALFORMED, lambda shipment: shipment.ClearField("shared"))
 
 
 def _entry_of(name: str, **changes: object) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
-from sesn_node import bootstrap
+from sesn_node import bootstrap, founding
 from sesn_node.config import Agency, Config, Node
 from sesn_node.crypto.keyring import KdfParams
 from sesn_node.domain.cards import Role
@@ -72,7 +72,7 @@ class Homes:
                     ),
                     node=Node(listen="127.0.0.1:0", advertise=("127.0.0.1:7443",)),
                 )
-                self._cards[agency] = bootstrap.found(config, PASSPHRASE, kdf=_CHEAP)
+                self._cards[agency] = founding.found(config, PASSPHRASE, kdf=_CHEAP)
         return folder
 
     def _circle(self, agencies: tuple[AgencyId, ...]) -> Path:

@@ -183,9 +183,7 @@ class Puppet:
     def batch(self, *letters: Letter, old: int) -> Batch:
         """Enter letters in the ledger, and make the batch that carries them."""
         at = [self.append(one.entry or self.entry(one)) for one in letters]
-        shipments = tuple(
-            self.shipment(one, index) for one, index in zip(letters, at, strict=True)
-        )
+        shipments = tuple(self.shipment(one, index) for one, index in zip(letters, at, strict=True))
         return Batch(1, self.add_checkpoint(old), shipments)
 
     def shipment(self, letter: Letter, index: int) -> Shipment:

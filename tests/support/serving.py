@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import structlog
 from structlog.testing import LogCapture
 
-from sesn_node.bootstrap import NODE_KEY, ROOT_KEY, TLS_CERTIFICATE, found, open_home, system_clock
+from sesn_node.bootstrap import NODE_KEY, ROOT_KEY, TLS_CERTIFICATE, open_home, system_clock
 from sesn_node.config import Agency, Config, Delivery, Node
 from sesn_node.crypto.keyring import KdfParams, decrypt_keyring
 from sesn_node.crypto.keys import KeyKind, private_pem
@@ -24,6 +24,7 @@ from sesn_node.domain.alert import Alert, Markings, Payload, RequestedAction, Tl
 from sesn_node.domain.cards import Role
 from sesn_node.exchange.peers import add_peer
 from sesn_node.exchange.share import Draft, share
+from sesn_node.founding import found
 from sesn_node.store.outbox import DeliveryState
 from sesn_node.telemetry import redact
 from sesn_node.transport import admission, delivery, link, node, server

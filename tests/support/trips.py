@@ -61,9 +61,7 @@ class Trip:
         """Share an alert."""
         ids: list[MessageId] = []
         expires_ms = self.net[agency].now_ms() + lifetime_ms
-        self.attempt(
-            "share", lambda: ids.append(self.net.share(agency, to, expires_ms=expires_ms))
-        )
+        self.attempt("share", lambda: ids.append(self.net.share(agency, to, expires_ms=expires_ms)))
         return ids[0]
 
     def deliver(

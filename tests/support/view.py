@@ -212,9 +212,7 @@ def view(office: Office) -> View:
             wrapped_keys={(row.message_id, row.agency): row.wrapped_key for row in copies},
             inbox=[inbox_row(row) for row in _all(transaction, schema.inbox)],
             refusals=[
-                RefusalRow(
-                    row.sender, row.message_id, row.header_sha256, row.code, row.entry_index
-                )
+                RefusalRow(row.sender, row.message_id, row.header_sha256, row.code, row.entry_index)
                 for row in _all(transaction, schema.refusal)
             ],
             checkpoints=[

@@ -194,9 +194,7 @@ class Wire:
         try:
             batch = batch_from_pb(_parsed(pb.DeliverRequest, request))
             with self._during("receive" if batch.shipments else "receive word of a witness"):
-                answer = self.receiver.receiver.receive(
-                    self.sender.agency, batch, self._previous
-                )
+                answer = self.receiver.receiver.receive(self.sender.agency, batch, self._previous)
         except SesnError as error:
             raise PeerUnavailable(f"{error.code}: {error}") from error
         if answer.add_checkpoint:

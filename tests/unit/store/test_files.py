@@ -63,9 +63,7 @@ def test_file_that_cannot_be_replaced(
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_folder_is_synced_after_the_rename(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_folder_is_synced_after_the_rename(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The rename itself is made durable: file first, then folder."""
     synced: list[bool] = []
     fsync = os.fsync
