@@ -10,7 +10,7 @@ from sesn_node.crypto.primitives import random_bytes
 from sesn_node.domain.cards import Limits
 from sesn_node.domain.entries import SALT_BYTES, Entry, EntryKind
 from sesn_node.domain.ids import AgencyId
-from sesn_node.errors import StorageError
+from sesn_node.errors import SesnError, StorageError
 from sesn_node.exchange.ownledger import NodeCache, OwnLedger
 from sesn_node.trust.card import open_card
 from sesn_node.trust.directory import Directory, Peer, PeerState
@@ -107,17 +107,22 @@ class Partners:
         return self._load(transaction, transaction.peers.version())
 
     def _load(self, transaction: Transaction, version: int) -> Directory:
-        peers = {
-            AgencyId(row.agency): Peer(self._card(row.card), PeerState(row.state))
-            for row in transaction.peers.peers()
-        }
+        peers = {}
+        for row in transaction.peers.peers():
+            card = self._card(row.card)
+            if card.agency != row.agency:
+                raise StorageError(f"the stored card of {row.agency} is one of {card.agency}")
+            peers[card.agency] = Peer(card, PeerState(row.state))
         return Directory(version, self._card(transaction.peers.own_card()), peers)
 
     def _card(self, row: CardRow) -> TrustedCard:
         card = self._cards.get(row.sealed)
         if card is None:
-            # As of the day that it was taken: whether it expired since is asked at each use.
-            card = self._cards[row.sealed] = open_card(row.sealed, row.taken_ms)
+            try:
+                # As of the day that it was taken: whether it expired since is asked at each use.
+                card = self._cards[row.sealed] = open_card(row.sealed, row.taken_ms)
+            except SesnError as error:
+                raise StorageError(f"a stored card was altered: {error}") from error
         return card
 
 

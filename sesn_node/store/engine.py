@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from sqlalchemy import URL, create_engine, event
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from sesn_node.errors import ConfigError, StorageError
 from sesn_node.store.browse import Browse
@@ -88,10 +88,13 @@ def refusals() -> Iterator[None]:
     """Turn what the database refuses into a StorageError."""
     try:
         yield
-    except DBAPIError as error:
+    except SQLAlchemyError as error:
+        # Of what the database said itself, without the statement; else a row that must be there
+        # is not, or no connection was free.
+        problem = error.orig if isinstance(error, DBAPIError) else error
         raise StorageError(
-            f"the database refused: {error.orig}. Nothing was half written; check its disk, "
-            "its permissions and 'sesn ledger verify'."
+            f"the database refused: {problem}. Nothing was half written; check its disk, its "
+            "permissions and 'sesn ledger verify'."
         ) from error
 
 

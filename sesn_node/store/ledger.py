@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, insert, select, update
 
-from sesn_node.errors import ConflictError
+from sesn_node.errors import ConflictError, StorageError
 from sesn_node.store.schema import ledger_entry, ledger_head, ledger_node
 
 if TYPE_CHECKING:
@@ -146,7 +146,11 @@ class LedgerTable:
             yield EntryRow(row.entry_index, row.kind, row.message_id, row.entry)
 
     def entries_at(self, indexes: Sequence[int]) -> dict[int, EntryRow]:
-        """Read entries by index."""
+        """Read entries by index.
+
+        Raises:
+            StorageError: One of them is not there.
+        """
         found: dict[int, EntryRow] = {}
         for start in range(0, len(indexes), _READ_AT_ONCE):
             some = indexes[start : start + _READ_AT_ONCE]
@@ -154,6 +158,12 @@ class LedgerTable:
                 found[row.entry_index] = EntryRow(
                     row.entry_index, row.kind, row.message_id, row.entry
                 )
+        missing = set(indexes) - set(found)
+        if missing:
+            raise StorageError(
+                f"ledger entry {min(missing)} is missing: the database is damaged. 'sesn ledger "
+                "verify' tells where."
+            )
         return found
 
     def entries_of(self, message_id: bytes) -> list[EntryRow]:

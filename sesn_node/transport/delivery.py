@@ -95,7 +95,6 @@ class Delivery:
         async with link_to as (link, card):
             if await asyncio.to_thread(take_card, office, self._agency, card):
                 _log.info("card-taken", peer=self._agency)
-            self._failures = 0
             self._back.clear()
             await asyncio.to_thread(link_opened, office, self._agency)
             _log.info("link-up", peer=self._agency)
@@ -120,8 +119,11 @@ class Delivery:
                     await link.exchange(Batch(link.next_sequence, witness=witness))
                     witness = NOTHING_WITNESSED
                 await self._idle(link)
+                self._failures = 0
                 continue
             settled = await self._exchange(link, outgoing)
+            # Not before: a partner whose answers prove nothing must not be tried at once again.
+            self._failures = 0
             new_proofs = new_proofs + 1 if settled.prove_again else 0
             if new_proofs > _MOST_NEW_PROOFS:
                 raise VerificationError(

@@ -18,7 +18,7 @@ from sesn_node.ledger.checkpoint import TreeHead
 from sesn_node.ledger.witness import format_add_checkpoint, parse_add_checkpoint
 from sesn_node.wire._pb import exchange_pb2 as pb
 from sesn_node.wire.batches import answer_from_pb, answer_to_pb
-from sesn_node.wire.entries import encode_entry, decode_entry
+from sesn_node.wire.entries import decode_entry, encode_entry
 from tests.support import protobuf
 from tests.support.homes import BE, DE, NL
 from tests.support.puppet import Puppet
@@ -284,21 +284,21 @@ def _other_head(scene: Scene) -> TreeHead:
     return TreeHead(head.origin, head.size + 1, head.root)
 
 
+def _own_lines(scene: Scene) -> bytes:
+    note = parse_add_checkpoint(scene.batch.add_checkpoint).note
+    return note.rpartition(b"\n\n")[2]
+
+
 _COSIGNATURES: Mapping[str, Callable[[Scene], bytes]] = {
     "none": lambda _: b"",
     "Ed25519 alone": lambda scene: _lines(scene)[0],
     "ML-DSA-44 alone": lambda scene: _lines(scene)[1],
     "on another head": lambda scene: scene.puppet.cosign(_other_head(scene)),
-    "the ledger's own signatures": lambda scene: _own_lines(scene),
+    "the ledger's own signatures": _own_lines,
     "altered": lambda scene: scene.puppet.cosigned(scene.batch).replace(b"A", b"B"),
     "garbage": lambda _: b"\xff" * 100,
     "not canonical": lambda scene: scene.puppet.cosigned(scene.batch) + b"\n",
 }
-
-
-def _own_lines(scene: Scene) -> bytes:
-    note = parse_add_checkpoint(scene.batch.add_checkpoint).note
-    return note.rpartition(b"\n\n")[2]
 
 
 @pytest.mark.parametrize("name", list(_COSIGNATURES))

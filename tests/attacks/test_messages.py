@@ -12,8 +12,8 @@ from sesn_node.domain.batches import Batch, ProvenEntry, Refused
 from sesn_node.domain.cards import Limits
 from sesn_node.domain.messages import MAX_PAYLOAD_BYTES
 from sesn_node.domain.refusals import RefusalCode
+from sesn_node.exchange.limiter import RefusalLimiter
 from sesn_node.exchange.open import open_received
-from sesn_node.exchange.receive import RefusalLimiter
 from sesn_node.wire._pb import exchange_pb2 as pb
 from sesn_node.wire.batches import answer_from_pb, answer_to_pb, batch_from_pb, batch_to_pb
 from tests.support.forgeries import FORGERIES, Forgery, Target, malleated

@@ -39,7 +39,9 @@ _OFFICERS = 12
 def _save(member: Member, folder: Path) -> Path:
     """Copy a closed member's database aside, as a backup does."""
     folder.mkdir()
-    return shutil.copy2(member.home / "node.db", folder / "node.db")
+    copy = folder / "node.db"
+    shutil.copy2(member.home / "node.db", copy)
+    return copy
 
 
 def _put_back(member: Member, copy: Path) -> None:

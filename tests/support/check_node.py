@@ -181,7 +181,7 @@ def _check_sealed(seen: View, sender: AgencyId, message_id: bytes, row: SealedRo
 
 def _check_outbox(seen: View) -> None:
     """The state of every copy is what the ledger says of it."""
-    ends = Counter(
+    ends: Counter[tuple[EntryKind, bytes | None, str | None]] = Counter(
         (entry.kind, entry.message_id, entry.agency)
         for entry in seen.entries
         if entry.kind in {EntryKind.ACKNOWLEDGED, EntryKind.REFUSED_BY_PEER, EntryKind.UNDELIVERED}

@@ -56,9 +56,9 @@ class Target:
     to: TrustedCard
     other: TrustedCard
 
-    def letter(self, **changes: object) -> Letter:
-        """Write an honest letter to the receiver."""
-        return self.puppet.letter(self.to, **changes)
+    def letter(self, *, payload: Payload | bytes | None = None, **changes: object) -> Letter:
+        """Write an honest letter to the receiver; `changes` replace fields of its header."""
+        return self.puppet.letter(self.to, payload=payload, **changes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +145,10 @@ def _grow(field: str, size: int) -> Callable[[Shipment], None]:
     return mangle
 
 
+def _add_unknown(shipment: Shipment) -> None:
+    shipment.envelope.MergeFromString(protobuf.unknown(b""))
+
+
 def _clear(field: str) -> Callable[[Shipment], None]:
     return lambda shipment: shipment.envelope.ClearField(field)  # type: ignore[arg-type] # a name
 
@@ -161,11 +165,7 @@ _on_the_wire(
 for _name in ("header", "seal", "wrapped_key", "ciphertext"):
     _on_the_wire(f"no_{_name}", RefusalCode.MALFORMED, _clear(_name))
 _on_the_wire("no_envelope", RefusalCode.MALFORMED, lambda shipment: shipment.ClearField("envelope"))
-_on_the_wire(
-    "unknown_field_in_the_envelope",
-    RefusalCode.MALFORMED,
-    lambda shipment: shipment.envelope.MergeFromString(protobuf.unknown(b"")) and None,
-)
+_on_the_wire("unknown_field_in_the_envelope", RefusalCode.MALFORMED, _add_unknown)
 
 
 # The seal.

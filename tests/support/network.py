@@ -185,7 +185,7 @@ class Member:
 
     def issue(self, **changes: object) -> TrustedCard:
         """Issue and record our next card."""
-        card = self.later_card(**changes)
+        card = self.later_card(skip=0, **changes)
         record_card(self.office, card)
         return card
 

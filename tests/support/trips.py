@@ -75,7 +75,7 @@ class Trip:
             if until in {copy.state.value, copy.code}:
                 return
             self.net.pass_time(_POLL_MS)
-        raise AssertionError(f"never {until}: {copy.state}, {copy.code}")
+        raise AssertionError(f"{agency}: the copy to {to} was never {until}")
 
     def witness(self, witness: AgencyId, owner: AgencyId) -> None:
         """Show an agency the newest checkpoint of another's ledger, as any third party may."""

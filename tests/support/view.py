@@ -219,9 +219,13 @@ def view(office: Office) -> View:
                 KeptCheckpoint(row.origin, row.size, row.root, row.note)
                 for row in _all(transaction, schema.checkpoint)
             ],
-            cosignatures=[CosignatureRow(*row) for row in _all(transaction, schema.cosignature)],
+            cosignatures=[
+                CosignatureRow(row.origin, row.size, row.agency, row.time_s, row.lines)
+                for row in _all(transaction, schema.cosignature)
+            ],
             witnessed={
-                row.origin: WitnessRow(*row) for row in _all(transaction, schema.witness_head)
+                row.origin: WitnessRow(row.origin, row.agency, row.size, row.root)
+                for row in _all(transaction, schema.witness_head)
             },
             peers=transaction.peers.peers(),
             cards=cards,

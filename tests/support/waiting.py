@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from sesn_node.exchange.sequencer import Sequencer, Work
+    from sesn_node.exchange.sequencer import Committed, Sequencer, Work
 
 _PATIENCE_S = 60.0
 
@@ -50,9 +50,10 @@ class Gate:
         self.wait_for(count)
         self.open()
 
-    def _counted(self, *arguments: object, **options: object) -> object:
-        # Passes on whatever `submit` takes.
-        future = self._submit(*arguments, **options)  # type: ignore[arg-type]
+    def _counted(
+        self, operation: Callable[[Work], T], *, writes: bool = True
+    ) -> Future[Committed[T]]:
+        future = self._submit(operation, writes=writes)
         self._waiting.release()
         return future
 

@@ -52,7 +52,10 @@ class Wire:
         self.exchanges: list[bytes] = []
         self.sizes: list[int] = []
         self._failures = 0
-        self._cut()
+        self._sequence = 0
+        self._witness = NOTHING_WITNESSED
+        self._previous: Answer | None = None
+        self._arrived_twice = False
 
     def deliver(self, attempts: int = 12) -> None:
         """Deliver until nothing is due, as a node's worker does: dial, send, back off, dial again.
@@ -208,7 +211,7 @@ class Wire:
         """Lose the stream: its numbers, and what one side was about to tell the other."""
         self._sequence = 0
         self._witness = NOTHING_WITNESSED
-        self._previous: Answer | None = None
+        self._previous = None
         self._arrived_twice = False
 
     def break_off(self) -> None:

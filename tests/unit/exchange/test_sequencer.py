@@ -26,6 +26,8 @@ from tests.support.waiting import Gate, at_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import Future
+    from typing import Any
 
     from sesn_node.domain.ids import MessageId
     from sesn_node.exchange.office import Office
@@ -118,7 +120,7 @@ def test_database_that_undoes_the_transaction_by_itself(
     office = net[NL].office
     gate = Gate(office.sequencer)
     with unchanged(office):
-        futures = [
+        futures: list[Future[Any]] = [
             office.sequencer.submit(_sharing(office), writes=writes),
             office.sequencer.submit(_link_error("before")),
             office.sequencer.submit(_link_error("boom")),
@@ -126,8 +128,8 @@ def test_database_that_undoes_the_transaction_by_itself(
             office.sequencer.submit(_sharing(office), writes=writes),
         ]
         gate.open()
-        errors = [one.exception() for one in futures]
-    assert [type(one) for one in errors] == [StorageError] * 5
+        errors = [type(one.exception()) for one in futures]
+    assert errors == [StorageError] * 5
     net.check()
     office.sequencer.run(_link_error("later"))
     net.share(NL, GH)

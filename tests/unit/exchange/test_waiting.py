@@ -6,8 +6,8 @@ import pytest
 
 from sesn_node.exchange import backoff
 from sesn_node.exchange.backoff import backoff_ms
+from sesn_node.exchange.limiter import RefusalLimiter
 from sesn_node.exchange.office import Terms
-from sesn_node.exchange.receive import RefusalLimiter
 
 _TERMS = Terms(backoff_initial_ms=500, backoff_cap_ms=60_000)
 _MINUTE_MS = 60_000

@@ -16,6 +16,7 @@ from tests.support.snapshot import snapshot
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from sesn_node.exchange.office import Office
     from tests.support.network import Network
 
 _TABLES = [table.name for table in APPEND_ONLY]
@@ -62,15 +63,22 @@ def test_history_is_not_changed_past_the_node(
     assert snapshot(net[GH].office) == before
 
 
+def _execute(office: Office, statement: str) -> None:
+    """Run any statement the way the node runs its own."""
+    with office.store.write() as transaction:
+        connection = transaction._connection  # noqa: SLF001 - no table offers this
+        connection.exec_driver_sql(statement)
+
+
 @pytest.mark.parametrize("table", _TABLES)
 @pytest.mark.parametrize("verb", ["INSERT OR REPLACE", "REPLACE"])
 def test_history_is_not_replaced_by_the_node(net: Network, table: str, verb: str) -> None:
     """A row cannot be replaced either, which SQLite counts as an insertion."""
     office = net[GH].office
     before = snapshot(office)
-    with pytest.raises(StorageError, match="append-only"), office.store.write() as transaction:
-        connection = transaction._connection  # noqa: SLF001 - no table offers this
-        connection.exec_driver_sql(f"{verb} INTO {table} SELECT * FROM {table}")  # noqa: S608 - our names
+    statement = f"{verb} INTO {table} SELECT * FROM {table}"  # noqa: S608 - our names
+    with pytest.raises(StorageError, match="append-only"):
+        _execute(office, statement)
     assert snapshot(office) == before
 
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from sesn_node.store.engine import Transaction
+
 _PATIENCE_S = 60.0
 _HEAD = HeadRow("nl.customs.sesn/ledger/1", 0, bytes(32), b"note")
 
@@ -94,11 +96,15 @@ def test_file_that_is_no_database(tmp_path: Path, content: bytes) -> None:
     assert path.read_bytes() == content
 
 
+def _open_and_fail(transaction: Transaction) -> None:
+    transaction.ledger.open(_HEAD)
+    raise RuntimeError("mine")
+
+
 def test_failed_body_writes_nothing(store: Store) -> None:
     """A write transaction whose body raises is undone, and the error is its own."""
     with pytest.raises(RuntimeError, match="mine"), store.write() as transaction:
-        transaction.ledger.open(_HEAD)
-        raise RuntimeError("mine")
+        _open_and_fail(transaction)
     with store.read() as transaction:
         assert transaction.ledger.head() is None
 
@@ -121,9 +127,8 @@ def test_savepoint_undoes_its_body_alone(store: Store) -> None:
     """What was written before a savepoint, and after it failed, stays."""
     with store.write() as transaction:
         transaction.peers.open(b"own card")
-        with pytest.raises(RuntimeError), transaction.savepoint():
-            transaction.ledger.open(_HEAD)
-            raise RuntimeError
+        with pytest.raises(RuntimeError, match="mine"), transaction.savepoint():
+            _open_and_fail(transaction)
         with transaction.savepoint():
             transaction.peers.set_own_card(b"later card")
     with store.read() as transaction:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sesn_node.errors import StorageError
-from sesn_node.store import files
 from sesn_node.store.files import locked, read_file, replace_file
 from sesn_node.store.headfile import HeadFile
 
@@ -53,7 +52,7 @@ def test_file_that_cannot_be_replaced(
         raise OSError(28, "No space left on device")
 
     if step == "fsync":
-        monkeypatch.setattr(files.os, "fsync", fail)
+        monkeypatch.setattr(os, "fsync", fail)
     else:
         monkeypatch.setattr("pathlib.Path.replace", fail)
     with pytest.raises(StorageError, match="No space left"):
@@ -72,7 +71,7 @@ def test_folder_is_synced_after_the_rename(tmp_path: Path, monkeypatch: pytest.M
         synced.append(os.path.isdir(f"/proc/self/fd/{descriptor}"))  # noqa: PTH112 - a link
         fsync(descriptor)
 
-    monkeypatch.setattr(files.os, "fsync", spy)
+    monkeypatch.setattr(os, "fsync", spy)
     replace_file(tmp_path / "file", b"content")
     assert synced == [False, True]
 
@@ -104,9 +103,8 @@ def test_missing_file(tmp_path: Path) -> None:
 def test_lock_is_exclusive(tmp_path: Path) -> None:
     """Whoever does not want to wait learns that another holds the lock."""
     path = tmp_path / "lock"
-    with locked(path):
-        with pytest.raises(BlockingIOError), locked(path, wait=False):
-            pass
+    with locked(path), pytest.raises(BlockingIOError), locked(path, wait=False):
+        pass
     with locked(path, wait=False):
         pass
 

@@ -24,7 +24,7 @@ from sesn_node.store.migrate import HEAD_REVISION
 from sesn_node.store.schema import APPEND_ONLY, metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from sqlalchemy.schema import ExecutableDDLElement
 
@@ -74,7 +74,8 @@ def test_migrations_say_the_same_of_another_database() -> None:
     scripts = ScriptDirectory(str(_MIGRATIONS))
     with Operations.context(context):
         for script in reversed(list(scripts.walk_revisions())):
-            script.module.upgrade()
+            upgrade: Callable[[], None] = script.module.upgrade
+            upgrade()
     statements = (_spelled(one) for one in written.getvalue().split(";\n"))
     migrated = {one for one in statements if one and not one.startswith("CREATE TRIGGER")}
     assert migrated == set(_metadata_for_postgresql())
@@ -84,7 +85,9 @@ def _metadata_for_postgresql() -> Iterator[str]:
     statements: list[str] = []
 
     def keep(statement: ExecutableDDLElement, *_: object, **__: object) -> None:
-        statements.append(str(statement.compile(dialect=postgresql.dialect())))
+        # SQLAlchemy gives the dialect class no types.
+        dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+        statements.append(str(statement.compile(dialect=dialect)))
 
     # A mock engine hands over the statements in place of running them.
     metadata.create_all(create_mock_engine("postgresql://", keep), checkfirst=False)
