@@ -74,8 +74,9 @@ def found(config: Config, passphrase: bytes, *, kdf: KdfParams = DEFAULT_KDF) ->
         kdf: Cost of trying passphrases; tests lower it.
 
     Raises:
-        ConfigError: The home is in use, or the settings do not make a card.
-        StorageError: The home cannot be written.
+        ConfigError: The home is in use, or its folder cannot be made.
+        MalformedError: The settings do not make a card.
+        StorageError: A file or the database in it cannot be written.
     """
     home = config.home
     if home.exists() and (not home.is_dir() or any(home.iterdir())):
@@ -139,7 +140,8 @@ def issue_own_card(home: Path, passphrase: bytes) -> TrustedCard:
     """Issue our next card from the settings and keys as they are now; needs the root key.
 
     Raises:
-        ConfigError: The settings do not make a card, or the root key is not there.
+        ConfigError: The settings cannot be used, or the root key is not there.
+        MalformedError: The settings do not make a card.
         VerificationError: Wrong passphrase.
         StorageError: The card cannot be stored; nothing was issued.
     """

@@ -3,7 +3,7 @@
 Events are constant words, such as `message-received`; facts are fields. `message_id`, hyphenated
 UUID text, follows one message across nodes. Content never reaches a log: a processor passes plain
 values under harmless names only, and of an exception its type, code and place, since a message
-may quote what somebody wrote. Metric names and traces belong here too.
+may quote what somebody wrote.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
 from sesn_node.config import LogFormat, LogLevel
+from sesn_node.domain.checks import printable
 from sesn_node.errors import SesnError
 
 Plain: TypeAlias = "str | int | float | bool | list[Plain] | dict[str, Plain] | None"
@@ -109,7 +110,8 @@ def _plain(value: object, depth: int) -> Plain:
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, str | Path):
-        text = str(value)
+        # A log is read on terminals, and may quote a partner.
+        text = printable(str(value))
         return text if len(text) <= _TEXT_CHARACTERS else text[:_TEXT_CHARACTERS] + "..."
     if isinstance(value, Mapping) and depth < _DEPTH:
         return {str(key): _field(str(key), item, depth + 1) for key, item in value.items()}

@@ -9,7 +9,7 @@ from hypothesis import settings
 # use, and that is what keeps TLS 1.2 out.
 import sesn_node.transport as _transport
 
-assert _transport
+assert _transport is not None
 # Derandomized: a failure on one machine is a failure on every machine. No deadline: the machine
 # may be slow, and no test measures time.
 settings.register_profile("sesn", derandomize=True, deadline=None, print_blob=True)

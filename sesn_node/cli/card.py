@@ -23,10 +23,10 @@ from sesn_node.cli.show import (
     when,
 )
 from sesn_node.crypto.keys import key_id
-from sesn_node.domain.cards import MAX_CARD_BYTES
 from sesn_node.founding import issue_own_card
 from sesn_node.trust.card import TrustedCard, open_card
 from sesn_node.trust.fingerprint import words
+from sesn_node.wire.cards import MAX_SEALED_CARD_BYTES
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -59,7 +59,7 @@ def export(
 @app.command("show")
 def show(file: CardFile, as_json: AsJson = False) -> None:
     """Check a card and show what it says. This works without a home."""
-    card = open_card(input_file(file, limit=MAX_CARD_BYTES, what="card"), system_clock())
+    card = open_card(input_file(file, limit=MAX_SEALED_CARD_BYTES, what="card"), system_clock())
     if as_json:
         print_json(_details(card))
     else:

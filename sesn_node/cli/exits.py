@@ -26,6 +26,7 @@ import traceback
 from enum import IntEnum
 from typing import Final
 
+from sesn_node.domain.checks import printable
 from sesn_node.errors import (
     ConfigError,
     ConflictError,
@@ -75,7 +76,8 @@ def exit_code(error: SesnError) -> ExitCode:
 
 def report(code: str, message: str, *, as_json: bool) -> None:
     """Say what went wrong, in one line."""
-    message = " ".join(message.split())
+    # It may quote a file or a partner, and a terminal obeys control characters.
+    message = printable(" ".join(message.split()))
     sys.stdout.flush()
     sys.stderr.write(f"error {code}: {message}\n")
     if as_json:

@@ -13,13 +13,13 @@ from sesn_node.cli.card import CardFile, print_card
 from sesn_node.cli.files import input_file
 from sesn_node.cli.options import home_of, open_desk, open_store, wake_node
 from sesn_node.cli.show import AsJson, Json, console, iso, minute, print_json, say, table, until
-from sesn_node.domain.cards import MAX_CARD_BYTES
 from sesn_node.domain.ids import agency_id
 from sesn_node.exchange.peers import add_peer, revoke_peer
 from sesn_node.exchange.standing import PeerView, peers
 from sesn_node.trust.card import open_card
 from sesn_node.trust.directory import PeerState
 from sesn_node.trust.fingerprint import parse_fingerprint
+from sesn_node.wire.cards import MAX_SEALED_CARD_BYTES
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -39,7 +39,7 @@ def add(
 ) -> None:
     """Pin an agency's card, after its fingerprint was compared out of band."""
     given = None if fingerprint is None else parse_fingerprint(fingerprint)
-    sealed = input_file(file, limit=MAX_CARD_BYTES, what="card")
+    sealed = input_file(file, limit=MAX_SEALED_CARD_BYTES, what="card")
     if given is None:
         given = _compare(sealed)
     with open_desk(context) as desk:

@@ -41,14 +41,17 @@ _WORDS_A_LINE = 6
 
 @cache
 def console() -> Console:
-    """Return the console of stdout. Made at first use: tests and pipes replace stdout."""
-    return Console(highlight=False, soft_wrap=False)
+    """Return the console of stdout. Made at first use: tests and pipes replace stdout.
+
+    Without markup: a partner's name could make a link or a colour of it, or break the table.
+    """
+    return Console(highlight=False, markup=False, emoji=False, soft_wrap=False)
 
 
 @cache
 def error_console() -> Console:
     """Return the console of stderr: for what is not the answer of the command."""
-    return Console(stderr=True, highlight=False)
+    return Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 
 def print_json(value: Mapping[str, Json]) -> None:

@@ -34,6 +34,15 @@ _NOT_IN_LINE = re.compile(f"[\x00-\x1f\x7f-\x9f{_REORDERING}]")
 _NOT_IN_TEXT = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f{_REORDERING}]")
 
 
+def printable(text: str) -> str:
+    """Drop what could move a terminal's cursor, forge a line or turn the reading direction.
+
+    For words of others that end up on a screen or in a log, without having been a field of a
+    checked object: statuses of calls, errors about what somebody sent.
+    """
+    return "".join(character for character in text if character.isprintable())
+
+
 def under(place: str, error: MalformedError) -> MalformedError:
     """Put the place of a part before the path that its error names."""
     return MalformedError(f"{place}.{error.message}", code=error.code)

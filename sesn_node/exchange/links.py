@@ -1,8 +1,10 @@
-"""Remember how the links to partners stand, for operators and for the next start."""
+"""Remember for operators how the links to partners stand, and make due what waits for them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from sesn_node.domain.checks import printable
 
 if TYPE_CHECKING:
     from sesn_node.domain.ids import AgencyId
@@ -29,7 +31,8 @@ def link_failed(office: Office, agency: AgencyId, failures: int, wait_ms: int, e
             agency,
             failures=failures,
             next_attempt_ms=work.now_ms + wait_ms,
-            error=error[:_ERROR_CHARACTERS],
+            # It may quote what the partner's node said, and is shown on a screen.
+            error=printable(error)[:_ERROR_CHARACTERS],
         )
     )
 

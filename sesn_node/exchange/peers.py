@@ -64,13 +64,16 @@ def take_card(office: Office, agency: AgencyId, sealed: bytes) -> bool:
 
     Raises:
         MalformedError: Not a card.
-        VerificationError: It fails a check, is a fork (`CARD_FORK`) or under another root
-            (`ROOT_CHANGED`): an operator must look at it.
-        PolicyError: The card is another agency's, or the agency is not trusted.
+        VerificationError: It fails a check, is another agency's (`FOREIGN_CARD`) or a fork
+            (`CARD_FORK`): an operator must look at it.
+        PolicyError: The agency is not trusted, or the directory forbids the card, such as one
+            under another root (`ROOT_CHANGED`).
     """
     card = open_card(sealed, office.clock())
     if card.card.agency != agency:
-        raise PolicyError(f"{agency} presented the card of {card.card.agency}")
+        raise VerificationError(
+            f"{agency} presented the card of {card.card.agency}", code="FOREIGN_CARD"
+        )
 
     def operation(work: Work) -> bool:
         directory = office.partners.within(work.transaction)

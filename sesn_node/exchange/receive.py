@@ -28,6 +28,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sesn_node.domain.batches import (
+    NOTHING_WITNESSED,
     Answer,
     Batch,
     Outcome,
@@ -49,10 +50,12 @@ from sesn_node.exchange.witness import (
     judge_checkpoint,
     keep_cosigned,
     record,
+    report_refused,
 )
 from sesn_node.ledger.witness import Status
 from sesn_node.store.inbox import InboxRow, SealedRow
 from sesn_node.telemetry import get_logger
+from sesn_node.wire.batches import encode_proof
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -113,10 +116,11 @@ class Receiver:
         try:
             return self._receive(caller, batch, cosigned)
         except PolicyError as error:
-            return _refuse_all(batch, RefusalCode.NOT_TRUSTED, str(error))
+            refused = Refused(RefusalCode.NOT_TRUSTED, str(error))
         except StorageError as error:
             detail = f"this node cannot store at present ({error.code})"
-            return _refuse_all(batch, RefusalCode.BUSY, detail, _BUSY_RETRY_MS)
+            refused = Refused(RefusalCode.BUSY, detail, _BUSY_RETRY_MS)
+        return _refuse_all(caller, batch, refused)
 
     def _cosigned(self, caller: AgencyId, batch: Batch, previous: Answer | None) -> Cosigned | None:
         if previous is None or not previous.add_checkpoint or not batch.witness.cosignatures:
@@ -154,9 +158,10 @@ class Receiver:
                         transaction, directory, batch.add_checkpoint, owner=caller
                     )
                 except MalformedError as error:
-                    return _unproven(batch, WitnessAnswer(int(Status.BAD_REQUEST)), str(error))
+                    bad = WitnessAnswer(int(Status.BAD_REQUEST))
+                    return _refuse_all(caller, batch, _unproven(bad, str(error)), bad)
                 if judged is None or judged.accepted is None:
-                    return _unwitnessed(batch, judged)
+                    return _unwitnessed(caller, batch, judged)
                 examiner = Examiner(office, sender, judged.accepted, now_ms)
                 examined = examiner.examine(transaction, batch.shipments)
             try:
@@ -176,7 +181,8 @@ class Receiver:
             _report(caller, examined, done.value.outcomes)
             witness = WitnessAnswer(int(Status.COSIGNED), 0, done.value.cosignatures)
             return self._answer(caller, batch, done.value.outcomes, witness)
-        return _refuse_all(batch, RefusalCode.BUSY, "too many batches at once", _BUSY_RETRY_MS)
+        busy = Refused(RefusalCode.BUSY, "too many batches at once", _BUSY_RETRY_MS)
+        return _refuse_all(caller, batch, busy)
 
     def _take(
         self,
@@ -267,7 +273,7 @@ class Receiver:
                 received_ms=work.now_ms,
                 shared_entry=one.shipment.shared.entry,
                 shared_index=one.shipment.shared.index,
-                shared_proof=b"".join(one.shipment.shared.proof),
+                shared_proof=encode_proof(one.shipment.shared.proof),
                 shared_origin=one.shared.origin,
                 shared_size=one.shared_size,
             )
@@ -347,23 +353,31 @@ def _report(
             _log.info("message-received", peer=caller, message_id=message_id, entry=outcome)
 
 
-def _unwitnessed(batch: Batch, judged: Judged | None) -> Answer:
+def _unwitnessed(caller: AgencyId, batch: Batch, judged: Judged | None) -> Answer:
     """Refuse a batch whose checkpoint was not accepted; the status says what to do about it."""
     if judged is None:
-        return _unproven(batch, UNKNOWN_ORIGIN, "no trusted ledger has this origin")
+        refused = _unproven(UNKNOWN_ORIGIN, "no trusted ledger has this origin")
+        return _refuse_all(caller, batch, refused, UNKNOWN_ORIGIN)
     if judged.verdict.fork:
         refused = Refused(RefusalCode.LEDGER_FORK, "the ledger shows two histories")
-        return Answer(batch.sequence, judged.refusal, b"", (refused,) * len(batch.shipments))
-    return _unproven(batch, judged.refusal, judged.verdict.reason)
+    else:
+        refused = _unproven(judged.refusal, judged.verdict.reason)
+    return _refuse_all(caller, batch, refused, judged.refusal, judged)
 
 
-def _unproven(batch: Batch, answer: WitnessAnswer, reason: str) -> Answer:
-    """Refuse a batch for now: its sender has to prove its ledger otherwise."""
+def _unproven(answer: WitnessAnswer, reason: str) -> Refused:
+    """Refuse for now: the sender has to prove its ledger otherwise."""
     detail = f"the checkpoint was not accepted (status {answer.status}): {reason}"
-    refused = Refused(RefusalCode.NOT_IN_LEDGER, detail)
-    return Answer(batch.sequence, answer, b"", (refused,) * len(batch.shipments))
+    return Refused(RefusalCode.NOT_IN_LEDGER, detail)
 
 
-def _refuse_all(batch: Batch, code: RefusalCode, detail: str, retry_after_ms: int = 0) -> Answer:
-    refused = Refused(code, detail, retry_after_ms)
-    return Answer(batch.sequence, WitnessAnswer(), b"", (refused,) * len(batch.shipments))
+def _refuse_all(
+    caller: AgencyId,
+    batch: Batch,
+    refused: Refused,
+    witness: WitnessAnswer = NOTHING_WITNESSED,
+    judged: Judged | None = None,
+) -> Answer:
+    """Refuse every shipment of a batch, and say so in the log."""
+    report_refused(caller, refused.code.value, witness.status, judged)
+    return Answer(batch.sequence, witness, b"", (refused,) * len(batch.shipments))

@@ -2,8 +2,9 @@
 
 Operations queue up for one thread, which runs all that wait in one transaction: their rows,
 their ledger entries, the tree, the head and the checkpoint signed over it commit together or
-not at all (group commit). A caller learns of success only after the commit is durable and the
-head file holds the new checkpoint; so nothing that leaves the node can be lost by it.
+not at all (group commit). A caller learns of success once the commit is durable. The head file is
+written next, and a checkpoint leaves the node only through `release`, which waits for it; so
+nothing that left can be lost unnoticed.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import queue
 import threading
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from sesn_node.domain.entries import EntryRef
@@ -120,11 +121,21 @@ class Committed(Generic[T]):
 
 @dataclass(slots=True)
 class _Job:
+    """An operation in the queue; `after_head` delays its result until the head file is written."""
+
     operation: Callable[[Work], object]
     writes: bool
-    done: Future[Committed[object]]
+    after_head: bool = False
+    done: Future[Committed[object]] = field(default_factory=Future)
     value: object = None
     error: Exception | None = None
+
+    def settle(self, head: HeadRow, error: Exception | None) -> None:
+        """Tell the caller how it ended."""
+        if error is None:
+            self.done.set_result(Committed(self.value, head))
+        else:
+            self.done.set_exception(error)
 
 
 class Sequencer:
@@ -154,7 +165,10 @@ class Sequencer:
         self._clock = clock
         self._known: HeadRow | None = None
         self._frontier: tuple[bytes, ...] = ()
+        # Guarded by the condition: size that the head file holds, and the one being written.
+        self._head_written = threading.Condition()
         self._released = 0
+        self._writing = 0
         self._on_queued: Callable[[], None] = _nothing
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
@@ -175,12 +189,15 @@ class Sequencer:
         The future raises what the operation raised, or `StorageError` if the transaction failed
         (the outcome is unknown then) or the database is an old copy (code `OLD_COPY`).
         """
-        job = _Job(operation, writes, Future())
+        done = self._enqueue(_Job(operation, writes))
+        return done  # type: ignore[return-value] # a queue cannot be generic per element
+
+    def _enqueue(self, job: _Job) -> Future[Committed[object]]:
         with self._lock:
             if self._closed:
                 raise StorageError("the node is shutting down; try again when it serves")
             self._jobs.put(job)
-        return job.done  # type: ignore[return-value] # a queue cannot be generic per element
+        return job.done
 
     def run(self, operation: Callable[[Work], T], *, writes: bool = True) -> Committed[T]:
         """Queue an operation and wait for its commit. Raises as the future of `submit` does."""
@@ -193,17 +210,29 @@ class Sequencer:
         """
         self._on_queued = call
 
-    def release(self, head: HeadRow) -> None:
-        """Make sure that the head file holds a checkpoint before that leaves the node.
+    def check(self) -> None:
+        """Make sure that the ledger can be appended to, and that the head file holds its head.
 
-        A reader may see a commit before the head file was replaced, or after that failed, or one
-        of another process.
+        Raises:
+            StorageError: The database is an old copy (code `OLD_COPY`) or refuses, or the head
+                file cannot be written.
+        """
+        self._enqueue(_Job(lambda _: None, writes=False, after_head=True)).result()
+
+    def release(self, head: HeadRow) -> None:
+        """Wait until the head file holds a checkpoint that is about to leave the node.
 
         Raises:
             StorageError: It does not, and cannot; the checkpoint must stay here.
         """
-        if head.size > self._released:
-            self.run(lambda _: None, writes=False)
+        with self._head_written:
+            self._head_written.wait_for(
+                lambda: self._released >= head.size or self._writing < head.size
+            )
+            if self._released >= head.size:
+                return
+        # Another process's commit, or the file could not be written: try now.
+        self.check()
 
     @property
     def known_size(self) -> int:
@@ -238,20 +267,39 @@ class Sequencer:
     def _commit(self, group: list[_Job]) -> None:
         try:
             head, has_queued = self._transact(group)
-            self._head_file.raise_to(head.note, head.size)
-            self._released = head.size
         except BaseException as error:  # noqa: BLE001 - whatever it is, the callers must learn of it
             self._known = None
             for job in group:
                 job.done.set_exception(error)
             return
+        with self._head_written:
+            self._writing = head.size
+        # The commit is durable, which is what callers wait for. Whoever takes a checkpoint out of
+        # the node waits in `release` for what comes next.
         for job in group:
-            if job.error is None:
-                job.done.set_result(Committed(job.value, head))
-            else:
-                job.done.set_exception(job.error)
+            if not job.after_head:
+                job.settle(head, job.error)
         if has_queued:
             self._on_queued()
+        failure = self._write_head(head)
+        for job in group:
+            if job.after_head:
+                job.settle(head, job.error or failure)
+
+    def _write_head(self, head: HeadRow) -> Exception | None:
+        failure: Exception | None = None
+        try:
+            self._head_file.raise_to(head.note, head.size)
+        except Exception as error:  # noqa: BLE001 - whoever releases must learn of it, whatever it is
+            failure = error
+            # Hold the database against the file again before anything is built on it.
+            self._known = None
+        with self._head_written:
+            self._writing = 0
+            if failure is None:
+                self._released = max(self._released, head.size)
+            self._head_written.notify_all()
+        return failure
 
     def _transact(self, group: list[_Job]) -> tuple[HeadRow, bool]:
         with self._store.write() as transaction:

@@ -96,7 +96,7 @@ def share(office: Office, draft: Draft) -> MessageId:
         PolicyError: A recipient is not trusted, has no key in force, or is ourselves; or a limit
             of this node or of a recipient forbids the message.
         MalformedError: The message cannot be written.
-        StorageError: It could not be stored; nothing was shared.
+        StorageError: It could not be stored; nothing was shared, or the outcome is unknown.
     """
     # The directory as last seen will do: whether it is the newest, the transaction asks, and a
     # refusal is checked against the newest.

@@ -58,6 +58,8 @@ def verify_ledger(store: Store, head_file: HeadFile) -> Verification:
 
     Raises:
         StorageError: The database cannot be read, or has no ledger.
+        VerificationError: No kept card lists our ledger, so nothing can be held against its keys.
+        MalformedError: The head row names no ledger.
     """
     with store.read() as transaction:
         head = transaction.ledger.head()

@@ -82,7 +82,7 @@ class ResponseView:
         at_ms: When it was written (ours) or arrived (theirs).
         decision: None if the content cannot be opened.
         text: Note or reason.
-        problem: Code of the reason why it cannot be opened, or why it does not count; else empty.
+        problem: Code of the reason why it cannot be opened; else empty.
         copy: How our own response stands with the alert's sender; None if it is theirs.
     """
 

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING
 
 from sesn_node.domain.batches import WitnessAnswer
 from sesn_node.domain.ids import Origin, parse_origin, witness_name
+from sesn_node.domain.refusals import RefusalCode
 from sesn_node.errors import ConflictError, MalformedError
 from sesn_node.ledger.checkpoint import TreeHead
 from sesn_node.ledger.cosignature import cosign, verify_cosignatures
 from sesn_node.ledger.witness import Status, judge, parse_add_checkpoint
 from sesn_node.store.witness import CosignatureRow, WitnessRow
+from sesn_node.telemetry import get_logger
 from sesn_node.trust.directory import PeerState
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from sesn_node.ledger.witness import Verdict
     from sesn_node.store.engine import Transaction
     from sesn_node.trust.directory import Directory
+
+_log = get_logger(__name__)
 
 MOVED = "WITNESS_MOVED"
 """Code of the conflict that says: verify again, from what is recorded now."""
@@ -136,8 +140,31 @@ def record(office: Office, work: Work, judged: Judged) -> bytes:
     return lines
 
 
-def add_checkpoint(office: Office, body: bytes) -> WitnessAnswer:
+def report_refused(caller: AgencyId, code: str, status: int, judged: Judged | None = None) -> None:
+    """Log that what a partner showed was refused as a whole; a proven fork for what it is.
+
+    Args:
+        caller: Who showed it.
+        code: What is wrong.
+        status: Answer of tlog-witness, 0 without one.
+        judged: The checkpoint, where it could be judged.
+    """
+    if judged is not None and judged.verdict.fork and judged.verdict.head is not None:
+        head = judged.verdict.head
+        _log.error("ledger-fork", peer=caller, code=code, origin=head.origin, size=head.size)
+        return
+    # The first answer to whoever does not know what we hold; it proves its ledger anew.
+    report = _log.info if status == Status.OTHER_OLD_SIZE else _log.warning
+    report("batch-refused", peer=caller, code=code, status=status)
+
+
+def add_checkpoint(office: Office, caller: AgencyId, body: bytes) -> WitnessAnswer:
     """Answer the AddCheckpoint call: verify, advance, commit, cosign.
+
+    Args:
+        office: Ours.
+        caller: Who submits it; any partner may submit a checkpoint of any other.
+        body: C2SP add-checkpoint body.
 
     Raises:
         StorageError: The record could not be advanced; no cosignature exists.
@@ -147,12 +174,16 @@ def add_checkpoint(office: Office, body: bytes) -> WitnessAnswer:
         try:
             with office.store.read() as transaction:
                 judged = judge_checkpoint(transaction, directory, body)
-        except MalformedError:
-            return WitnessAnswer(int(Status.BAD_REQUEST))
-        if judged is None:
-            return UNKNOWN_ORIGIN
-        if judged.accepted is None:
-            return judged.refusal
+        except MalformedError as error:
+            refusal = WitnessAnswer(int(Status.BAD_REQUEST))
+            report_refused(caller, error.code, refusal.status)
+            return refusal
+        if judged is None or judged.accepted is None:
+            refusal = UNKNOWN_ORIGIN if judged is None else judged.refusal
+            fork = judged is not None and judged.verdict.fork
+            code = RefusalCode.LEDGER_FORK if fork else RefusalCode.NOT_IN_LEDGER
+            report_refused(caller, code.value, refusal.status, judged)
+            return refusal
         operation = partial(record, office, judged=judged)
         try:
             lines = office.sequencer.run(operation).value

@@ -68,8 +68,9 @@ class WitnessKeys:
 def cosign(head: TreeHead, name: str, ed25519: Signer, mldsa44: Signer, time_s: int) -> bytes:
     """Cosign a head with both keys of a witness; returns two signature lines.
 
-    Only for a head that `witness.judge` accepted, and only after it is durable as the recorded
-    one: a cosignature cannot be taken back.
+    Only for a head that `witness.judge` accepted. It may be made inside the transaction that
+    records the head, and is released after its commit, not before (ADR 0014): a cosignature
+    cannot be taken back.
 
     Args:
         head: The verified head.

@@ -16,7 +16,8 @@
 2. On 200, in one transaction: compare that head with the recorded one again and replace it. If
    it has moved meanwhile, start over; else an older, smaller head could overwrite a newer one,
    and the witness would cosign two histories (the race in tlog-witness, "add-checkpoint").
-3. After the commit, and only then, cosign.
+3. Release the cosignature after the commit, and only then. It may be made inside the transaction:
+   nothing of a transaction leaves before its commit (ADR 0014).
 4. On `fork`, keep the body: together with the recorded checkpoint it proves the misbehaviour.
 """
 

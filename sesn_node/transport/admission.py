@@ -21,8 +21,9 @@ import grpc
 import grpc.aio
 from google.protobuf.message import DecodeError
 
-from sesn_node.errors import MalformedError, PolicyError, SesnError, VerificationError
+from sesn_node.errors import MalformedError, SesnError, StorageError, VerificationError
 from sesn_node.telemetry import get_logger
+from sesn_node.transport.statuses import details_of, status_of
 from sesn_node.trust.certificates import LeafVerifier
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from sesn_node.domain.ids import AgencyId
     from sesn_node.exchange.office import Office
+    from sesn_node.trust.directory import Directory
 
 _log = get_logger(__name__)
 
@@ -93,32 +95,56 @@ class Admission(grpc.aio.ServerInterceptor):
         self._office = office
         self._leaves = LeafVerifier()
         self._open: dict[asyncio.Task[object] | None, _Call] = {}
+        self._cuts = 0
+        self._hung_up = False
 
-    def caller(self, context: Context) -> AgencyId:
-        """Return the agency that is calling.
+    def caller(self) -> AgencyId:
+        """Return the agency whose call the current task handles.
+
+        Raises:
+            VerificationError: The call was not admitted.
+        """
+        call = self._open.get(asyncio.current_task())
+        if call is None:
+            raise VerificationError("this call was not admitted", code="NOT_ADMITTED")
+        return call.agency
+
+    async def prove(self, context: Context) -> tuple[AgencyId, bytes]:
+        """Return the agency that is calling, and the root certificate that proves it.
 
         Raises:
             VerificationError: Not TLS 1.3, or the certificate does not prove an agency.
             PolicyError: The agency is not trusted.
+            StorageError: Whom we trust cannot be read.
         """
-        return self._prove(context)[0]
-
-    def _prove(self, context: Context) -> tuple[AgencyId, bytes]:
         auth = context.auth_context()
         if list(auth.get("ssl_tls_version", [])) != [_TLS_VERSION]:
             raise VerificationError("the connection is not TLS 1.3", code="TLS_VERSION")
         certificates = list(auth.get("x509_pem_cert", []))
         if len(certificates) != 1:
             raise VerificationError("the caller presented no certificate", code="NO_CERTIFICATE")
+        directory = await self._directory()
         now_ms = self._office.clock()
-        directory = self._office.directory()
         roots = directory.roots(now_ms)
         agency = self._leaves.identify(certificates[0], now_ms, roots)
         directory.trusted(agency, now_ms)
         return agency, roots[agency]
 
+    async def _directory(self) -> Directory:
+        """Read whom we trust, as of no cut-off before this one returns.
+
+        A call that is not open yet is not cut off; if trust ended while the database was read,
+        the directory may still be the one before.
+        """
+        while True:
+            cuts = self._cuts
+            directory = await asyncio.to_thread(self._office.directory)
+            if cuts == self._cuts:
+                return directory
+
     def cut_off(self, trusted: Mapping[AgencyId, bytes]) -> None:
         """End at once every open call whose agency is not trusted, or under another root now."""
+        self._cuts += 1
         for call in list(self._open.values()):
             if trusted.get(call.agency) != call.root:
                 detail = f"NOT_TRUSTED: {call.agency} is no longer trusted"
@@ -127,8 +153,9 @@ class Admission(grpc.aio.ServerInterceptor):
 
     def hang_up(self) -> None:
         """End every open call, the busy ones after their answer: the node shuts down."""
+        self._hung_up = True
         for call in list(self._open.values()):
-            call.end(grpc.StatusCode.UNAVAILABLE, "the node is shutting down", at_once=False)
+            _hang_up(call)
 
     @contextmanager
     def busy(self) -> Iterator[None]:
@@ -186,17 +213,12 @@ class Admission(grpc.aio.ServerInterceptor):
 
     async def _admitted(self, context: Context) -> tuple[AgencyId, bytes]:
         try:
-            return self._prove(context)
+            return await self.prove(context)
         except SesnError as error:
             _log.warning(
                 "caller-refused", peer_address=context.peer(), code=error.code, detail=str(error)
             )
-            status = (
-                grpc.StatusCode.PERMISSION_DENIED
-                if isinstance(error, PolicyError)
-                else grpc.StatusCode.UNAUTHENTICATED
-            )
-            await context.abort(status, f"{error.code}: this node does not know you")
+            await context.abort(*_not_admitted(error))
             raise
 
     @contextmanager
@@ -204,10 +226,26 @@ class Admission(grpc.aio.ServerInterceptor):
         agency, root = proven
         task = asyncio.current_task()
         call = self._open[task] = _Call(agency, root, task, busy)
+        if self._hung_up:
+            _hang_up(call)
         try:
             yield call
         finally:
             del self._open[task]
+
+
+def _hang_up(call: _Call) -> None:
+    call.end(grpc.StatusCode.UNAVAILABLE, "the node is shutting down", at_once=False)
+
+
+def _not_admitted(error: SesnError) -> tuple[grpc.StatusCode, str]:
+    """Tell no stranger more than the code; tell a partner that the fault is ours, if it is."""
+    if isinstance(error, StorageError):
+        return status_of(error), details_of(error)
+    # Whoever cannot prove who it is has done nothing yet that could be a precondition.
+    unproven = isinstance(error, VerificationError)
+    status = grpc.StatusCode.UNAUTHENTICATED if unproven else status_of(error)
+    return status, f"{error.code}: this node does not know you"
 
 
 def _read_one(read: Reader, raw: bytes) -> Message:

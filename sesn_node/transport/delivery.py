@@ -17,6 +17,7 @@ from sesn_node.exchange.peers import take_card
 from sesn_node.exchange.settle import settle
 from sesn_node.telemetry import get_logger
 from sesn_node.transport.link import open_link
+from sesn_node.trust.directory import NOT_TRUSTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,10 +79,10 @@ class Delivery:
         while not self._stopping:
             try:
                 await self._connect_and_deliver()
-            except PolicyError as error:
-                _log.info("delivery-ended", peer=self._agency, code=error.code)
-                return
             except SesnError as error:
+                if isinstance(error, PolicyError) and error.code == NOT_TRUSTED:
+                    _log.info("delivery-ended", peer=self._agency, code=error.code)
+                    return
                 await self._failed(error)
             except Exception as error:  # noqa: BLE001 - a fault of ours must not end the deliveries
                 _log.exception("delivery-fault", peer=self._agency)
@@ -162,7 +163,7 @@ class Delivery:
         wait_ms = backoff_ms(self._office.terms, self._failures)
         # The first failure of a series and proofs of misbehaviour are news; the rest is not.
         report = _log.debug if self._failures > 1 else _log.info
-        if isinstance(error, VerificationError):
+        if isinstance(error, VerificationError | PolicyError):
             report = _log.warning
         report(
             "link-down",

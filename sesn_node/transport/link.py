@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import grpc
 import grpc.aio
 
+from sesn_node.domain.checks import printable
 from sesn_node.errors import PeerUnavailable, VerificationError
-from sesn_node.telemetry import get_logger
 from sesn_node.transport.tls import channel_credentials, channel_options
 from sesn_node.wire._pb import exchange_pb2 as pb
 from sesn_node.wire._pb import exchange_pb2_grpc as rpc
@@ -24,18 +24,13 @@ if TYPE_CHECKING:
     from sesn_node.transport.tls import TlsIdentity
     from sesn_node.trust.card import TrustedCard
 
-_log = get_logger(__name__)
-
 _DETAIL_CHARACTERS = 300
 
 
 class Link:
     """An open link. Not shared: one task writes a batch and reads its answer."""
 
-    def __init__(
-        self, stub: rpc.ExchangeStub, stream: grpc.aio.StreamStreamCall[Any, Any], timeout_s: float
-    ) -> None:
-        self._stub = stub
+    def __init__(self, stream: grpc.aio.StreamStreamCall[Any, Any], timeout_s: float) -> None:
         self._stream = stream
         self._timeout_s = timeout_s
         self._sequence = 0
@@ -74,7 +69,8 @@ class Link:
         return answer
 
     async def _why_ended(self) -> str:
-        return f"the partner ended the stream: {await self._stream.details() or 'no reason given'}"
+        said = _shown(await self._stream.details())
+        return f"the partner ended the stream: {said or 'no reason given'}"
 
 
 @asynccontextmanager
@@ -105,7 +101,7 @@ async def open_link(
                 continue
             stream = stub.Deliver()
             try:
-                yield Link(stub, stream, timeout_s), card
+                yield Link(stream, timeout_s), card
             finally:
                 stream.cancel()
             return
@@ -125,6 +121,10 @@ def _unavailable(error: Exception) -> PeerUnavailable:
     if isinstance(error, PeerUnavailable):
         return error
     if isinstance(error, grpc.aio.AioRpcError):
-        detail = (error.details() or "")[:_DETAIL_CHARACTERS]
-        return PeerUnavailable(f"{error.code().name}: {detail}")
-    return PeerUnavailable(str(error) or type(error).__name__)
+        return PeerUnavailable(f"{error.code().name}: {_shown(error.details())}")
+    return PeerUnavailable(_shown(str(error)) or type(error).__name__)
+
+
+def _shown(details: str | None) -> str:
+    """Words of a partner's node, as they may stand on our operator's screen and in our log."""
+    return printable((details or "")[:_DETAIL_CHARACTERS])

@@ -1,7 +1,8 @@
 """The running node: its server, one delivery per partner, and the watch over both.
 
-Start-up: hold the ledger against the head file, listen, greet every partner. Shutdown: refuse
-new calls, let what is under way finish for a few seconds, close the store.
+Start-up: listen, hold the ledger against the head file, greet every partner. Shutdown: refuse
+new calls, and let what is under way finish for a few seconds. The store stays open: it belongs to
+whoever opened the home.
 """
 
 from __future__ import annotations
@@ -148,7 +149,7 @@ class Node:
         """Hold the database against the head file; report a change. True if we may append."""
         problem = ""
         try:
-            await asyncio.to_thread(self._office.sequencer.run, lambda _: None)
+            await asyncio.to_thread(self._office.sequencer.check)
         except StorageError as error:
             problem = str(error)
         if first or problem != self._problem:

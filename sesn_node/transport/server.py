@@ -12,19 +12,11 @@ from grpc_health.v1.health_pb2 import DESCRIPTOR as HEALTH
 from grpc_health.v1.health_pb2 import HealthCheckResponse
 from grpc_reflection.v1alpha import reflection
 
-from sesn_node.errors import (
-    ConfigError,
-    ConflictError,
-    MalformedError,
-    PeerUnavailable,
-    PolicyError,
-    SesnError,
-    StorageError,
-    VerificationError,
-)
+from sesn_node.errors import ConfigError, SesnError
 from sesn_node.exchange.peers import take_card
 from sesn_node.exchange.witness import add_checkpoint, cosigned_checkpoint
 from sesn_node.telemetry import get_logger
+from sesn_node.transport.statuses import details_of, status_of
 from sesn_node.transport.tls import SERVER_OPTIONS
 from sesn_node.wire._pb import exchange_pb2 as pb
 from sesn_node.wire._pb import exchange_pb2_grpc as rpc
@@ -46,16 +38,6 @@ _log = get_logger(__name__)
 
 SERVICE = "sesn.v1.Exchange"
 
-_STATUSES: tuple[tuple[type[SesnError], grpc.StatusCode], ...] = (
-    (MalformedError, grpc.StatusCode.INVALID_ARGUMENT),
-    (VerificationError, grpc.StatusCode.FAILED_PRECONDITION),
-    (PolicyError, grpc.StatusCode.PERMISSION_DENIED),
-    (ConflictError, grpc.StatusCode.ABORTED),
-    (PeerUnavailable, grpc.StatusCode.UNAVAILABLE),
-    (StorageError, grpc.StatusCode.UNAVAILABLE),
-)
-"""The one table from errors to gRPC statuses."""
-
 
 class ExchangeService(rpc.ExchangeServicer):
     """Answers partners. `greeted` is told of every partner that presents itself."""
@@ -74,7 +56,7 @@ class ExchangeService(rpc.ExchangeServicer):
 
     async def GetCard(self, request: pb.GetCardRequest, context: Context) -> pb.GetCardResponse:
         """Swap cards. Whoever does so can reach us, so what waits for it may go now."""
-        caller = self._admission.caller(context)
+        caller = self._admission.caller()
         try:
             if request.HasField("card"):
                 sealed = request.card.SerializeToString(deterministic=True)
@@ -90,7 +72,7 @@ class ExchangeService(rpc.ExchangeServicer):
         self, request_iterator: AsyncIterator[pb.DeliverRequest], context: Context
     ) -> AsyncIterator[pb.DeliverResponse]:
         """Take batches, one answer each, in order."""
-        caller = self._admission.caller(context)
+        caller = self._admission.caller()
         previous: Answer | None = None
         async for request in request_iterator:
             try:
@@ -109,9 +91,9 @@ class ExchangeService(rpc.ExchangeServicer):
         self, request: pb.AddCheckpointRequest, context: Context
     ) -> pb.AddCheckpointResponse:
         """Witness a checkpoint of any ledger that we know."""
-        caller = self._admission.caller(context)
+        caller = self._admission.caller()
         try:
-            answer = await asyncio.to_thread(add_checkpoint, self._office, request.body)
+            answer = await asyncio.to_thread(add_checkpoint, self._office, caller, request.body)
         except SesnError as error:
             await _abort(context, caller, error)
         return pb.AddCheckpointResponse(answer=witness_answer_to_pb(answer))
@@ -120,7 +102,7 @@ class ExchangeService(rpc.ExchangeServicer):
         self, request: pb.GetCheckpointRequest, context: Context
     ) -> pb.GetCheckpointResponse:
         """Show the last checkpoint of a ledger that we cosigned."""
-        caller = self._admission.caller(context)
+        caller = self._admission.caller()
         try:
             note = await asyncio.to_thread(cosigned_checkpoint, self._office, request.origin)
         except SesnError as error:
@@ -129,14 +111,8 @@ class ExchangeService(rpc.ExchangeServicer):
 
 
 async def _abort(context: Context, caller: AgencyId, error: SesnError) -> NoReturn:
-    status = next(
-        (status for kind, status in _STATUSES if isinstance(error, kind)),
-        grpc.StatusCode.INTERNAL,
-    )
     _log.warning("call-failed", peer=caller, code=error.code, detail=str(error))
-    # The code is the partner's business, our paths and disks are not.
-    detail = "this node has a fault" if isinstance(error, StorageError) else str(error)
-    await context.abort(status, f"{error.code}: {detail}")
+    await context.abort(status_of(error), details_of(error))
     raise error
 
 

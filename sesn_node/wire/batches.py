@@ -14,6 +14,7 @@ from sesn_node.domain.batches import (
     Shipment,
     WitnessAnswer,
 )
+from sesn_node.domain.checks import printable
 from sesn_node.domain.messages import CIPHERTEXT_OVERHEAD, MAX_PAYLOAD_BYTES
 from sesn_node.domain.refusals import RefusalCode
 from sesn_node.errors import MalformedError
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 
 MAX_PROOF_HASHES = 63
 """An RFC 6962 inclusion proof in a tree of less than 2^63 leaves."""
-MAX_NOTE_BYTES = 64 * 1024
-"""Bounds an add-checkpoint body: they are kept, so a partner must not make them long."""
+MAX_ADD_CHECKPOINT_BYTES = 64 * 1024
+"""Bounds an add-checkpoint body: its note is kept, so a partner must not make them long."""
 MAX_COSIGNATURE_BYTES = 16 * 1024
 """Bounds a set of cosignature lines; ours have 3,500 bytes."""
 _HASH_BYTES = 32
@@ -129,7 +130,7 @@ def decode_proof(data: bytes) -> tuple[bytes, ...]:
     return tuple(data[at : at + _HASH_BYTES] for at in range(0, len(data), _HASH_BYTES))
 
 
-def _bounded(field: str, data: bytes, limit: int = MAX_NOTE_BYTES) -> None:
+def _bounded(field: str, data: bytes, limit: int = MAX_ADD_CHECKPOINT_BYTES) -> None:
     if len(data) > limit:
         raise MalformedError(f"{field}: {len(data)} bytes, at most {limit}")
 
@@ -183,9 +184,5 @@ def _outcome_from_pb(message: pb.Outcome) -> Outcome:
         code = RefusalCode(pb.RefusalCode.Name(refusal.code))
     except ValueError as error:
         raise MalformedError(f"refusal.code: {refusal.code} is no refusal code") from error
-    return Refused(code, _printable(refusal.detail[:_MAX_DETAIL]), refusal.retry_after_ms)
-
-
-def _printable(text: str) -> str:
-    """Drop what could move a terminal's cursor: a partner's words end up on a screen."""
-    return "".join(character for character in text if character.isprintable())
+    # A partner's words end up on a screen.
+    return Refused(code, printable(refusal.detail[:_MAX_DETAIL]), refusal.retry_after_ms)

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from sesn_node.domain.batches import NOTHING_WITNESSED, ProvenEntry, Refused, WitnessAnswer
+from sesn_node.domain.batches import NOTHING_WITNESSED, ProvenEntry, Refused
 from sesn_node.domain.entries import EntryKind, EntryRef
 from sesn_node.domain.ids import ledger_origin, new_message_id
 from sesn_node.domain.refusals import RefusalCode
-from sesn_node.errors import MalformedError, SesnError, VerificationError
+from sesn_node.errors import MalformedError, VerificationError
 from sesn_node.exchange.deliver import prepare_batch
 from sesn_node.exchange.settle import settle
-from sesn_node.ledger.checkpoint import TreeHead
-from sesn_node.ledger.witness import format_add_checkpoint, parse_add_checkpoint
 from sesn_node.wire._pb import exchange_pb2 as pb
-from sesn_node.wire.batches import answer_from_pb, answer_to_pb
+from sesn_node.wire.batches import answer_to_pb
 from sesn_node.wire.entries import decode_entry, encode_entry
 from tests.support import protobuf
+from tests.support.answering import Answering, answering
 from tests.support.homes import BE, DE, NL
 from tests.support.puppet import Puppet
 from tests.support.snapshot import unchanged
@@ -27,80 +26,27 @@ from tests.support.snapshot import unchanged
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from sesn_node.domain.batches import Answer, Batch
-    from sesn_node.exchange.deliver import Outgoing
-    from sesn_node.exchange.settle import Settled
-    from tests.support.network import Member, Network
+    from sesn_node.domain.batches import Answer
+    from tests.support.network import Network
 
 _ANSWERS = 7
 _CODE = 9
 
 
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """The Netherlands' node with two messages on their way to the German port's puppet."""
-
-    net: Network
-    sender: Member
-    puppet: Puppet
-    outgoing: Outgoing
-
-    @property
-    def batch(self) -> Batch:
-        """The batch that is to be answered."""
-        return self.outgoing.batch
-
-    def answer(self, **changes: object) -> Answer:
-        """Answer honestly, but for what `changes` say of the receipts."""
-        entries = self.puppet.receipts(self.batch, **changes)
-        return self.puppet.answer(self.batch, old=self.known, entries=entries)
-
-    @property
-    def known(self) -> int:
-        """Size of the puppet's ledger that the sender has witnessed."""
-        return self.puppet.known_to(self.sender)
-
-    def settle(self, answer: Answer | pb.DeliverResponse) -> Settled:
-        """Settle an answer that came as bytes, and check every invariant of the sender."""
-        message = answer if isinstance(answer, pb.DeliverResponse) else answer_to_pb(answer)
-        received = answer_from_pb(pb.DeliverResponse.FromString(message.SerializeToString()))
-        try:
-            return settle(self.sender.office, DE, self.outgoing, received)
-        finally:
-            self.net.check()
-
-    def refuse(
-        self, answer: Answer | pb.DeliverResponse, kind: type[SesnError] = VerificationError
-    ) -> str:
-        """Show that an answer proves nothing, changes nothing, and hinders no honest one."""
-        with unchanged(self.sender.office), pytest.raises(kind) as error:
-            self.settle(answer)
-        assert type(error.value) is kind
-        return error.value.message
-
-
 @pytest.fixture
-def scene(connect: Callable[..., Network]) -> Scene:
+def scene(connect: Callable[..., Network]) -> Answering:
     """Two alerts are due for the German port, which has been taken over."""
-    net = connect(NL, DE)
-    net.share(NL, DE)
-    net.share(NL, DE)
-    puppet = Puppet(net[DE])
-    for number in range(3):
-        puppet.append(bytes([number]))
-    outgoing = prepare_batch(net[NL].office, DE, sequence=1)
-    assert outgoing is not None
-    return Scene(net, net[NL], puppet, outgoing)
+    return answering(connect(NL, DE))
 
 
-def test_honest_answer_of_the_puppet(scene: Scene) -> None:
+def test_honest_answer_of_the_puppet(scene: Answering) -> None:
     """The attacks fail for what their names tell: without it, the answer settles the batch."""
     settled = scene.settle(scene.answer())
     assert len(settled.acknowledged) == 2
     assert settled.witness.cosignatures
 
 
-def test_refused_answer_does_no_harm(scene: Scene) -> None:
+def test_refused_answer_does_no_harm(scene: Answering) -> None:
     """After a bad answer, an honest one to the same messages settles them."""
     scene.refuse(scene.answer(object_sha256=bytes(32)))
     assert len(scene.settle(scene.answer()).acknowledged) == 2
@@ -120,13 +66,13 @@ def test_refused_answer_does_no_harm(scene: Scene) -> None:
         pytest.param({"kind": EntryKind.ACKNOWLEDGED}, id="another kind"),
     ],
 )
-def test_receipt_for_something_else(scene: Scene, changes: dict[str, object]) -> None:
+def test_receipt_for_something_else(scene: Answering, changes: dict[str, object]) -> None:
     """A proven RECEIVED entry that names anything but this message is no receipt for it."""
     assert "receipt" in scene.refuse(scene.answer(**changes))
 
 
 @pytest.mark.parametrize("field", ["origin", "index", "leaf_hash"])
-def test_receipt_that_answers_another_entry(scene: Scene, field: str) -> None:
+def test_receipt_that_answers_another_entry(scene: Answering, field: str) -> None:
     """A receipt names our SHARED entry by ledger, index and hash."""
     entries = []
     for data in scene.puppet.receipts(scene.batch):
@@ -141,20 +87,20 @@ def test_receipt_that_answers_another_entry(scene: Scene, field: str) -> None:
     scene.refuse(scene.puppet.answer(scene.batch, old=scene.known, entries=entries))
 
 
-def test_receipts_swapped(scene: Scene) -> None:
+def test_receipts_swapped(scene: Answering) -> None:
     """Receipts in another order than the messages are receipts for other messages."""
     answer = scene.answer()
     scene.refuse(replace(answer, outcomes=answer.outcomes[::-1]))
 
 
-def test_receipt_given_twice(scene: Scene) -> None:
+def test_receipt_given_twice(scene: Answering) -> None:
     """One receipt does not settle two messages."""
     answer = scene.answer()
     scene.refuse(replace(answer, outcomes=(answer.outcomes[0],) * 2))
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 500])
-def test_wrong_number_of_outcomes(scene: Scene, count: int) -> None:
+def test_wrong_number_of_outcomes(scene: Answering, count: int) -> None:
     """An answer has one outcome for each message, no fewer and no more."""
     answer = scene.answer()
     scene.refuse(replace(answer, outcomes=(answer.outcomes * 250)[:count]))
@@ -169,7 +115,7 @@ _ENCODINGS: Mapping[str, Callable[[bytes], bytes]] = {
 
 
 @pytest.mark.parametrize("encoding", list(_ENCODINGS))
-def test_reencoded_receipt(scene: Scene, encoding: str) -> None:
+def test_reencoded_receipt(scene: Answering, encoding: str) -> None:
     """A receipt that is proven, but not in its one encoding, is malformed."""
     entries = [_ENCODINGS[encoding](one) for one in scene.puppet.receipts(scene.batch)]
     answer = scene.puppet.answer(scene.batch, old=scene.known, entries=entries)
@@ -181,7 +127,7 @@ def _first_receipt(answer: Answer) -> tuple[pb.DeliverResponse, pb.ProvenEntry]:
     return message, message.outcomes[0].receipt
 
 
-def test_altered_receipt(scene: Scene) -> None:
+def test_altered_receipt(scene: Answering) -> None:
     """An entry that is not in the partner's ledger is no receipt, whatever it says."""
     entries = scene.puppet.receipts(scene.batch)
     message, receipt = _first_receipt(scene.answer())
@@ -200,7 +146,7 @@ def test_altered_receipt(scene: Scene) -> None:
     ],
 )
 def test_receipt_with_a_bad_proof(
-    scene: Scene, proof: Callable[[list[bytes]], list[bytes]]
+    scene: Answering, proof: Callable[[list[bytes]], list[bytes]]
 ) -> None:
     """A receipt must be proven under the checkpoint that comes with it."""
     message, receipt = _first_receipt(scene.answer())
@@ -209,14 +155,14 @@ def test_receipt_with_a_bad_proof(
 
 
 @pytest.mark.parametrize("index", [0, 4, 2**63 - 1])
-def test_receipt_with_another_index(scene: Scene, index: int) -> None:
+def test_receipt_with_another_index(scene: Answering, index: int) -> None:
     """The index is part of the proof."""
     message, receipt = _first_receipt(scene.answer())
     receipt.index = index
     scene.refuse(message)
 
 
-def test_receipt_proven_under_an_older_checkpoint(scene: Scene) -> None:
+def test_receipt_proven_under_an_older_checkpoint(scene: Answering) -> None:
     """A proof under another checkpoint than the one that comes with it proves nothing here."""
     answer = scene.answer()
     scene.puppet.append(b"later")
@@ -235,7 +181,7 @@ def test_receipt_from_another_ledger(connect: Callable[..., Network]) -> None:
         settle(net[NL].office, BE, outgoing, answer)
 
 
-def test_answer_to_an_older_batch(scene: Scene) -> None:
+def test_answer_to_an_older_batch(scene: Answering) -> None:
     """The answer to one batch does not settle another."""
     old = scene.answer()
     scene.settle(old)
@@ -253,7 +199,7 @@ def test_answer_to_an_older_batch(scene: Scene) -> None:
     assert scene.sender.states(message_id) == {DE: "queued"}
 
 
-def test_duplicated_answer(scene: Scene) -> None:
+def test_duplicated_answer(scene: Answering) -> None:
     """The same answer a second time acknowledges nothing and changes nothing."""
     answer = scene.answer()
     scene.settle(answer)
@@ -262,7 +208,7 @@ def test_duplicated_answer(scene: Scene) -> None:
         assert scene.settle(again).acknowledged == ()
 
 
-def test_second_receipt_for_a_message(scene: Scene) -> None:
+def test_second_receipt_for_a_message(scene: Answering) -> None:
     """A partner that writes another receipt later does not replace the first."""
     scene.settle(scene.answer())
     with scene.sender.office.store.read() as transaction:
@@ -272,165 +218,10 @@ def test_second_receipt_for_a_message(scene: Scene) -> None:
         assert transaction.outbox.every() == before
 
 
-# Cosignatures on our checkpoint.
-
-
-def _lines(scene: Scene) -> list[bytes]:
-    return scene.puppet.cosigned(scene.batch).splitlines(keepends=True)
-
-
-def _other_head(scene: Scene) -> TreeHead:
-    head = parse_add_checkpoint(scene.batch.add_checkpoint).checkpoint.claimed
-    return TreeHead(head.origin, head.size + 1, head.root)
-
-
-def _own_lines(scene: Scene) -> bytes:
-    note = parse_add_checkpoint(scene.batch.add_checkpoint).note
-    return note.rpartition(b"\n\n")[2]
-
-
-_COSIGNATURES: Mapping[str, Callable[[Scene], bytes]] = {
-    "none": lambda _: b"",
-    "Ed25519 alone": lambda scene: _lines(scene)[0],
-    "ML-DSA-44 alone": lambda scene: _lines(scene)[1],
-    "on another head": lambda scene: scene.puppet.cosign(_other_head(scene)),
-    "the ledger's own signatures": _own_lines,
-    "altered": lambda scene: scene.puppet.cosigned(scene.batch).replace(b"A", b"B"),
-    "garbage": lambda _: b"\xff" * 100,
-    "not canonical": lambda scene: scene.puppet.cosigned(scene.batch) + b"\n",
-}
-
-
-@pytest.mark.parametrize("name", list(_COSIGNATURES))
-def test_receipt_without_a_cosignature(scene: Scene, name: str) -> None:
-    """A receipt counts only with the partner's cosignature on our checkpoint, both schemes."""
-    witness = WitnessAnswer(200, 0, _COSIGNATURES[name](scene))
-    answer = replace(scene.answer(), witness=witness)
-    with unchanged(scene.sender.office), pytest.raises(SesnError):
-        scene.settle(answer)
-    assert len(scene.settle(scene.answer()).acknowledged) == 2
-
-
-def test_cosignature_of_another_witness(connect: Callable[..., Network]) -> None:
-    """Another agency's cosignature does not stand for the recipient's."""
-    net = connect(NL, DE, BE)
-    net.share(NL, DE)
-    puppet, other = Puppet(net[DE]), Puppet(net[BE])
-    outgoing = prepare_batch(net[NL].office, DE, sequence=1)
-    assert outgoing is not None
-    witness = WitnessAnswer(200, 0, other.cosigned(outgoing.batch))
-    answer = replace(puppet.answer(outgoing.batch, old=0), witness=witness)
-    with unchanged(net[NL].office), pytest.raises(VerificationError):
-        settle(net[NL].office, DE, outgoing, answer)
-
-
-@pytest.mark.parametrize("status", [0, 400, 403, 404, 422])
-def test_receipts_with_a_refused_checkpoint(scene: Scene, status: int) -> None:
-    """Whoever did not cosign our checkpoint cannot have received what it proves."""
-    cosigned = scene.puppet.cosigned(scene.batch)
-    answer = replace(scene.answer(), witness=WitnessAnswer(status, 0, cosigned))
-    scene.refuse(answer)
-
-
-@pytest.mark.parametrize("size", [0, 1, 2**63 - 1])
-def test_receipts_with_a_conflicting_size(scene: Scene, size: int) -> None:
-    """Status 409 makes us prove again; receipts that come with it are not looked at."""
-    answer = replace(scene.answer(), witness=WitnessAnswer(409, size))
-    with unchanged(scene.sender.office, but=("link",)):
-        settled = scene.settle(answer)
-    assert settled.prove_again
-    assert settled.acknowledged == ()
-    outgoing = prepare_batch(scene.sender.office, DE, sequence=2)
-    assert outgoing is not None
-    assert len(outgoing.consigned) == 2
-
-
-# The partner's own checkpoint.
-
-
-def _with_head(scene: Scene, answer: Answer, head: TreeHead) -> Answer:
-    body = format_add_checkpoint(0, [], scene.puppet.note(head))
-    return replace(answer, add_checkpoint=body)
-
-
-def test_receipts_without_a_checkpoint(scene: Scene) -> None:
-    """Without a checkpoint there is nothing to prove a receipt under."""
-    scene.refuse(replace(scene.answer(), add_checkpoint=b""))
-
-
-@pytest.mark.parametrize("line", [0, 1])
-def test_checkpoint_stripped_of_a_scheme(scene: Scene, line: int) -> None:
-    """A checkpoint counts only with both signatures of its ledger."""
-    answer = scene.answer()
-    text, _, signatures = answer.add_checkpoint.rpartition(b"\n\n")
-    kept = signatures.splitlines(keepends=True)[line]
-    scene.refuse(replace(answer, add_checkpoint=text + b"\n\n" + kept))
-
-
-def test_checkpoint_of_another_root(scene: Scene) -> None:
-    """Receipts are proven under the signed root, not under the one that would suit them."""
-    answer = scene.answer()
-    head = replace(scene.puppet.head(), root=bytes(32))
-    scene.refuse(_with_head(scene, answer, head))
-
-
-def test_checkpoint_of_an_unknown_origin(scene: Scene) -> None:
-    """A ledger that is not in the partner's card is nobody's."""
-    answer = scene.answer()
-    head = replace(scene.puppet.head(), origin=ledger_origin(DE, 2))
-    scene.refuse(_with_head(scene, answer, head))
-
-
-def test_our_own_checkpoint_as_theirs(scene: Scene) -> None:
-    """Our own ledger, given back to us, proves no receipt."""
-    scene.refuse(replace(scene.answer(), add_checkpoint=scene.batch.add_checkpoint))
-
-
-@pytest.mark.parametrize("body", [b"garbage", b"old 0\n\n", b"old 00\n\n", b"\xff" * 1000])
-def test_checkpoint_of_garbage(scene: Scene, body: bytes) -> None:
-    """What is no add-checkpoint body is malformed."""
-    scene.refuse(replace(scene.answer(), add_checkpoint=body), MalformedError)
-
-
-def test_rolled_back_ledger(scene: Scene) -> None:
-    """A partner cannot go back to before what we have witnessed."""
-    scene.settle(scene.answer())
-    scene.net.share(NL, DE)
-    outgoing = prepare_batch(scene.sender.office, DE, sequence=2)
-    assert outgoing is not None
-    del scene.puppet.ledger[1:]
-    answer = scene.puppet.answer(outgoing.batch, old=0)
-    office = scene.sender.office
-    with unchanged(office):
-        assert settle(office, DE, outgoing, answer).answer_again
-    note = parse_add_checkpoint(answer.add_checkpoint).note
-    forced = replace(answer, add_checkpoint=format_add_checkpoint(scene.known, [], note))
-    with unchanged(office), pytest.raises(VerificationError):
-        settle(office, DE, outgoing, forced)
-
-
-@pytest.mark.parametrize("longer", [0, 1, 5])
-def test_rewritten_ledger(scene: Scene, longer: int) -> None:
-    """A history that differs from what we have witnessed is not followed, however long it is."""
-    scene.settle(scene.answer())
-    scene.net.share(NL, DE)
-    outgoing = prepare_batch(scene.sender.office, DE, sequence=2)
-    assert outgoing is not None
-    known = scene.known
-    scene.puppet.ledger[0] = b"rewritten"
-    del scene.puppet.ledger[known - 1 :]
-    for number in range(longer):
-        scene.puppet.append(bytes([number]))
-    answer = scene.puppet.answer(outgoing.batch, old=known)
-    office = scene.sender.office
-    with unchanged(office), pytest.raises(VerificationError):
-        settle(office, DE, outgoing, answer)
-
-
 # Refusals, and what no codec writes.
 
 
-def test_mixed_answer(scene: Scene) -> None:
+def test_mixed_answer(scene: Answering) -> None:
     """Of a batch, one message may be received and another refused."""
     answer = scene.answer()
     refused = Refused(RefusalCode.POLICY, "Not here.")
@@ -440,7 +231,7 @@ def test_mixed_answer(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("code", list(RefusalCode))
-def test_every_refusal(scene: Scene, code: RefusalCode) -> None:
+def test_every_refusal(scene: Answering, code: RefusalCode) -> None:
     """A permanent refusal ends a copy, with an entry; a transient one defers it, without."""
     size = scene.sender.size()
     refused = Refused(code, "Because.", 1_000)
@@ -451,7 +242,7 @@ def test_every_refusal(scene: Scene, code: RefusalCode) -> None:
     assert scene.sender.size() == size + (2 if code.permanent else 0)
 
 
-def test_refusal_after_a_receipt(scene: Scene) -> None:
+def test_refusal_after_a_receipt(scene: Answering) -> None:
     """What was acknowledged stays so: a receipt cannot be taken back."""
     scene.settle(scene.answer())
     refused = Refused(RefusalCode.POLICY, "We changed our mind.")
@@ -462,14 +253,14 @@ def test_refusal_after_a_receipt(scene: Scene) -> None:
         scene.settle(answer)
 
 
-def test_receipt_after_a_refusal(scene: Scene) -> None:
+def test_receipt_after_a_refusal(scene: Answering) -> None:
     """A receipt that comes in later settles even a refused copy: it is the stronger evidence."""
     refused = Refused(RefusalCode.POLICY, "Not here.")
     scene.settle(replace(scene.answer(), outcomes=(refused,) * 2))
     assert len(scene.settle(scene.answer()).acknowledged) == 2
 
 
-def test_detail_that_would_move_a_cursor(scene: Scene) -> None:
+def test_detail_that_would_move_a_cursor(scene: Answering) -> None:
     """A partner's words end up on a screen: what is stored of them is short and printable."""
     refused = Refused(RefusalCode.POLICY, "\x1b[2J" + "no " * 1000 + "\u202e")
     scene.settle(replace(scene.answer(), outcomes=(refused,) * 2))
@@ -519,14 +310,16 @@ def _short_hash(message: pb.DeliverResponse) -> None:
         pytest.param(lambda one: _refusal_of_code(one, 99), id="unknown code"),
     ],
 )
-def test_field_out_of_bounds(scene: Scene, mangle: Callable[[pb.DeliverResponse], object]) -> None:
+def test_field_out_of_bounds(
+    scene: Answering, mangle: Callable[[pb.DeliverResponse], object]
+) -> None:
     """A field of an answer that is too large, or no value at all, makes it malformed."""
     message = answer_to_pb(scene.answer())
     mangle(message)
     scene.refuse(message, MalformedError)
 
 
-def test_proof_is_kept_as_it_came(scene: Scene) -> None:
+def test_proof_is_kept_as_it_came(scene: Answering) -> None:
     """What the partner proved is what is stored, byte for byte."""
     answer = scene.answer()
     scene.settle(answer)

@@ -16,7 +16,9 @@ from sesn_node.exchange.limiter import RefusalLimiter
 from sesn_node.exchange.open import open_received
 from sesn_node.wire._pb import exchange_pb2 as pb
 from sesn_node.wire.batches import answer_from_pb, answer_to_pb, batch_from_pb, batch_to_pb
-from tests.support.forgeries import FORGERIES, Forgery, Target, malleated
+from tests.support.forged_contents import CONTENTS
+from tests.support.forged_envelopes import ENVELOPES, malleated
+from tests.support.forgery import Forgery, Target
 from tests.support.homes import BE, DE, GH, NL
 from tests.support.network import alert
 from tests.support.puppet import Puppet
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from tests.support.puppet import Letter
 
 _MINUTE_MS = 60_000
+
+FORGERIES = {**ENVELOPES, **CONTENTS}
 
 
 @dataclass(frozen=True, slots=True)

@@ -347,5 +347,5 @@ async def test_second_line_of_defence(
     async with serve(nl_home) as nl:
         context = cast("Context", OtherContext(version, *leaves))
         with pytest.raises(VerificationError) as refused:
-            Admission(nl.office).caller(context)
+            await Admission(nl.office).prove(context)
     assert refused.value.code == code

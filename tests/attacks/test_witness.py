@@ -27,10 +27,13 @@ from sesn_node.wire._pb import exchange_pb2 as pb
 from sesn_node.wire.batches import batch_from_pb, batch_to_pb
 from tests.support.homes import BE, DE, GH, NL
 from tests.support.puppet import Puppet
+from tests.support.serving import captured_logs
 from tests.support.snapshot import unchanged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from structlog.typing import EventDict
 
     from sesn_node.domain.batches import Answer, BadShipment, Shipment
     from sesn_node.exchange.examine import Examined
@@ -79,6 +82,29 @@ def scene(connect: Callable[..., Network]) -> Scene:
     return Scene(net, net[GH], puppet, 4)
 
 
+@pytest.fixture
+def logs(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Sequence[EventDict]:
+    """What is logged once the scene is set."""
+    assert scene.known
+    return captured_logs(monkeypatch)
+
+
+def _told(logs: Sequence[EventDict]) -> list[dict[str, object]]:
+    """Say what was logged, but for where."""
+    return [{key: one[key] for key in one if key not in {"component", "detail"}} for one in logs]
+
+
+def _refusal(peer: str, level: str, code: str, status: int) -> dict[str, object]:
+    line = {"event": "batch-refused", "log_level": level}
+    return {**line, "peer": peer, "code": code, "status": status}
+
+
+def _fork(scene: Scene, peer: str) -> dict[str, object]:
+    """What a proven fork of the puppet's ledger is reported as, whoever showed it."""
+    line = {"event": "ledger-fork", "log_level": "error", "code": "LEDGER_FORK"}
+    return {**line, "peer": peer, "origin": scene.puppet.origin, "size": scene.known}
+
+
 def _refused(answer: Answer, code: RefusalCode) -> bool:
     return all(isinstance(one, Refused) and one.code is code for one in answer.outcomes)
 
@@ -92,7 +118,7 @@ def test_honest_growth(scene: Scene) -> None:
     assert row.size == scene.known + 1
 
 
-def test_forked_checkpoint(scene: Scene) -> None:
+def test_forked_checkpoint(scene: Scene, logs: Sequence[EventDict]) -> None:
     """Another root at the witnessed size proves a fork: refused for good, nothing is stored."""
     del scene.puppet.ledger[-1]
     with unchanged(scene.ghana.office):
@@ -101,19 +127,23 @@ def test_forked_checkpoint(scene: Scene) -> None:
     assert answer.outcomes
     assert _refused(answer, RefusalCode.LEDGER_FORK)
     assert answer.add_checkpoint == b""
+    assert _told(logs) == [_fork(scene, DE)]
 
 
 @pytest.mark.parametrize("old", [0, 1])
-def test_forked_checkpoint_from_another_old_size(scene: Scene, old: int) -> None:
+def test_forked_checkpoint_from_another_old_size(
+    scene: Scene, logs: Sequence[EventDict], old: int
+) -> None:
     """A fork proves itself, whatever old size came with it."""
     del scene.puppet.ledger[-1]
     with unchanged(scene.ghana.office):
         answer = scene.post(old=old)
     assert _refused(answer, RefusalCode.LEDGER_FORK)
+    assert _told(logs) == [_fork(scene, DE)]
 
 
 @pytest.mark.parametrize("longer", [1, 2, 7])
-def test_rewritten_history(scene: Scene, longer: int) -> None:
+def test_rewritten_history(scene: Scene, logs: Sequence[EventDict], longer: int) -> None:
     """A longer history that does not contain the witnessed one is refused, but proves no fork."""
     scene.puppet.ledger[0] = b"rewritten"
     for number in range(longer - 1):
@@ -122,18 +152,20 @@ def test_rewritten_history(scene: Scene, longer: int) -> None:
         answer = scene.post(old=scene.known)
     assert answer.witness.status == Status.BAD_PROOF
     assert _refused(answer, RefusalCode.NOT_IN_LEDGER)
+    assert _told(logs) == [_refusal(DE, "warning", "NOT_IN_LEDGER", 422)]
 
 
-def test_rolled_back_checkpoint(scene: Scene) -> None:
+def test_rolled_back_checkpoint(scene: Scene, logs: Sequence[EventDict]) -> None:
     """A smaller ledger than the witnessed one is refused, and told which size is held."""
     del scene.puppet.ledger[1:]
     with unchanged(scene.ghana.office):
         answer = scene.post(old=0)
     assert (answer.witness.status, answer.witness.size) == (Status.OTHER_OLD_SIZE, scene.known)
     assert _refused(answer, RefusalCode.NOT_IN_LEDGER)
+    assert _told(logs) == [_refusal(DE, "info", "NOT_IN_LEDGER", 409)]
 
 
-def test_rolled_back_checkpoint_that_claims_growth(scene: Scene) -> None:
+def test_rolled_back_checkpoint_that_claims_growth(scene: Scene, logs: Sequence[EventDict]) -> None:
     """An old size above the size is no growth: 400."""
     del scene.puppet.ledger[1:]
     letter = scene.puppet.letter(scene.ghana.card)
@@ -145,10 +177,11 @@ def test_rolled_back_checkpoint_that_claims_growth(scene: Scene) -> None:
         )
     assert answer.witness.status == Status.BAD_REQUEST
     assert _refused(answer, RefusalCode.NOT_IN_LEDGER)
+    assert _told(logs) == [_refusal(DE, "warning", "NOT_IN_LEDGER", 400)]
 
 
 @pytest.mark.parametrize("line", [0, 1])
-def test_stripped_scheme(scene: Scene, line: int) -> None:
+def test_stripped_scheme(scene: Scene, logs: Sequence[EventDict], line: int) -> None:
     """A checkpoint with one of its two signatures is not trusted: 403."""
     batch = scene.puppet.batch(scene.puppet.letter(scene.ghana.card), old=scene.known)
     text, _, signatures = batch.add_checkpoint.rpartition(b"\n\n")
@@ -157,6 +190,7 @@ def test_stripped_scheme(scene: Scene, line: int) -> None:
         answer = scene.receive(replace(batch, add_checkpoint=text + b"\n\n" + kept))
     assert answer.witness.status == Status.NO_TRUSTED_SIGNATURE
     assert _refused(answer, RefusalCode.NOT_IN_LEDGER)
+    assert _told(logs) == [_refusal(DE, "warning", "NOT_IN_LEDGER", 403)]
 
 
 def test_signed_by_the_witness_key(scene: Scene) -> None:
@@ -173,7 +207,7 @@ def test_signed_by_the_witness_key(scene: Scene) -> None:
     "origin",
     [ledger_origin(DE, 2), ledger_origin(NL, 1), "example.com/log", "x" * 255],
 )
-def test_unknown_origin(scene: Scene, origin: str) -> None:
+def test_unknown_origin(scene: Scene, logs: Sequence[EventDict], origin: str) -> None:
     """A ledger that is not in the caller's card is unknown: 404."""
     letter = scene.puppet.letter(scene.ghana.card)
     batch = scene.puppet.batch(letter, old=scene.known)
@@ -184,6 +218,7 @@ def test_unknown_origin(scene: Scene, origin: str) -> None:
         answer = scene.receive(replace(batch, add_checkpoint=format_add_checkpoint(0, [], note)))
     assert answer.witness.status == Status.UNKNOWN_ORIGIN
     assert _refused(answer, RefusalCode.NOT_IN_LEDGER)
+    assert _told(logs) == [_refusal(DE, "warning", "NOT_IN_LEDGER", 404)]
 
 
 def test_checkpoint_of_another_partner(connect: Callable[..., Network]) -> None:
@@ -318,21 +353,23 @@ def test_asking_again_from_any_size(scene: Scene, size: int) -> None:
 # AddCheckpoint: anybody trusted may submit any ledger's checkpoint.
 
 
-def test_third_party_shows_a_fork(scene: Scene) -> None:
+def test_third_party_shows_a_fork(scene: Scene, logs: Sequence[EventDict]) -> None:
     """A second history that somebody else was told is not cosigned."""
     scene.puppet.ledger[-1] = b"what Belgium was told"
     with unchanged(scene.ghana.office):
-        answer = add_checkpoint(scene.ghana.office, scene.puppet.add_checkpoint(scene.known))
+        answer = add_checkpoint(scene.ghana.office, BE, scene.puppet.add_checkpoint(scene.known))
     assert answer.status == Status.BAD_PROOF
     assert answer.cosignatures == b""
+    assert _told(logs) == [_fork(scene, BE)]
 
 
 @pytest.mark.parametrize("body", [b"", b"garbage", b"old 0\n\n"])
-def test_submitted_garbage(scene: Scene, body: bytes) -> None:
+def test_submitted_garbage(scene: Scene, logs: Sequence[EventDict], body: bytes) -> None:
     """What is no add-checkpoint body is answered 400."""
     with unchanged(scene.ghana.office):
-        answer = add_checkpoint(scene.ghana.office, body)
+        answer = add_checkpoint(scene.ghana.office, BE, body)
     assert answer == WitnessAnswer(Status.BAD_REQUEST)
+    assert _told(logs) == [_refusal(BE, "warning", "MALFORMED", 400)]
 
 
 @pytest.mark.parametrize("origin", ["", "nobody", "../../etc/passwd", "\0"])
@@ -368,7 +405,9 @@ def test_record_moves_while_a_batch_is_examined(
     assert (row.size, row.root) == (scene.known + 2, puppet.head().root)
 
 
-def test_record_keeps_moving(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_record_keeps_moving(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, logs: Sequence[EventDict]
+) -> None:
     """A batch that is overtaken again and again is told to come back, not left to spin."""
 
     def always(office: Office, work: Work, judged: Judged) -> bytes:
@@ -381,6 +420,7 @@ def test_record_keeps_moving(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> N
     with unchanged(scene.ghana.office):
         answer = scene.post(old=scene.known)
     assert _refused(answer, RefusalCode.BUSY)
+    assert _told(logs) == [_refusal(DE, "warning", "BUSY", 0)]
 
 
 def test_checkpoint_that_was_not_accepted_is_never_recorded(scene: Scene) -> None:
@@ -412,7 +452,7 @@ def test_two_histories_at_two_witnesses(connect: Callable[..., Network]) -> None
     assert note
     puppet.ledger[:] = shown_to_ghana
     with unchanged(net[GH].office):
-        answer = add_checkpoint(net[GH].office, format_add_checkpoint(2, [], note))
+        answer = add_checkpoint(net[GH].office, BE, format_add_checkpoint(2, [], note))
     assert answer.status != Status.COSIGNED
 
 

@@ -22,6 +22,7 @@ from sesn_node.exchange.peers import add_peer, revoke_peer, take_card
 from sesn_node.exchange.settle import settle
 from tests.support.homes import BE, GH, NL
 from tests.support.network import DAY_MS
+from tests.support.serving import captured_logs
 from tests.support.snapshot import unchanged
 
 if TYPE_CHECKING:
@@ -98,7 +99,9 @@ def test_revoked_sender(connect: Callable[..., Network]) -> None:
     assert net[NL].states(message_id) == {GH: "acknowledged"}
 
 
-def test_revoked_between_batch_and_receipt(connect: Callable[..., Network]) -> None:
+def test_revoked_between_batch_and_receipt(
+    connect: Callable[..., Network], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A batch from an agency that was revoked while it was on its way is refused whole."""
     net = connect(NL, GH)
     message_id = net.share(NL, GH)
@@ -106,9 +109,12 @@ def test_revoked_between_batch_and_receipt(connect: Callable[..., Network]) -> N
     wire.connect()
     outgoing = wire.prepare()
     net.revoke(GH, NL)
+    logs = captured_logs(monkeypatch)
     with unchanged(net[GH].office):
         answer = wire.carry(outgoing.batch)
     assert [_code(one) for one in answer.outcomes] == [RefusalCode.NOT_TRUSTED]
+    (told,) = logs
+    assert (told["event"], told["peer"], told["code"]) == ("batch-refused", NL, "NOT_TRUSTED")
     wire.settle(outgoing, answer)
     assert net[NL].states(message_id) == {GH: "queued"}
     net.trust(GH, NL)
@@ -249,8 +255,9 @@ def test_foreign_card(connect: Callable[..., Network]) -> None:
     """A partner that shows another agency's card is refused."""
     net = connect(NL, GH, BE)
     card = net[BE].issue()
-    with unchanged(net[GH].office), pytest.raises(PolicyError):
+    with unchanged(net[GH].office), pytest.raises(VerificationError) as error:
         take_card(net[GH].office, NL, card.sealed)
+    assert error.value.code == "FOREIGN_CARD"
 
 
 def test_own_card_shown_to_ourselves(connect: Callable[..., Network]) -> None:

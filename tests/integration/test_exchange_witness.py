@@ -95,7 +95,7 @@ def test_third_party_submits_a_checkpoint(connect: Callable[..., Network]) -> No
     net.deliver(NL, GH)
     net.share(GH, BE)
     body = _body(net, GH, _witnessed(net, NL, GH))
-    answer = add_checkpoint(net[NL].office, body)
+    answer = add_checkpoint(net[NL].office, GH, body)
     net.check()
     assert answer.status == Status.COSIGNED
     assert _witnessed(net, NL, GH) == net[GH].size()
@@ -109,21 +109,21 @@ def test_third_party_submits_a_checkpoint(connect: Callable[..., Network]) -> No
 def test_same_checkpoint_again(connect: Callable[..., Network]) -> None:
     """A checkpoint that was cosigned already gets the same cosignature, and nothing moves."""
     net = connect(NL, GH)
-    first = add_checkpoint(net[NL].office, _body(net, GH, 0))
+    first = add_checkpoint(net[NL].office, GH, _body(net, GH, 0))
     size = net[GH].size()
     with unchanged(net[NL].office):
-        again = add_checkpoint(net[NL].office, _body(net, GH, size))
+        again = add_checkpoint(net[NL].office, GH, _body(net, GH, size))
     assert again == first
 
 
 def test_wrong_old_size(connect: Callable[..., Network]) -> None:
     """An old size that is not the recorded one is answered 409 with the recorded one."""
     net = connect(NL, GH)
-    add_checkpoint(net[NL].office, _body(net, GH, 0))
+    add_checkpoint(net[NL].office, GH, _body(net, GH, 0))
     size = net[GH].size()
     net.share(GH, NL)
     with unchanged(net[NL].office):
-        answer = add_checkpoint(net[NL].office, _body(net, GH, size - 1))
+        answer = add_checkpoint(net[NL].office, GH, _body(net, GH, size - 1))
     assert (answer.status, answer.size) == (Status.OTHER_OLD_SIZE, size)
 
 
@@ -132,7 +132,7 @@ def test_checkpoint_of_a_stranger(connect: Callable[..., Network]) -> None:
     net = connect(NL, GH)
     net.revoke(NL, GH)
     with unchanged(net[NL].office):
-        answer = add_checkpoint(net[NL].office, _body(net, GH, 0))
+        answer = add_checkpoint(net[NL].office, GH, _body(net, GH, 0))
     assert answer.status == Status.UNKNOWN_ORIGIN
 
 

@@ -48,7 +48,7 @@ def test_sender_without_room(connect: Callable[..., Network]) -> None:
 def test_sender_without_room_for_a_receipt(connect: Callable[..., Network]) -> None:
     """A receipt that cannot be stored is asked for again; the receiver keeps one message."""
     net = connect(NL, GH)
-    ids = [net.share(NL, GH) for _ in range(200)]
+    ids = [net.share(NL, GH) for _ in range(30)]
     wire = net.wire(NL, GH)
     wire.connect()
     net.faults.full_disks.add(NL)

@@ -148,11 +148,11 @@ async def test_bad_cards(tmp_path: Path) -> None:
         ),
         "another's card": (
             SealedCard.FromString(be_home.card.sealed),
-            (grpc.StatusCode.PERMISSION_DENIED, "POLICY"),
+            (grpc.StatusCode.FAILED_PRECONDITION, "FOREIGN_CARD"),
         ),
         "our own card": (
             SealedCard.FromString(nl_home.card.sealed),
-            (grpc.StatusCode.PERMISSION_DENIED, "POLICY"),
+            (grpc.StatusCode.FAILED_PRECONDITION, "FOREIGN_CARD"),
         ),
     }
     async with serve(nl_home) as nl, calling(nl_home, gh_home.identity) as channel:

@@ -370,7 +370,7 @@ def _check_received_is_shared(sender: View, receiver: View) -> None:
         assert (row.shared_origin, row.shared_index) == (sender.origin, sent.sealed.entry_index), (
             f"{where}: another entry"
         )
-        assert sender.rows[row.shared_index].entry == row.shared_entry, f"{where}: SHARED entry"
+        assert sender.entry_bytes(row.shared_index) == row.shared_entry, f"{where}: SHARED entry"
         assert (sent.sealed.header, sent.sealed.ciphertext) == (
             row.sealed.header,
             row.sealed.ciphertext,
@@ -386,7 +386,7 @@ def _check_acknowledged_is_received(sender: View, receiver: View) -> None:
             continue
         where = f"{sender.agency}: receipt of {receiver.agency} for {row.message_id.hex()}"
         assert row.receipt.origin == receiver.origin, where
-        assert receiver.rows[row.receipt.index].entry == row.receipt.entry, where
+        assert receiver.entry_bytes(row.receipt.index) == row.receipt.entry, where
         assert arrived[row.message_id] == 1, f"{where}: {arrived[row.message_id]} inbox rows"
 
 

@@ -61,6 +61,7 @@ class Faults:
         self.broken_head_files: set[str] = set()
         self.full_disks: set[str] = set()
         self._purpose: list[str] = []
+        self._newest: dict[str, int] = {}
         self._writes: dict[int, WriteFault] = {}
         self._sends: dict[int, WireFault] = {}
 
@@ -89,6 +90,7 @@ class Faults:
     def begin_write(self, agency: str) -> int:
         """Enter a write in the journal, and return its number."""
         self.writes.append(self._entry(agency))
+        self._newest[agency] = len(self.writes)
         return len(self.writes)
 
     def begin_send(self, agency: str) -> WireFault | None:
@@ -107,14 +109,14 @@ class Faults:
             raise StorageError(f"injected: {fault.value}")
 
     def strike_head_file(self, agency: str, fault: WriteFault) -> None:
-        """Fail if this fault is planned for the head file after the newest write.
+        """Fail if this fault is planned for the head file after the agency's newest write.
 
         Raises:
             StorageError: It is, or the agency's head file is broken for good.
         """
         if fault is WriteFault.HEAD_FILE_FAILED and agency in self.broken_head_files:
             raise StorageError("injected: the head file cannot be written")
-        self.strike(len(self.writes), fault)
+        self.strike(self._newest.get(agency, 0), fault)
 
     def _entry(self, agency: str) -> str:
         return f"{agency}: {', '.join(self._purpose)}"

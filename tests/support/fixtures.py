@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sesn_node.exchange import office
 from tests.support.homes import Homes
 from tests.support.network import HOUR_MS, Network
+from tests.support.view import open_card_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,8 +25,12 @@ def homes(tmp_path_factory: pytest.TempPathFactory) -> Homes:
 
 
 @pytest.fixture
-def connect(homes: Homes, tmp_path: Path) -> Iterator[Callable[..., Network]]:
+def connect(
+    homes: Homes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Network]]:
     """Make networks: `connect(NL, GH)`, of agencies that trust each other unless told otherwise."""
+    # Opening a card tries every key in it, and is pure: once is enough for all tests.
+    monkeypatch.setattr(office, "open_card", open_card_once)
     networks: list[Network] = []
 
     def make(*agencies: AgencyId, pinned: bool = True) -> Network:

@@ -200,6 +200,7 @@ class Network:
             agency: Member(home, self.clock, self.faults) for agency, home in homes.items()
         }
         self.unchecked: set[AgencyId] = set()
+        self.checking = True
         self._checked: object = None
         self.check()
 
@@ -214,6 +215,11 @@ class Network:
         for member in self:
             member.close()
 
+    def rest(self) -> None:
+        """Wait until the head files of all members are written, as far as they can be."""
+        for office in self.offices():
+            office.sequencer.run(lambda _: None, writes=False)
+
     def offices(self) -> Sequence[Office]:
         """Return the offices that are open and not set aside as unchecked."""
         return [
@@ -225,8 +231,10 @@ class Network:
     def check(self) -> None:
         """Check every invariant of every office, and between every two of them.
 
-        Skipped if nothing was written since the last check.
+        Skipped if nothing was written since the last check, and while `checking` is off.
         """
+        if not self.checking:
+            return
         state = tuple(member.fingerprint() for member in self), len(self.faults.writes)
         if state != self._checked:
             check_network(self.offices())

@@ -22,12 +22,13 @@ from sesn_node.crypto.keys import KeyKind, private_pem
 from sesn_node.crypto.signers import signer_for
 from sesn_node.domain.alert import Alert, Markings, Payload, RequestedAction, Tlp, Urgency
 from sesn_node.domain.cards import Role
+from sesn_node.exchange import receive, witness
 from sesn_node.exchange.peers import add_peer
 from sesn_node.exchange.share import Draft, share
 from sesn_node.founding import found
 from sesn_node.store.outbox import DeliveryState
 from sesn_node.telemetry import redact
-from sesn_node.transport import admission, delivery, link, node, server
+from sesn_node.transport import admission, delivery, node, server
 from sesn_node.transport.tls import TlsIdentity
 from sesn_node.trust.certificates import certificate_pem, issue_leaf
 from tests.support.check_node import check_network
@@ -272,7 +273,7 @@ def captured_logs(monkeypatch: pytest.MonkeyPatch) -> Sequence[EventDict]:
     The loggers are replaced, not configured: another test of this process may have fixed theirs.
     """
     capture = LogCapture()
-    for module in (admission, delivery, link, node, server):
+    for module in (admission, delivery, node, receive, server, witness):
         logger = structlog.wrap_logger(
             structlog.ReturnLogger(),
             processors=[redact, capture],

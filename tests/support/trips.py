@@ -88,7 +88,7 @@ class Trip:
                 ledger = office.ledger(transaction)
                 body = ledger.add_checkpoint(0 if row is None else row.size)
             office.sequencer.release(ledger.head)
-            answer = add_checkpoint(self.net[witness].office, body)
+            answer = add_checkpoint(self.net[witness].office, office.agency, body)
             assert answer.status == Status.COSIGNED
 
         self.attempt("witness", submit)
@@ -185,7 +185,6 @@ def revocation(trip: Trip) -> None:
     trip.share(NL, GH)
     trip.attempt("revoke", lambda: trip.net.revoke(NL, GH))
     trip.attempt("pin", lambda: trip.net.trust(NL, GH))
-    trip.deliver(NL, GH, trip.share(NL, GH))
 
 
 TRIPS: Mapping[str, Callable[[Trip], None]] = {

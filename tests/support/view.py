@@ -130,6 +130,10 @@ class View:
         """Name an entry of this ledger."""
         return EntryRef(self.origin, index, leaf_hash(self.rows[index].entry))
 
+    def entry_bytes(self, index: int) -> bytes | None:
+        """Return an entry as it is stored; None if the ledger does not reach so far."""
+        return self.rows[index].entry if 0 <= index < len(self.rows) else None
+
     def checkpoint(self, origin: str, size: int) -> KeptCheckpoint | None:
         """Return a kept checkpoint."""
         for one in self.checkpoints:

@@ -29,18 +29,25 @@ class _RoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Role.ValueType],
     CUSTOMS: _Role.ValueType  # 1
     POLICE: _Role.ValueType  # 2
     ENVIRONMENT: _Role.ValueType  # 3
+    """An environmental authority."""
     PORT: _Role.ValueType  # 4
+    """A port authority."""
     MARITIME: _Role.ValueType  # 5
+    """A maritime authority."""
     OTHER: _Role.ValueType  # 6
 
-class Role(_Role, metaclass=_RoleEnumTypeWrapper): ...
+class Role(_Role, metaclass=_RoleEnumTypeWrapper):
+    """What kind of authority an agency is."""
 
 ROLE_UNSPECIFIED: Role.ValueType  # 0
 CUSTOMS: Role.ValueType  # 1
 POLICE: Role.ValueType  # 2
 ENVIRONMENT: Role.ValueType  # 3
+"""An environmental authority."""
 PORT: Role.ValueType  # 4
+"""A port authority."""
 MARITIME: Role.ValueType  # 5
+"""A maritime authority."""
 OTHER: Role.ValueType  # 6
 Global___Role: _TypeAlias = Role  # noqa: Y015
 
@@ -74,6 +81,8 @@ Global___SealedCard: _TypeAlias = SealedCard  # noqa: Y015
 
 @_typing.final
 class Card(_message.Message):
+    """What an agency says of itself, before its seal."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     AGENCY_FIELD_NUMBER: _builtins.int
@@ -100,6 +109,7 @@ class Card(_message.Message):
     country: _builtins.str
     """ISO 3166-1 alpha-2, or "int" for an international body."""
     role: Global___Role.ValueType
+    """What kind of authority it is."""
     root_certificate: _builtins.bytes
     """X.509 DER, self-signed, P-256: issues the TLS leaves and seals the card. One agency has one."""
     sequence: _builtins.int
@@ -107,22 +117,24 @@ class Card(_message.Message):
     previous_sha256: _builtins.bytes
     """SHA-256 of the body of the card before; empty in the first."""
     issued_ms: _builtins.int
-    """Unix milliseconds."""
+    """When the card was issued, Unix milliseconds."""
     expires_ms: _builtins.int
-    """Unix milliseconds; an expired card is neither sent to nor accepted from."""
+    """When the card ends, Unix milliseconds; an expired card is neither sent to nor accepted from."""
     @_builtins.property
-    def contact(self) -> Global___Contact: ...
+    def contact(self) -> Global___Contact:
+        """How to reach a person; empty fields are unknown."""
+
     @_builtins.property
     def endpoints(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """host:port of the Exchange service; none for an agency that only dials out."""
+        """host:port of the Exchange service, at most 8; none for an agency that only dials out."""
 
     @_builtins.property
     def seal_keys(self) -> _containers.RepeatedCompositeFieldContainer[Global___SealKey]:
-        """Keys that seal messages, strictly ascending by not_before_ms."""
+        """Keys that seal messages, 1 to 16, strictly ascending by not_before_ms."""
 
     @_builtins.property
     def ledgers(self) -> _containers.RepeatedCompositeFieldContainer[Global___LedgerKeys]:
-        """Ledgers, oldest epoch first; the last one is being written."""
+        """Ledgers, 1 to 64, oldest epoch first; the last one is being written."""
 
     @_builtins.property
     def witness(self) -> Global___WitnessKeys:
@@ -130,7 +142,9 @@ class Card(_message.Message):
 
     @_builtins.property
     def encryption_keys(self) -> _containers.RepeatedCompositeFieldContainer[Global___EncryptionKey]:
-        """Keys that messages are encrypted to; a sender takes the newest that is in force."""
+        """Keys that messages are encrypted to, 1 to 16, strictly ascending by not_before_ms; a sender
+        takes the newest that is in force.
+        """
 
     @_builtins.property
     def limits(self) -> Global___Limits:
@@ -181,13 +195,16 @@ class Contact(_message.Message):
     DUTY_HOURS_FIELD_NUMBER: _builtins.int
     LANGUAGES_FIELD_NUMBER: _builtins.int
     focal_point: _builtins.str
+    """Name of a desk or function, at most 200 characters."""
     email: _builtins.str
+    """E-mail address, at most 254 characters."""
     phone: _builtins.str
+    """Telephone number with its country code, at most 40 characters."""
     duty_hours: _builtins.str
-    """When somebody answers, in words, with the time zone."""
+    """When somebody answers, in words, with the time zone, at most 200 characters."""
     @_builtins.property
     def languages(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """ISO 639-1, such as "en"."""
+        """ISO 639-1 codes such as "en", at most 16."""
 
     def __init__(
         self,
@@ -208,16 +225,19 @@ Global___Contact: _TypeAlias = Contact  # noqa: Y015
 
 @_typing.final
 class SealKey(_message.Message):
+    """A key that seals messages."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     SPKI_FIELD_NUMBER: _builtins.int
     NOT_BEFORE_MS_FIELD_NUMBER: _builtins.int
     NOT_AFTER_MS_FIELD_NUMBER: _builtins.int
     spki: _builtins.bytes
-    """SubjectPublicKeyInfo, DER, P-256."""
+    """SubjectPublicKeyInfo, DER, P-256, 91 bytes."""
     not_before_ms: _builtins.int
-    """The key is in force from not_before_ms up to, not including, not_after_ms."""
+    """In force from then on, Unix milliseconds."""
     not_after_ms: _builtins.int
+    """No longer in force at this instant, Unix milliseconds."""
     def __init__(
         self,
         *,
@@ -235,6 +255,8 @@ Global___SealKey: _TypeAlias = SealKey  # noqa: Y015
 
 @_typing.final
 class LedgerKeys(_message.Message):
+    """A ledger and the keys that sign its checkpoints; a checkpoint counts only if both sign it."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ORIGIN_FIELD_NUMBER: _builtins.int
@@ -243,8 +265,9 @@ class LedgerKeys(_message.Message):
     origin: _builtins.str
     """C2SP checkpoint origin, "<agency>.sesn/ledger/<epoch>"."""
     ed25519: _builtins.bytes
-    """Raw public keys: 32 and 1,312 bytes. A checkpoint counts only if both sign it."""
+    """Raw Ed25519 public key, 32 bytes."""
     mldsa44: _builtins.bytes
+    """Raw ML-DSA-44 public key, 1,312 bytes."""
     def __init__(
         self,
         *,
@@ -262,6 +285,8 @@ Global___LedgerKeys: _TypeAlias = LedgerKeys  # noqa: Y015
 
 @_typing.final
 class WitnessKeys(_message.Message):
+    """Keys that cosign other agencies' checkpoints; a cosignature counts only if both sign it."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
@@ -270,7 +295,9 @@ class WitnessKeys(_message.Message):
     name: _builtins.str
     """C2SP key name of the cosignatures, "<agency>.sesn/witness"."""
     ed25519: _builtins.bytes
+    """Raw Ed25519 public key, 32 bytes."""
     mldsa44: _builtins.bytes
+    """Raw ML-DSA-44 public key, 1,312 bytes."""
     def __init__(
         self,
         *,
@@ -288,6 +315,8 @@ Global___WitnessKeys: _TypeAlias = WitnessKeys  # noqa: Y015
 
 @_typing.final
 class EncryptionKey(_message.Message):
+    """A key that messages are encrypted to."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PUBLIC_KEY_FIELD_NUMBER: _builtins.int
@@ -297,9 +326,11 @@ class EncryptionKey(_message.Message):
     public_key: _builtins.bytes
     """ML-KEM-768 public key (1,184 bytes), then X25519 public key (32 bytes)."""
     not_before_ms: _builtins.int
+    """In force from then on, Unix milliseconds."""
     not_after_ms: _builtins.int
+    """No longer in force at this instant, Unix milliseconds."""
     destroyed_ms: _builtins.int
-    """The private key is destroyed then: no message may expire later."""
+    """When the private key is destroyed, Unix milliseconds: no message may expire later."""
     def __init__(
         self,
         *,
@@ -318,17 +349,19 @@ Global___EncryptionKey: _TypeAlias = EncryptionKey  # noqa: Y015
 
 @_typing.final
 class Limits(_message.Message):
+    """What an agency accepts."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PAYLOAD_BYTES_FIELD_NUMBER: _builtins.int
     BATCH_ENVELOPES_FIELD_NUMBER: _builtins.int
     BATCH_BYTES_FIELD_NUMBER: _builtins.int
     payload_bytes: _builtins.int
-    """Bytes of one payload."""
+    """Bytes of one payload, 1 KiB to 1 MiB."""
     batch_envelopes: _builtins.int
-    """Envelopes in one batch."""
+    """Envelopes in one batch, 1 to 256."""
     batch_bytes: _builtins.int
-    """Bytes of one batch."""
+    """Bytes of one batch, at most 4 MiB, and at least 128 KiB more than payload_bytes."""
     def __init__(
         self,
         *,

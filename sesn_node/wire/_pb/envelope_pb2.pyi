@@ -34,7 +34,8 @@ class _KindClassEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_KindClass.V
     KIND_CLASS_MESSAGE: _KindClass.ValueType  # 1
     """A message between officers."""
 
-class KindClass(_KindClass, metaclass=_KindClassEnumTypeWrapper): ...
+class KindClass(_KindClass, metaclass=_KindClassEnumTypeWrapper):
+    """The class of traffic."""
 
 KIND_CLASS_UNSPECIFIED: KindClass.ValueType  # 0
 KIND_CLASS_MESSAGE: KindClass.ValueType  # 1
@@ -53,7 +54,8 @@ class _PriorityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Priority.Val
     PRIORITY_IMMEDIATE: _Priority.ValueType  # 3
     """The consignment leaves if nobody acts within hours."""
 
-class Priority(_Priority, metaclass=_PriorityEnumTypeWrapper): ...
+class Priority(_Priority, metaclass=_PriorityEnumTypeWrapper):
+    """How soon a message goes; greater values go first."""
 
 PRIORITY_UNSPECIFIED: Priority.ValueType  # 0
 PRIORITY_ROUTINE: Priority.ValueType  # 1

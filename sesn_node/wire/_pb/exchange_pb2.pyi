@@ -31,41 +31,74 @@ class _RefusalCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RefusalCo
     DESCRIPTOR: _descriptor.EnumDescriptor
     REFUSAL_CODE_UNSPECIFIED: _RefusalCode.ValueType  # 0
     NOT_TRUSTED: _RefusalCode.ValueType  # 1
+    """The sender's card is not trusted here, or the sender is not the caller."""
     BAD_SEAL: _RefusalCode.ValueType  # 2
+    """The seal does not verify, or its key was not in force."""
     NOT_IN_LEDGER: _RefusalCode.ValueType  # 3
+    """The sender's ledger was not proven to hold the message."""
     LEDGER_FORK: _RefusalCode.ValueType  # 4
+    """The sender's ledger shows two histories."""
     NOT_FOR_US: _RefusalCode.ValueType  # 5
+    """The receiver is no addressee."""
     UNDECRYPTABLE: _RefusalCode.ValueType  # 6
+    """The key or the content does not open."""
     COMMITMENT_MISMATCH: _RefusalCode.ValueType  # 7
+    """The content is not the one that header and ledger commit to."""
     MALFORMED: _RefusalCode.ValueType  # 8
+    """Something breaks its format."""
     TOO_LARGE: _RefusalCode.ValueType  # 9
+    """Over a limit of the receiver's card."""
     EXPIRED: _RefusalCode.ValueType  # 10
+    """Past its expiry."""
     CLOCK_SKEW: _RefusalCode.ValueType  # 11
+    """Created too far in the receiver's future."""
     CONFLICT: _RefusalCode.ValueType  # 12
+    """The same id was received with another header."""
     POLICY: _RefusalCode.ValueType  # 13
+    """A rule of handling, or an operator's decision, forbids it."""
     BUSY: _RefusalCode.ValueType  # 14
+    """The receiver cannot store at present; retry_after_ms says when to try again."""
 
-class RefusalCode(_RefusalCode, metaclass=_RefusalCodeEnumTypeWrapper): ...
+class RefusalCode(_RefusalCode, metaclass=_RefusalCodeEnumTypeWrapper):
+    """Why a shipment was not taken. NOT_TRUSTED, NOT_IN_LEDGER, CLOCK_SKEW and BUSY are transient: the
+    sender tries again. All others are for good.
+    """
 
 REFUSAL_CODE_UNSPECIFIED: RefusalCode.ValueType  # 0
 NOT_TRUSTED: RefusalCode.ValueType  # 1
+"""The sender's card is not trusted here, or the sender is not the caller."""
 BAD_SEAL: RefusalCode.ValueType  # 2
+"""The seal does not verify, or its key was not in force."""
 NOT_IN_LEDGER: RefusalCode.ValueType  # 3
+"""The sender's ledger was not proven to hold the message."""
 LEDGER_FORK: RefusalCode.ValueType  # 4
+"""The sender's ledger shows two histories."""
 NOT_FOR_US: RefusalCode.ValueType  # 5
+"""The receiver is no addressee."""
 UNDECRYPTABLE: RefusalCode.ValueType  # 6
+"""The key or the content does not open."""
 COMMITMENT_MISMATCH: RefusalCode.ValueType  # 7
+"""The content is not the one that header and ledger commit to."""
 MALFORMED: RefusalCode.ValueType  # 8
+"""Something breaks its format."""
 TOO_LARGE: RefusalCode.ValueType  # 9
+"""Over a limit of the receiver's card."""
 EXPIRED: RefusalCode.ValueType  # 10
+"""Past its expiry."""
 CLOCK_SKEW: RefusalCode.ValueType  # 11
+"""Created too far in the receiver's future."""
 CONFLICT: RefusalCode.ValueType  # 12
+"""The same id was received with another header."""
 POLICY: RefusalCode.ValueType  # 13
+"""A rule of handling, or an operator's decision, forbids it."""
 BUSY: RefusalCode.ValueType  # 14
+"""The receiver cannot store at present; retry_after_ms says when to try again."""
 Global___RefusalCode: _TypeAlias = RefusalCode  # noqa: Y015
 
 @_typing.final
 class GetCardRequest(_message.Message):
+    """The caller presents itself."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     CARD_FIELD_NUMBER: _builtins.int
@@ -88,6 +121,8 @@ Global___GetCardRequest: _TypeAlias = GetCardRequest  # noqa: Y015
 
 @_typing.final
 class GetCardResponse(_message.Message):
+    """The callee presents itself."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     CARD_FIELD_NUMBER: _builtins.int
@@ -125,7 +160,9 @@ class DeliverRequest(_message.Message):
     Empty only when there is no shipment.
     """
     @_builtins.property
-    def shipments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Shipment]: ...
+    def shipments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Shipment]:
+        """The messages, at most 256; none in a batch that carries only `witness`."""
+
     @_builtins.property
     def witness(self) -> Global___WitnessAnswer:
         """What the sender says, as a witness, of the checkpoint of the previous response. With 409 and
@@ -157,7 +194,9 @@ class Shipment(_message.Message):
     ENVELOPE_FIELD_NUMBER: _builtins.int
     SHARED_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def envelope(self) -> _envelope_pb2.SealedEnvelope: ...
+    def envelope(self) -> _envelope_pb2.SealedEnvelope:
+        """The addressee's copy of the message."""
+
     @_builtins.property
     def shared(self) -> Global___ProvenEntry:
         """The sender's SHARED entry, verbatim, proven under the batch's checkpoint."""
@@ -210,6 +249,8 @@ Global___ProvenEntry: _TypeAlias = ProvenEntry  # noqa: Y015
 
 @_typing.final
 class DeliverResponse(_message.Message):
+    """The answer to a batch."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     SEQUENCE_FIELD_NUMBER: _builtins.int
@@ -259,7 +300,9 @@ class Outcome(_message.Message):
         """
 
     @_builtins.property
-    def refusal(self) -> Global___Refusal: ...
+    def refusal(self) -> Global___Refusal:
+        """Why the message was not taken."""
+
     def __init__(
         self,
         *,
@@ -278,16 +321,19 @@ Global___Outcome: _TypeAlias = Outcome  # noqa: Y015
 
 @_typing.final
 class Refusal(_message.Message):
+    """A shipment that was not taken."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     CODE_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
     RETRY_AFTER_MS_FIELD_NUMBER: _builtins.int
     code: Global___RefusalCode.ValueType
+    """Why."""
     detail: _builtins.str
-    """What a human needs to know; tells nothing of the content."""
+    """What a human needs to know, at most 500 characters; tells nothing of the content."""
     retry_after_ms: _builtins.int
-    """For transient codes: do not try again sooner."""
+    """For transient codes: how long to wait before trying again, milliseconds; 0 leaves it open."""
     def __init__(
         self,
         *,
@@ -313,7 +359,7 @@ class WitnessAnswer(_message.Message):
     SIZE_FIELD_NUMBER: _builtins.int
     COSIGNATURES_FIELD_NUMBER: _builtins.int
     status: _builtins.int
-    """200 cosigned, 400, 403, 404, 409 or 422."""
+    """200 cosigned, 400, 403, 404, 409 or 422; 0 if there was no checkpoint to answer."""
     size: _builtins.int
     """With 409: the size that the witness holds; prove from there."""
     cosignatures: _builtins.bytes
@@ -335,6 +381,8 @@ Global___WitnessAnswer: _TypeAlias = WitnessAnswer  # noqa: Y015
 
 @_typing.final
 class AddCheckpointRequest(_message.Message):
+    """A checkpoint to witness."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     BODY_FIELD_NUMBER: _builtins.int
@@ -355,11 +403,15 @@ Global___AddCheckpointRequest: _TypeAlias = AddCheckpointRequest  # noqa: Y015
 
 @_typing.final
 class AddCheckpointResponse(_message.Message):
+    """What the callee says of it."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ANSWER_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def answer(self) -> Global___WitnessAnswer: ...
+    def answer(self) -> Global___WitnessAnswer:
+        """Status, size or cosignatures, as within a batch."""
+
     def __init__(
         self,
         *,
@@ -375,10 +427,13 @@ Global___AddCheckpointResponse: _TypeAlias = AddCheckpointResponse  # noqa: Y015
 
 @_typing.final
 class GetCheckpointRequest(_message.Message):
+    """Asks what the callee has cosigned."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ORIGIN_FIELD_NUMBER: _builtins.int
     origin: _builtins.str
+    """C2SP checkpoint origin of the ledger, "<agency>.sesn/ledger/<epoch>"."""
     def __init__(
         self,
         *,
@@ -394,6 +449,8 @@ Global___GetCheckpointRequest: _TypeAlias = GetCheckpointRequest  # noqa: Y015
 
 @_typing.final
 class GetCheckpointResponse(_message.Message):
+    """What the callee has cosigned."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     CHECKPOINT_FIELD_NUMBER: _builtins.int

@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class ExchangeStub:
-    """Missing associated documentation comment in .proto file."""
+    """What one node asks of another.
+    """
 
     def __init__(self, channel):
         """Constructor.
@@ -57,7 +58,8 @@ class ExchangeStub:
 
 
 class ExchangeServicer:
-    """Missing associated documentation comment in .proto file."""
+    """What one node asks of another.
+    """
 
     def GetCard(self, request, context):
         """Swaps the newest cards. A later card under a pinned root is taken by itself.
@@ -120,7 +122,8 @@ def add_ExchangeServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class Exchange:
-    """Missing associated documentation comment in .proto file."""
+    """What one node asks of another.
+    """
 
     @staticmethod
     def GetCard(request,

@@ -15,6 +15,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ExchangeStub:
+    """What one node asks of another."""
+
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetCard: _aio.UnaryUnaryMultiCallable[_exchange_pb2.GetCardRequest, _exchange_pb2.GetCardResponse]
     """Swaps the newest cards. A later card under a pinned root is taken by itself."""
@@ -28,6 +30,8 @@ class ExchangeStub:
     """The last checkpoint of an origin that the callee cosigned."""
 
 class ExchangeServicer(metaclass=_abc_1.ABCMeta):
+    """What one node asks of another."""
+
     @_abc_1.abstractmethod
     def GetCard(
         self,

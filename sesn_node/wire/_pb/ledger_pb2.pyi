@@ -41,7 +41,8 @@ class _EntryKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EntryKind.V
     KEY: _EntryKind.ValueType  # 8
     """Our own card or keys changed."""
 
-class EntryKind(_EntryKind, metaclass=_EntryKindEnumTypeWrapper): ...
+class EntryKind(_EntryKind, metaclass=_EntryKindEnumTypeWrapper):
+    """What happened."""
 
 ENTRY_KIND_UNSPECIFIED: EntryKind.ValueType  # 0
 SHARED: EntryKind.ValueType  # 1
@@ -80,18 +81,19 @@ class LedgerEntry(_message.Message):
     AGENCY_FIELD_NUMBER: _builtins.int
     CODE_FIELD_NUMBER: _builtins.int
     kind: Global___EntryKind.ValueType
+    """What happened; decides which of the other fields are set."""
     time_ms: _builtins.int
-    """Unix milliseconds by the clock of the ledger's owner."""
+    """When, Unix milliseconds by the clock of the ledger's owner."""
     salt: _builtins.bytes
     """32 fresh random bytes: a leaf hash alone reveals nothing."""
     message_id: _builtins.bytes
     """Message that the entry is about, 16 bytes; empty for entries about no message."""
     object_sha256: _builtins.bytes
-    """SHA-256 of the object: a header for messages, a body for cards."""
+    """SHA-256 of the object, 32 bytes: a header for messages, a body for cards."""
     commitment: _builtins.bytes
-    """The payload commitment, for messages."""
+    """The payload commitment (Header.commitment), 32 bytes; empty for entries about no message."""
     agency: _builtins.str
-    """The other agency, where one is concerned."""
+    """Agency id of the other agency, where one is concerned."""
     code: _builtins.str
     """Refusal code, or what was done to a peer, card or key: a word of a closed list."""
     @_builtins.property
@@ -129,7 +131,9 @@ class EntryRef(_message.Message):
     INDEX_FIELD_NUMBER: _builtins.int
     LEAF_HASH_FIELD_NUMBER: _builtins.int
     origin: _builtins.str
+    """C2SP checkpoint origin of its ledger, "<agency>.sesn/ledger/<epoch>"."""
     index: _builtins.int
+    """Leaf index, from 0."""
     leaf_hash: _builtins.bytes
     """RFC 6962 leaf hash, 32 bytes."""
     def __init__(

@@ -28,19 +28,30 @@ class _TlpEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Tlp.ValueType], _
     DESCRIPTOR: _descriptor.EnumDescriptor
     TLP_UNSPECIFIED: _Tlp.ValueType  # 0
     TLP_RED: _Tlp.ValueType  # 1
+    """For the eyes of the individual recipients only."""
     TLP_AMBER_STRICT: _Tlp.ValueType  # 2
+    """Within the recipients' organisations, to those who need to know."""
     TLP_AMBER: _Tlp.ValueType  # 3
+    """Also to clients of those organisations who need to know."""
     TLP_GREEN: _Tlp.ValueType  # 4
+    """Within the community."""
     TLP_CLEAR: _Tlp.ValueType  # 5
+    """To anybody."""
 
-class Tlp(_Tlp, metaclass=_TlpEnumTypeWrapper): ...
+class Tlp(_Tlp, metaclass=_TlpEnumTypeWrapper):
+    """How far a message may be passed on (FIRST Traffic Light Protocol 2.0), strictest first."""
 
 TLP_UNSPECIFIED: Tlp.ValueType  # 0
 TLP_RED: Tlp.ValueType  # 1
+"""For the eyes of the individual recipients only."""
 TLP_AMBER_STRICT: Tlp.ValueType  # 2
+"""Within the recipients' organisations, to those who need to know."""
 TLP_AMBER: Tlp.ValueType  # 3
+"""Also to clients of those organisations who need to know."""
 TLP_GREEN: Tlp.ValueType  # 4
+"""Within the community."""
 TLP_CLEAR: Tlp.ValueType  # 5
+"""To anybody."""
 Global___Tlp: _TypeAlias = Tlp  # noqa: Y015
 
 class _Urgency:
@@ -55,7 +66,8 @@ class _UrgencyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Urgency.Value
     SHIP_SAILS: _Urgency.ValueType  # 3
     """The vessel leaves, or the goods are released, if nobody acts within hours."""
 
-class Urgency(_Urgency, metaclass=_UrgencyEnumTypeWrapper): ...
+class Urgency(_Urgency, metaclass=_UrgencyEnumTypeWrapper):
+    """How soon somebody must act."""
 
 URGENCY_UNSPECIFIED: Urgency.ValueType  # 0
 ROUTINE: Urgency.ValueType  # 1
@@ -72,17 +84,26 @@ class _RequestedActionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reque
     DESCRIPTOR: _descriptor.EnumDescriptor
     REQUESTED_ACTION_UNSPECIFIED: _RequestedAction.ValueType  # 0
     NONE: _RequestedAction.ValueType  # 1
+    """Nothing: the alert is for information."""
     INFORM: _RequestedAction.ValueType  # 2
+    """Inform the sender of what is known or found."""
     HOLD: _RequestedAction.ValueType  # 3
+    """Hold the consignment."""
     INSPECT: _RequestedAction.ValueType  # 4
+    """Inspect the consignment."""
 
-class RequestedAction(_RequestedAction, metaclass=_RequestedActionEnumTypeWrapper): ...
+class RequestedAction(_RequestedAction, metaclass=_RequestedActionEnumTypeWrapper):
+    """What the sender of an alert asks for."""
 
 REQUESTED_ACTION_UNSPECIFIED: RequestedAction.ValueType  # 0
 NONE: RequestedAction.ValueType  # 1
+"""Nothing: the alert is for information."""
 INFORM: RequestedAction.ValueType  # 2
+"""Inform the sender of what is known or found."""
 HOLD: RequestedAction.ValueType  # 3
+"""Hold the consignment."""
 INSPECT: RequestedAction.ValueType  # 4
+"""Inspect the consignment."""
 Global___RequestedAction: _TypeAlias = RequestedAction  # noqa: Y015
 
 class _CallKind:
@@ -96,14 +117,17 @@ class _CallKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CallKind.Val
     TRANSHIPMENT: _CallKind.ValueType  # 2
     DISCHARGE: _CallKind.ValueType  # 3
     SIGHTED: _CallKind.ValueType  # 4
+    """Somebody saw it there."""
 
-class CallKind(_CallKind, metaclass=_CallKindEnumTypeWrapper): ...
+class CallKind(_CallKind, metaclass=_CallKindEnumTypeWrapper):
+    """What happens to the consignment at a port."""
 
 CALL_KIND_UNSPECIFIED: CallKind.ValueType  # 0
 LOADING: CallKind.ValueType  # 1
 TRANSHIPMENT: CallKind.ValueType  # 2
 DISCHARGE: CallKind.ValueType  # 3
 SIGHTED: CallKind.ValueType  # 4
+"""Somebody saw it there."""
 Global___CallKind: _TypeAlias = CallKind  # noqa: Y015
 
 class _PartyRole:
@@ -118,8 +142,10 @@ class _PartyRoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PartyRole.V
     CARRIER: _PartyRole.ValueType  # 3
     BROKER: _PartyRole.ValueType  # 4
     NOTIFY_PARTY: _PartyRole.ValueType  # 5
+    """Whom the carrier tells of the arrival."""
 
-class PartyRole(_PartyRole, metaclass=_PartyRoleEnumTypeWrapper): ...
+class PartyRole(_PartyRole, metaclass=_PartyRoleEnumTypeWrapper):
+    """The part that somebody plays in a shipment."""
 
 PARTY_ROLE_UNSPECIFIED: PartyRole.ValueType  # 0
 EXPORTER: PartyRole.ValueType  # 1
@@ -127,6 +153,7 @@ IMPORTER: PartyRole.ValueType  # 2
 CARRIER: PartyRole.ValueType  # 3
 BROKER: PartyRole.ValueType  # 4
 NOTIFY_PARTY: PartyRole.ValueType  # 5
+"""Whom the carrier tells of the arrival."""
 Global___PartyRole: _TypeAlias = PartyRole  # noqa: Y015
 
 class _Decision:
@@ -139,7 +166,8 @@ class _DecisionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Decision.Val
     ACCEPTED: _Decision.ValueType  # 1
     DECLINED: _Decision.ValueType  # 2
 
-class Decision(_Decision, metaclass=_DecisionEnumTypeWrapper): ...
+class Decision(_Decision, metaclass=_DecisionEnumTypeWrapper):
+    """What an officer decided on an alert."""
 
 DECISION_UNSPECIFIED: Decision.ValueType  # 0
 ACCEPTED: Decision.ValueType  # 1
@@ -160,9 +188,13 @@ class Payload(_message.Message):
         """Who may see this and pass it on."""
 
     @_builtins.property
-    def alert(self) -> Global___Alert: ...
+    def alert(self) -> Global___Alert:
+        """A suspect consignment."""
+
     @_builtins.property
-    def response(self) -> Global___Response: ...
+    def response(self) -> Global___Response:
+        """An officer's decision on an alert."""
+
     def __init__(
         self,
         *,
@@ -217,15 +249,19 @@ class Alert(_message.Message):
     subject: _builtins.str
     """One line for an inbox, 1 to 200 characters."""
     urgency: Global___Urgency.ValueType
+    """How soon somebody must act."""
     requested_action: Global___RequestedAction.ValueType
+    """What the sender asks for."""
     narrative: _builtins.str
     """What is known and why it is suspect, free text, at most 20,000 characters."""
     @_builtins.property
     def respond_by(self) -> _timestamp_pb2.Timestamp:
-        """When the sender needs an answer."""
+        """When the sender needs an answer, UTC; optional."""
 
     @_builtins.property
-    def consignment(self) -> Global___Consignment: ...
+    def consignment(self) -> Global___Consignment:
+        """The goods, their way and their parties; this, a narrative, or both."""
+
     def __init__(
         self,
         *,
@@ -263,12 +299,16 @@ class Consignment(_message.Message):
     bill_of_lading: _builtins.str
     """Bill of lading number, at most 20 characters."""
     @_builtins.property
-    def containers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Container]: ...
+    def containers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Container]:
+        """Containers, at most 100, no number twice."""
+
     @_builtins.property
-    def vessel(self) -> Global___Vessel: ...
+    def vessel(self) -> Global___Vessel:
+        """The ship that carries them."""
+
     @_builtins.property
     def route(self) -> _containers.RepeatedCompositeFieldContainer[Global___PortCall]:
-        """Calls in the order of the voyage."""
+        """Calls in the order of the voyage, at most 50."""
 
     @_builtins.property
     def declared(self) -> Global___Goods:
@@ -279,7 +319,9 @@ class Consignment(_message.Message):
         """What the goods are suspected, or were found, to be."""
 
     @_builtins.property
-    def parties(self) -> _containers.RepeatedCompositeFieldContainer[Global___Party]: ...
+    def parties(self) -> _containers.RepeatedCompositeFieldContainer[Global___Party]:
+        """Who has a part in the shipment, at most 50."""
+
     def __init__(
         self,
         *,
@@ -301,12 +343,16 @@ Global___Consignment: _TypeAlias = Consignment  # noqa: Y015
 
 @_typing.final
 class Container(_message.Message):
+    """A container."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NUMBER_FIELD_NUMBER: _builtins.int
     SEAL_FIELD_NUMBER: _builtins.int
     number: _builtins.str
-    """As observed; ISO 6346 expects 3 letters, U, J or Z, 6 digits and a check digit."""
+    """As observed, 1 to 40 characters; ISO 6346 expects 3 letters, U, J or Z, 6 digits and a check
+    digit.
+    """
     seal: _builtins.str
     """Seal number as observed, at most 15 characters."""
     def __init__(
@@ -325,15 +371,19 @@ Global___Container: _TypeAlias = Container  # noqa: Y015
 
 @_typing.final
 class Vessel(_message.Message):
+    """A ship: its IMO number, its name, or both."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     IMO_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     VOYAGE_FIELD_NUMBER: _builtins.int
     imo: _builtins.str
-    """As observed; the IMO ship number has 7 digits, the last a check digit."""
+    """As observed, at most 40 characters; the IMO ship number has 7 digits, the last a check digit."""
     name: _builtins.str
+    """Name, at most 100 characters."""
     voyage: _builtins.str
+    """The carrier's voyage number, at most 40 characters."""
     def __init__(
         self,
         *,
@@ -351,17 +401,20 @@ Global___Vessel: _TypeAlias = Vessel  # noqa: Y015
 
 @_typing.final
 class PortCall(_message.Message):
+    """A call of the voyage."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PORT_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
     AT_FIELD_NUMBER: _builtins.int
     port: _builtins.str
-    """UN/LOCODE, five characters, as observed."""
+    """As observed, 1 to 40 characters; a UN/LOCODE has five."""
     kind: Global___CallKind.ValueType
+    """What happens there."""
     @_builtins.property
     def at(self) -> _timestamp_pb2.Timestamp:
-        """Expected or actual time of the call."""
+        """Expected or actual time of the call, UTC; optional."""
 
     def __init__(
         self,
@@ -380,6 +433,8 @@ Global___PortCall: _TypeAlias = PortCall  # noqa: Y015
 
 @_typing.final
 class Goods(_message.Message):
+    """What goods are declared, suspected or found to be; at least one field is set."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     DESCRIPTION_FIELD_NUMBER: _builtins.int
@@ -389,17 +444,18 @@ class Goods(_message.Message):
     QUANTITY_FIELD_NUMBER: _builtins.int
     UNIT_FIELD_NUMBER: _builtins.int
     description: _builtins.str
+    """Free text, at most 2,000 characters."""
     hs_code: _builtins.str
-    """Harmonised System, 6 digits, as observed."""
+    """Harmonised System code as observed, at most 40 characters; 6 digits are expected."""
     hs_edition: _builtins.str
-    """Edition of the Harmonised System, such as "HS2022"."""
+    """Edition of the Harmonised System, such as "HS2022", at most 10 characters."""
     quantity: _builtins.str
-    """Amount as written, in `unit`; a decimal number."""
+    """Amount as written, in `unit`: a decimal number, up to 15 digits before the point and 6 after."""
     unit: _builtins.str
-    """Unit of `quantity`, such as "kg", "t" or "units"."""
+    """Unit of `quantity`, such as "kg", "t" or "units", at most 20 characters; set with it, or not."""
     @_builtins.property
     def basel_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Basel Convention codes: Y, A, B and H."""
+        """Basel Convention codes (Y, A, B and H), at most 50."""
 
     def __init__(
         self,
@@ -421,6 +477,8 @@ Global___Goods: _TypeAlias = Goods  # noqa: Y015
 
 @_typing.final
 class Party(_message.Message):
+    """Somebody with a part in the shipment."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
@@ -428,10 +486,13 @@ class Party(_message.Message):
     COUNTRY_FIELD_NUMBER: _builtins.int
     ROLE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Name, 1 to 200 characters."""
     address: _builtins.str
+    """Postal address, at most 500 characters."""
     country: _builtins.str
-    """ISO 3166-1 alpha-2."""
+    """ISO 3166-1 alpha-2 in capitals, or empty."""
     role: Global___PartyRole.ValueType
+    """The part."""
     def __init__(
         self,
         *,
@@ -463,8 +524,9 @@ class Response(_message.Message):
     message_id: _builtins.bytes
     """Message id of the alert, 16 bytes."""
     header_sha256: _builtins.bytes
-    """SHA-256 of the alert's header: exactly which message was decided on."""
+    """SHA-256 of the alert's header, 32 bytes: exactly which message was decided on."""
     decision: Global___Decision.ValueType
+    """Accepted or declined."""
     text: _builtins.str
     """Note with an acceptance, reason of a refusal, at most 2,000 characters."""
     def __init__(

@@ -139,3 +139,20 @@ def test_console_lines_are_for_people(lines: io.StringIO) -> None:
     assert "\x1b" not in stream.getvalue()
     assert WHISPER not in stream.getvalue()
     assert lines.getvalue() == ""
+
+
+@pytest.mark.parametrize("style", LogFormat)
+def test_words_of_others_cannot_steer_a_terminal(style: LogFormat) -> None:
+    """Controls and what reorders a line are dropped, in lines for programs and for people."""
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    stream = io.StringIO()
+    configure(LogLevel.INFO, style, stream)
+    try:
+        get_logger("test").info("link-down", detail="no\x1b[2J\x9b\u202e\nlink-up", peers=["\x1b"])
+    finally:
+        structlog.reset_defaults()
+        root.handlers, root.level = handlers, level
+    line = stream.getvalue()
+    assert "no[2Jlink-up" in line
+    assert line.rstrip("\n").isprintable()
