@@ -14,8 +14,8 @@ from sesn_node.wire.payloads import decode_payload
 if TYPE_CHECKING:
     from sesn_node.domain.alert import Payload
     from sesn_node.exchange.office import Office
-    from sesn_node.store.inbox import InboxRow, SealedRow
-    from sesn_node.store.outbox import SentRow
+    from sesn_node.store.inbox import InboxRow
+    from sesn_node.store.sealed import SealedRow, SentRow
 
 
 def open_received(office: Office, row: InboxRow) -> Payload:

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from sesn_node.exchange.evidence import Evidence
     from sesn_node.exchange.tally import Check
     from sesn_node.store.engine import Transaction
-    from sesn_node.store.inbox import InboxRow, SealedRow
-    from sesn_node.store.outbox import OutboxRow, SentRow
+    from sesn_node.store.inbox import InboxRow
+    from sesn_node.store.outbox import OutboxRow
+    from sesn_node.store.sealed import SealedRow, SentRow
 
 _AT_ONCE = 200
 _ENDINGS = {

@@ -53,7 +53,8 @@ from sesn_node.exchange.witness import (
     report_refused,
 )
 from sesn_node.ledger.witness import Status
-from sesn_node.store.inbox import InboxRow, SealedRow
+from sesn_node.store.inbox import InboxRow
+from sesn_node.store.sealed import SealedRow
 from sesn_node.telemetry import get_logger
 from sesn_node.wire.batches import encode_proof
 

@@ -263,6 +263,8 @@ def _record_refusals(
     agency: AgencyId,
     refused: Sequence[tuple[Consigned, Refused]],
 ) -> None:
+    if not refused:
+        return
     states = work.transaction.outbox.states(agency, [one.message_id for one, _ in refused])
     for consigned, refusal in refused:
         if states.get(consigned.message_id) is not DeliveryState.QUEUED:

@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     from sesn_node.domain.alert import Payload
     from sesn_node.exchange.office import Office
     from sesn_node.store.engine import Store, Transaction
-    from sesn_node.store.inbox import InboxRow, SealedRow
+    from sesn_node.store.inbox import InboxRow
     from sesn_node.store.ledger import EntryRow
-    from sesn_node.store.outbox import OutboxRow, SentRow
+    from sesn_node.store.outbox import OutboxRow
+    from sesn_node.store.sealed import SealedRow, SentRow
 
 MIN_PREFIX_DIGITS = 8
 _ID_BYTES = 16

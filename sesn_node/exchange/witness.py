@@ -123,9 +123,10 @@ def record(office: Office, work: Work, judged: Judged) -> bytes:
     table = work.transaction.witness
     if table.head(head.origin) != judged.recorded:
         raise ConflictError(f"the record of {head.origin} moved meanwhile", code=MOVED)
-    kept = table.cosignature(head.origin, head.size, office.agency)
-    if kept is not None:
-        return kept.lines
+    if judged.recorded is not None and judged.recorded.size == head.size:
+        kept = table.cosignature(head.origin, head.size, office.agency)
+        if kept is not None:
+            return kept.lines
     table.advance(judged.recorded, WitnessRow(head.origin, judged.agency, head.size, head.root))
     time_s = work.now_ms // 1000
     lines = cosign(

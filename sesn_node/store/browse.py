@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, null, select
 
-from sesn_node.store.inbox import InboxRow, inbox_row, sealed_row
+from sesn_node.store.inbox import InboxRow, inbox_row
 from sesn_node.store.ledger import EntryRow
-from sesn_node.store.outbox import OutboxRow, SentRow, outbox_row
+from sesn_node.store.outbox import OutboxRow, outbox_row
 from sesn_node.store.peers import CardRow
 from sesn_node.store.schema import card, checkpoint, cosignature, inbox, ledger_entry, outbox, sent
+from sesn_node.store.sealed import SentRow, sent_row
 from sesn_node.store.witness import CosignatureRow
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class Browse:
             .order_by(sent.c.created_ms.desc(), sent.c.message_id.desc())
             .limit(limit)
         )
-        return [SentRow(row.message_id, sealed_row(row)) for row in rows]
+        return [sent_row(row) for row in rows]
 
     def ids_between(self, kind: str, low: bytes, high: bytes, limit: int) -> list[bytes]:
         """Return the ids of messages of a kind, sent or received, from `low` to `high`."""
@@ -93,7 +94,7 @@ class Browse:
             .where(sent.c.in_reply_to.in_(message_ids))
             .order_by(sent.c.created_ms, sent.c.message_id)
         )
-        return [SentRow(row.message_id, sealed_row(row)) for row in rows]
+        return [sent_row(row) for row in rows]
 
     def created(self, message_ids: Sequence[bytes]) -> dict[bytes, int]:
         """Say when messages of ours were written."""
@@ -131,13 +132,7 @@ class Browse:
             for column in sent.c
         ]
         for row in self._stream(select(*columns).order_by(sent.c.message_id)):
-            yield SentRow(row.message_id, sealed_row(row))
-
-    def all_copies(self) -> Iterator[OutboxRow]:
-        """Yield every copy, by message id and agency."""
-        order = (outbox.c.message_id, outbox.c.agency)
-        for row in self._stream(select(outbox).order_by(*order)):
-            yield outbox_row(row)
+            yield sent_row(row)
 
     def all_received(self) -> Iterator[InboxRow]:
         """Yield every message that arrived, by sender and id, without its ciphertext."""

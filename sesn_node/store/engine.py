@@ -111,11 +111,15 @@ class Store:
         self._engine = _create_engine(url)
         try:
             migrate(self._engine)
-        except DBAPIError as error:
-            raise StorageError(
-                f"the database {self._engine.url} cannot be opened: {error.orig}. Check the path, "
-                "its permissions and the free space."
-            ) from error
+        except BaseException as error:
+            # Nobody closes a store that was never opened.
+            self._engine.dispose()
+            if isinstance(error, DBAPIError):
+                raise StorageError(
+                    f"the database {self._engine.url} cannot be opened: {error.orig}. Check the "
+                    "path, its permissions and the free space."
+                ) from error
+            raise
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:

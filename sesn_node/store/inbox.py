@@ -8,29 +8,12 @@ from typing import TYPE_CHECKING
 from sqlalchemy import bindparam, insert, select
 
 from sesn_node.store.schema import inbox, refusal
+from sesn_node.store.sealed import SealedRow, sealed_row, sealed_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from sqlalchemy import Connection, Row
-
-
-@dataclass(frozen=True, slots=True)
-class SealedRow:
-    """A sealed message as stored; `content_key` is wrapped by the storage key."""
-
-    kind: str
-    header: bytes
-    header_sha256: bytes
-    seal: bytes
-    ciphertext: bytes | None
-    content_key: bytes | None
-    conversation_id: bytes
-    in_reply_to: bytes | None
-    priority: int
-    created_ms: int
-    expires_ms: int
-    entry_index: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +38,6 @@ class Seen:
     header_sha256: bytes
     entry_index: int
 
-
-SEALED_COLUMNS = tuple(SealedRow.__dataclass_fields__)
 
 _SELECT_SEEN = select(inbox.c.message_id, inbox.c.header_sha256, inbox.c.entry_index).where(
     inbox.c.sender == bindparam("sender"),
@@ -124,15 +105,6 @@ class InboxTable:
             },
         )
 
-    def newest(self, limit: int) -> list[InboxRow]:
-        """Return the messages that arrived last, newest first."""
-        rows = self._connection.execute(
-            select(inbox)
-            .order_by(inbox.c.received_ms.desc(), inbox.c.message_id.desc())
-            .limit(limit)
-        )
-        return [inbox_row(row) for row in rows]
-
     def find(self, message_id: bytes) -> list[InboxRow]:
         """Return the messages of this id; two senders may have used it."""
         rows = self._connection.execute(select(inbox).where(inbox.c.message_id == message_id))
@@ -151,17 +123,6 @@ class InboxTable:
         """Return the whole inbox; for verification."""
         rows = self._connection.execute(select(inbox).order_by(inbox.c.sender, inbox.c.message_id))
         return [inbox_row(row) for row in rows]
-
-
-def sealed_values(row: SealedRow) -> dict[str, object]:
-    """Spread a sealed row over its columns."""
-    return {name: getattr(row, name) for name in SEALED_COLUMNS}
-
-
-def sealed_row(row: Row[tuple[object, ...]]) -> SealedRow:
-    """Gather a sealed row from its columns."""
-    mapping = row._mapping  # noqa: SLF001 - SQLAlchemy's public name for it
-    return SealedRow(**{name: mapping[name] for name in SEALED_COLUMNS})
 
 
 def _flat(row: InboxRow) -> dict[str, object]:

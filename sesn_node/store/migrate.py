@@ -36,7 +36,9 @@ def migrate(engine: Engine) -> None:
     from alembic.config import Config  # noqa: PLC0415 - see above
 
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    folder = str(Path(__file__).parent / "migrations")
+    # Else the parser behind it takes a % in the path for a reference to another option.
+    config.set_main_option("script_location", folder.replace("%", "%%"))
     with engine.connect() as connection:
         connection.info["begin"] = "BEGIN IMMEDIATE"
         with connection.begin():

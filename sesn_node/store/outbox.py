@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from sqlalchemy import and_, bindparam, func, insert, select, update
 
-from sesn_node.store.inbox import SealedRow, sealed_row, sealed_values
 from sesn_node.store.schema import outbox, sent
+from sesn_node.store.sealed import SentRow, sealed_values, sent_row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,18 +30,6 @@ class DeliveryState(StrEnum):
     def final(self) -> bool:
         """Whether the node will not try again by itself; a late receipt still settles it."""
         return self is not DeliveryState.QUEUED
-
-
-@dataclass(frozen=True, slots=True)
-class SentRow:
-    """A message that we sealed."""
-
-    message_id: bytes
-    sealed: SealedRow
-
-    def recorded_at(self, entry_index: int) -> SentRow:
-        """The same message with the index of its SHARED entry."""
-        return SentRow(self.message_id, replace(self.sealed, entry_index=entry_index))
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,21 +296,21 @@ class OutboxTable:
         row = self._connection.execute(
             select(sent).where(sent.c.message_id == message_id)
         ).one_or_none()
-        return None if row is None else SentRow(row.message_id, sealed_row(row))
+        return None if row is None else sent_row(row)
 
     def replies(self, message_id: bytes) -> list[SentRow]:
         """Return the messages that we sent in answer to this one."""
         rows = self._connection.execute(
             select(sent).where(sent.c.in_reply_to == message_id).order_by(sent.c.created_ms)
         )
-        return [SentRow(row.message_id, sealed_row(row)) for row in rows]
+        return [sent_row(row) for row in rows]
 
     def newest(self, limit: int) -> list[SentRow]:
         """Return the messages that we sealed last, newest first."""
         rows = self._connection.execute(
             select(sent).order_by(sent.c.created_ms.desc(), sent.c.message_id.desc()).limit(limit)
         )
-        return [SentRow(row.message_id, sealed_row(row)) for row in rows]
+        return [sent_row(row) for row in rows]
 
     def copies(self, message_id: bytes) -> list[OutboxRow]:
         """Return the copies of a message, by agency."""

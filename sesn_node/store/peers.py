@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from sesn_node.store.schema import card, directory, link, peer
+from sesn_node.store.sql import upsert
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -61,10 +61,11 @@ _RAISE_WITNESSED = _SET_WITNESSED.where(link.c.witnessed_size < bindparam("b_siz
 class PeerTable:
     """Cards and peers as one transaction sees them."""
 
-    __slots__ = ("_connection", "_version")
+    __slots__ = ("_connection", "_dialect", "_version")
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._dialect = connection.dialect.name
         self._version: int | None = None
 
     def version(self) -> int:
@@ -98,7 +99,7 @@ class PeerTable:
     ) -> None:
         """Keep a card; one that is kept already stays as it is."""
         self._connection.execute(
-            upsert(card)
+            upsert(self._dialect, card)
             .values(
                 agency=agency, sha256=sha256, sequence=sequence, sealed=sealed, taken_ms=taken_ms
             )
@@ -109,11 +110,13 @@ class PeerTable:
         """Pin, update or revoke a peer and move the version."""
         values = {"state": state, "card_sha256": card_sha256, "changed_ms": changed_ms}
         self._connection.execute(
-            upsert(peer)
+            upsert(self._dialect, peer)
             .values(agency=agency, **values)
             .on_conflict_do_update(index_elements=["agency"], set_=values)
         )
-        self._connection.execute(upsert(link).values(agency=agency).on_conflict_do_nothing())
+        self._connection.execute(
+            upsert(self._dialect, link).values(agency=agency).on_conflict_do_nothing()
+        )
         self._connection.execute(_MOVE_VERSION)
         self._version = None
 
@@ -131,15 +134,6 @@ class PeerTable:
             PeerRow(row.agency, row.state, row.changed_ms, CardRow(row.sealed, row.taken_ms))
             for row in rows
         ]
-
-    def cards(self, agency: str) -> list[CardRow]:
-        """Return every card that we took of an agency, oldest first."""
-        rows = self._connection.execute(
-            select(card.c.sealed, card.c.taken_ms)
-            .where(card.c.agency == agency)
-            .order_by(card.c.sequence)
-        )
-        return [CardRow(*row) for row in rows]
 
     def link(self, agency: str) -> LinkRow:
         """Say how the link to a peer stands."""

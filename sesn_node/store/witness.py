@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from sesn_node.errors import ConflictError
 from sesn_node.store.schema import checkpoint, cosignature, witness_head
+from sesn_node.store.sql import upsert
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Table
+    from sqlalchemy.dialects import sqlite
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,6 @@ class CosignatureRow:
 
 _SELECT_HEAD = select(witness_head).where(witness_head.c.origin == bindparam("origin"))
 _SELECT_HEADS = select(witness_head).order_by(witness_head.c.origin)
-_START = upsert(witness_head).on_conflict_do_nothing()
 _ADVANCE = (
     update(witness_head)
     .where(
@@ -48,11 +48,9 @@ _ADVANCE = (
     )
     .values(size=bindparam("new_size"), root=bindparam("new_root"))
 )
-_KEEP_CHECKPOINT = upsert(checkpoint).on_conflict_do_nothing()
 _SELECT_CHECKPOINT = select(checkpoint.c.note).where(
     checkpoint.c.origin == bindparam("origin"), checkpoint.c.size == bindparam("size")
 )
-_KEEP_COSIGNATURE = upsert(cosignature).on_conflict_do_nothing()
 _SELECT_COSIGNATURES = select(cosignature).where(cosignature.c.origin == bindparam("origin"))
 _SELECT_COSIGNATURE = _SELECT_COSIGNATURES.where(
     cosignature.c.size == bindparam("size"), cosignature.c.agency == bindparam("agency")
@@ -85,7 +83,7 @@ class WitnessTable:
         """
         if old is None:
             row = {"origin": new.origin, "agency": new.agency, "size": new.size, "root": new.root}
-            moved = self._connection.execute(_START, row)
+            moved = self._connection.execute(self._keep(witness_head), row)
         else:
             moved = self._connection.execute(
                 _ADVANCE,
@@ -103,7 +101,7 @@ class WitnessTable:
     def keep_checkpoint(self, *, origin: str, size: int, root: bytes, note: bytes) -> None:
         """Keep a signed checkpoint; one of the same size and root is kept already."""
         self._connection.execute(
-            _KEEP_CHECKPOINT, {"origin": origin, "size": size, "root": root, "note": note}
+            self._keep(checkpoint), {"origin": origin, "size": size, "root": root, "note": note}
         )
 
     def checkpoint(self, origin: str, size: int) -> bytes | None:
@@ -115,7 +113,7 @@ class WitnessTable:
     def keep_cosignature(self, row: CosignatureRow) -> None:
         """Keep an agency's first cosignature over a checkpoint."""
         self._connection.execute(
-            _KEEP_COSIGNATURE,
+            self._keep(cosignature),
             {
                 "origin": row.origin,
                 "size": row.size,
@@ -136,3 +134,7 @@ class WitnessTable:
         """Return all cosignatures over an origin's checkpoints, by size."""
         rows = self._connection.execute(_SELECT_IN_ORDER, {"origin": origin})
         return [CosignatureRow(*row) for row in rows]
+
+    def _keep(self, table: Table) -> sqlite.Insert:
+        """Insert a row, unless it is there."""
+        return upsert(self._connection.dialect.name, table).on_conflict_do_nothing()

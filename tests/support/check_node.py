@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 
     from sesn_node.domain.messages import Header
     from sesn_node.exchange.office import Office
-    from sesn_node.store.inbox import InboxRow, SealedRow
+    from sesn_node.store.inbox import InboxRow
     from sesn_node.store.outbox import OutboxRow
+    from sesn_node.store.sealed import SealedRow
 
 _PEER_STATES = {
     PeerCode.TRUSTED: "trusted",

@@ -16,8 +16,9 @@ from sesn_node.ledger.checkpoint import LogKeys, TreeHead, verify_checkpoint
 from sesn_node.ledger.cosignature import WitnessKeys, verify_cosignatures
 from sesn_node.ledger.merkle import leaf_hash
 from sesn_node.store import schema
-from sesn_node.store.inbox import inbox_row, sealed_row
-from sesn_node.store.outbox import SentRow, outbox_row
+from sesn_node.store.inbox import inbox_row
+from sesn_node.store.outbox import outbox_row
+from sesn_node.store.sealed import sent_row
 from sesn_node.store.witness import CosignatureRow, WitnessRow
 from sesn_node.trust.card import open_card
 from sesn_node.wire.entries import decode_entry
@@ -209,7 +210,7 @@ def view(office: Office) -> View:
             tree=ReferenceTree([row.entry for row in rows]),
             nodes={row.position: row.hash for row in _all(transaction, schema.ledger_node)},
             sent={
-                row.message_id: SentRow(row.message_id, sealed_row(row))
+                row.message_id: sent_row(row)
                 for row in _all(transaction, schema.sent)
             },
             copies=[outbox_row(row) for row in copies],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import sqlite3
 from contextlib import closing
 from io import StringIO
@@ -16,9 +17,10 @@ from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, create_mock_engine
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.pool import QueuePool
 
-from sesn_node.errors import StorageError
-from sesn_node.store import migrate
+from sesn_node.errors import ConfigError, StorageError
+from sesn_node.store import engine, migrate, sql
 from sesn_node.store.engine import Store
 from sesn_node.store.migrate import HEAD_REVISION
 from sesn_node.store.schema import APPEND_ONLY, metadata
@@ -26,6 +28,7 @@ from sesn_node.store.schema import APPEND_ONLY, metadata
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from sqlalchemy import Engine
     from sqlalchemy.schema import ExecutableDDLElement
 
 _MIGRATIONS = Path(migrate.__file__).parent / "migrations"
@@ -48,25 +51,26 @@ def _objects(path: Path) -> set[tuple[str, str, str]]:
 
 def test_migrated_schema_is_the_metadata(path: Path) -> None:
     """Alembic finds no difference in tables, columns, types, defaults and indexes."""
-    engine = create_engine(f"sqlite:///{path}")
-    with engine.connect() as connection:
+    found = create_engine(f"sqlite:///{path}")
+    with found.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_server_default": True})
         assert compare_metadata(context, metadata) == []
-    engine.dispose()
+    found.dispose()
 
 
 def test_migrated_schema_has_every_constraint(path: Path, tmp_path: Path) -> None:
     """What Alembic does not compare is compared as text: checks, keys, names, column order."""
     other = tmp_path / "metadata.db"
-    engine = create_engine(f"sqlite:///{other}")
-    metadata.create_all(engine)
-    engine.dispose()
+    empty = create_engine(f"sqlite:///{other}")
+    metadata.create_all(empty)
+    empty.dispose()
     made = {one for one in _objects(path) if one[0] != "trigger" and one[1] != "alembic_version"}
     assert made == _objects(other)
 
 
-def test_migrations_say_the_same_of_another_database() -> None:
+def test_migrations_say_the_same_of_another_database(monkeypatch: pytest.MonkeyPatch) -> None:
     """For PostgreSQL, too, migrations and metadata give the same tables, with their comments."""
+    monkeypatch.setattr(sql, "append_only", lambda *_: ())
     written = StringIO()
     context = MigrationContext.configure(
         dialect_name="postgresql", opts={"as_sql": True, "output_buffer": written}
@@ -77,7 +81,7 @@ def test_migrations_say_the_same_of_another_database() -> None:
             upgrade: Callable[[], None] = script.module.upgrade
             upgrade()
     statements = (_spelled(one) for one in written.getvalue().split(";\n"))
-    migrated = {one for one in statements if one and not one.startswith("CREATE TRIGGER")}
+    migrated = {one for one in statements if one}
     assert migrated == set(_metadata_for_postgresql())
 
 
@@ -134,6 +138,44 @@ def test_newer_schema_is_refused(path: Path) -> None:
     with pytest.raises(StorageError, match=rf"9999.*{HEAD_REVISION}.*install"):
         Store(f"sqlite:///{path}")
     assert path.read_bytes() == before
+
+
+def test_install_path_with_a_percent_sign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever the program is installed, it finds its migrations."""
+    folder = tmp_path / "100%(here)s"
+    shutil.copytree(_MIGRATIONS, folder / "migrations")
+    monkeypatch.setattr(migrate, "__file__", str(folder / "migrate.py"))
+    Store(f"sqlite:///{tmp_path / 'node.db'}").close()
+    assert _objects(tmp_path / "node.db")
+
+
+def test_store_that_cannot_be_opened_keeps_no_connection(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database that is refused is let go of: nobody has a store to close."""
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("UPDATE alembic_version SET version_num = '9999'")
+    made: list[Engine] = []
+
+    def remember(found: Engine) -> None:
+        made.append(found)
+        migrate.migrate(found)
+
+    monkeypatch.setattr(engine, "migrate", remember)
+    with pytest.raises(StorageError, match="9999"):
+        Store(f"sqlite:///{path}")
+    (found,) = made
+    assert isinstance(found.pool, QueuePool)
+    assert (found.pool.checkedin(), found.pool.checkedout()) == (0, 0)
+
+
+@pytest.mark.parametrize("dialect", ["postgresql", "mysql", ""])
+def test_other_dialects_are_refused(dialect: str) -> None:
+    """What is spelled for SQLite is not sent to another database."""
+    with pytest.raises(ConfigError, match=f"{dialect}.*sqlite"):
+        sql.upsert(dialect, metadata.tables["peer"])
+    with pytest.raises(ConfigError, match=f"{dialect}.*sqlite"):
+        list(sql.append_only(dialect, ("card",)))
 
 
 def test_every_history_table_is_guarded(path: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from sesn_node.store import sql
+
 revision = "0001"
 down_revision = None
 
@@ -22,12 +24,8 @@ _APPEND_ONLY = (
 def upgrade() -> None:
     """Make the tables, and the triggers that keep the history as it is."""
     _create_tables()
-    for table in _APPEND_ONLY:
-        for verb in ("UPDATE", "DELETE"):
-            op.execute(
-                f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} "
-                f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
-            )
+    for trigger in sql.append_only(op.get_context().dialect.name, _APPEND_ONLY):
+        op.execute(trigger)
 
 
 def _create_tables() -> None:
