@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import time
 from collections.abc import Iterator
@@ -39,6 +40,7 @@ def serve(context: typer.Context) -> None:
     # What a killed node left behind goes before the keys are opened, which takes a while.
     with _only_one(run_folder), _state_file(run_folder) as path, open_desk(context) as desk:
         telemetry.configure(config.log.level, config.log.format)
+        _allow_descriptors()
         asyncio.run(_serve(desk.node(), path))
 
 
@@ -87,3 +89,9 @@ async def _serve(node: Node, state_file: Path) -> None:
 
 def _write_state(path: Path, listen: str, problem: str) -> None:
     replace_file(path, encode_state(NodeState(os.getpid(), listen, problem)))
+
+
+def _allow_descriptors() -> None:
+    """Raise the limit of open files to what the system allows: each connection takes one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -29,12 +29,9 @@ MlDsa44Private: TypeAlias = mldsa.MLDSA44PrivateKey
 HpkePublicKey: TypeAlias = hpke.MLKEM768X25519PublicKey
 HpkePrivateKey: TypeAlias = hpke.MLKEM768X25519PrivateKey
 
-DIGEST_BYTES: Final = 32
 AES_KEY_BYTES: Final = 32
 AES_NONCE_BYTES: Final = 12
 AES_TAG_BYTES: Final = 16
-ED25519_SIGNATURE_BYTES: Final = 64
-MLDSA44_SIGNATURE_BYTES: Final = 2420
 # ML-KEM-768 ciphertext (FIPS 203 table 3), then the ephemeral X25519 key.
 HPKE_ENC_BYTES: Final = 1088 + 32
 

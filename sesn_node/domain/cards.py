@@ -297,10 +297,6 @@ class Card:
         """The ledger that is being written."""
         return self.ledgers[-1]
 
-    def seal_key_at(self, at_ms: int) -> SealKey | None:
-        """The newest seal key in force at an instant, if there is one."""
-        return next((key for key in reversed(self.seal_keys) if key.in_force(at_ms)), None)
-
     def encryption_key_at(self, at_ms: int) -> EncryptionKey | None:
         """The newest encryption key in force at an instant, if there is one."""
         return next((key for key in reversed(self.encryption_keys) if key.in_force(at_ms)), None)

@@ -163,10 +163,7 @@ class Office:
         Raises:
             StorageError: The ledger was never opened.
         """
-        head = transaction.ledger.head()
-        if head is None:
-            raise StorageError("this database has no ledger: run 'sesn init' first")
-        return OwnLedger(transaction, head, self.cache)
+        return OwnLedger(transaction, transaction.ledger.require_head(), self.cache)
 
 
 def new_entry(  # noqa: PLR0913 - one argument per field of the entry

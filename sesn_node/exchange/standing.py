@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sesn_node.domain.ids import AgencyId, Origin
-from sesn_node.errors import StorageError
 from sesn_node.exchange.views import CopyView, copy_view
 from sesn_node.ledger.checkpoint import TreeHead
 from sesn_node.store.outbox import DeliveryState
@@ -113,9 +112,7 @@ def pending(store: Store, limit: int) -> tuple[PendingView, ...]:
 
 
 def _head(transaction: Transaction) -> TreeHead:
-    head = transaction.ledger.head()
-    if head is None:
-        raise StorageError("this database has no ledger: run 'sesn init' first")
+    head = transaction.ledger.require_head()
     return TreeHead(Origin(head.origin), head.size, head.root)
 
 

@@ -62,9 +62,7 @@ def verify_ledger(store: Store, head_file: HeadFile) -> Verification:
         MalformedError: The head row names no ledger.
     """
     with store.read() as transaction:
-        head = transaction.ledger.head()
-        if head is None:
-            raise StorageError("this database has no ledger: run 'sesn init' first")
+        head = transaction.ledger.require_head()
         cards = Tally("cards", "every kept card opens under its root")
         evidence = Evidence(transaction, parse_origin(head.origin)[0], cards)
         keys = evidence.log_keys(head.origin)

@@ -152,11 +152,6 @@ def parse_checkpoint(data: bytes, *, limit: int = MAX_NOTE_BYTES) -> Checkpoint:
     return Checkpoint(parse_checkpoint_text(note.text), note)
 
 
-def parse_checkpoint_note(data: bytes, *, limit: int = MAX_NOTE_BYTES) -> TreeHead:
-    """Read the head that a checkpoint claims; see `parse_checkpoint`."""
-    return parse_checkpoint(data, limit=limit).claimed
-
-
 def sign_checkpoint(head: TreeHead, ed25519: Signer, mldsa44: Signer, time_s: int) -> bytes:
     """Sign a head with both keys of its ledger; returns the note.
 

@@ -105,20 +105,6 @@ class Verdict:
     note: bytes = b""
     fork: bool = False
 
-    @property
-    def accepted(self) -> TreeHead:
-        """The head to record and then to cosign.
-
-        Raises:
-            VerificationError: NOT_ACCEPTED: the status is not `COSIGNED`.
-        """
-        if self.head is None or self.status is not Status.COSIGNED:
-            raise VerificationError(
-                f"checkpoint refused with status {self.status.value}: {self.reason}",
-                code="NOT_ACCEPTED",
-            )
-        return self.head
-
 
 def format_add_checkpoint(old_size: int, proof: Sequence[bytes], note: bytes) -> bytes:
     """Write an `add-checkpoint` body; the note goes in verbatim.

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Row
 
+# Still imported from here by `exchange.share`.
+__all__ = ["SealedRow"]
+
 
 @dataclass(frozen=True, slots=True)
 class InboxRow:

@@ -86,6 +86,17 @@ class LedgerTable:
         row = self._connection.execute(_SELECT_HEAD).one_or_none()
         return None if row is None else HeadRow(row.origin, row.size, row.root, row.note)
 
+    def require_head(self) -> HeadRow:
+        """Return the head.
+
+        Raises:
+            StorageError: The ledger was never opened.
+        """
+        head = self.head()
+        if head is None:
+            raise StorageError("this database has no ledger: run 'sesn init' first")
+        return head
+
     def open(self, head: HeadRow) -> None:
         """Write the head of a ledger that has no entries yet."""
         self._connection.execute(

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Row
 
+# Still imported from here by `exchange.share`.
+__all__ = ["SentRow"]
+
 
 class DeliveryState(StrEnum):
     """How one recipient's copy stands."""

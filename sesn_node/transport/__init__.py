@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 
-# grpcio still accepts TLS 1.2 and has no option against it. All our keys are P-256, so a list
-# that holds nothing but an RSA suite leaves TLS 1.2 without a usable one; the suites of TLS 1.3
-# are not affected by it. Read by the core when it is loaded, hence here, before any import of
-# grpc. `admission` checks the version of every connection besides.
-os.environ["GRPC_SSL_CIPHER_SUITES"] = "ECDHE-RSA-AES256-GCM-SHA384"
+# grpcio still accepts TLS 1.2 and has no option against it. A list that holds nothing but a suite
+# for pre-shared keys, which nobody has here, leaves TLS 1.2 without a usable one, whatever
+# certificate a partner presents; the suites of TLS 1.3 are not affected by it. Read by the core
+# when it is loaded, hence here, before any import of grpc. `admission` checks the version of
+# every connection besides.
+os.environ["GRPC_SSL_CIPHER_SUITES"] = "ECDHE-PSK-CHACHA20-POLY1305"
 
 # The core writes to stderr in a format of its own. Failed handshakes of strangers, which never
 # reach Python, are among what GRPC_VERBOSITY=INFO shows.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import grpc
@@ -38,6 +39,9 @@ _log = get_logger(__name__)
 
 SERVICE = "sesn.v1.Exchange"
 
+_MAX_STREAMS = 4
+"""Delivery streams of one agency: a process of its node each, and one that is about to end."""
+
 
 class ExchangeService(rpc.ExchangeServicer):
     """Answers partners. `greeted` is told of every partner that presents itself."""
@@ -53,6 +57,7 @@ class ExchangeService(rpc.ExchangeServicer):
         self._receiver = receiver
         self._admission = admission
         self._greeted = greeted
+        self._streams: Counter[AgencyId] = Counter()
 
     async def GetCard(self, request: pb.GetCardRequest, context: Context) -> pb.GetCardResponse:
         """Swap cards. Whoever does so can reach us, so what waits for it may go now."""
@@ -73,19 +78,29 @@ class ExchangeService(rpc.ExchangeServicer):
     ) -> AsyncIterator[pb.DeliverResponse]:
         """Take batches, one answer each, in order."""
         caller = self._admission.caller()
+        if self._streams[caller] >= _MAX_STREAMS:
+            await context.abort(
+                grpc.StatusCode.RESOURCE_EXHAUSTED, f"at most {_MAX_STREAMS} streams an agency"
+            )
         previous: Answer | None = None
-        async for request in request_iterator:
-            try:
-                batch = batch_from_pb(request)
+        self._streams[caller] += 1
+        try:
+            async for request in request_iterator:
                 with self._admission.busy():
-                    answer = await asyncio.to_thread(
-                        self._receiver.receive, caller, batch, previous
-                    )
-            except SesnError as error:
-                await _abort(context, caller, error)
-            if answer.add_checkpoint:
-                previous = answer
-            yield answer_to_pb(answer)
+                    answer = await asyncio.to_thread(self._take, caller, request, previous)
+                if answer.add_checkpoint:
+                    previous = answer
+                yield answer_to_pb(answer)
+        except SesnError as error:
+            await _abort(context, caller, error)
+        finally:
+            self._streams[caller] -= 1
+
+    def _take(
+        self, caller: AgencyId, request: pb.DeliverRequest, previous: Answer | None
+    ) -> Answer:
+        """Read and receive a batch, in a thread: others are served meanwhile."""
+        return self._receiver.receive(caller, batch_from_pb(request), previous)
 
     async def AddCheckpoint(
         self, request: pb.AddCheckpointRequest, context: Context

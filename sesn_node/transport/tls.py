@@ -36,6 +36,10 @@ SERVER_OPTIONS = (
     # Two nodes that share a port by mistake would take turns answering.
     ("grpc.so_reuseport", 0),
     ("grpc.max_concurrent_streams", 64),
+    # Whoever cannot prove an agency holds a connection, and so a file descriptor, for no longer
+    # than this, and all of them together never so many that the node lacks one for its own files.
+    ("grpc.server_handshake_timeout_ms", 10_000),
+    ("grpc.max_allowed_incoming_connections", 400),
 )
 
 

@@ -14,6 +14,7 @@ from sesn_node.domain.batches import (
     Shipment,
     WitnessAnswer,
 )
+from sesn_node.domain.cards import MAX_BATCH_ENVELOPES
 from sesn_node.domain.checks import printable
 from sesn_node.domain.messages import CIPHERTEXT_OVERHEAD, MAX_PAYLOAD_BYTES
 from sesn_node.domain.refusals import RefusalCode
@@ -59,6 +60,7 @@ def batch_from_pb(message: pb.DeliverRequest) -> Batch:
     Raises:
         MalformedError: The batch itself is broken; the stream cannot go on.
     """
+    _few("shipments", len(message.shipments))
     _bounded("add_checkpoint", message.add_checkpoint)
     return Batch(
         sequence=message.sequence,
@@ -84,6 +86,7 @@ def answer_from_pb(message: pb.DeliverResponse) -> Answer:
     Raises:
         MalformedError: Any part of it is broken: a partner's node that answers so is at fault.
     """
+    _few("outcomes", len(message.outcomes))
     _bounded("add_checkpoint", message.add_checkpoint)
     return Answer(
         sequence=message.sequence,
@@ -135,6 +138,12 @@ def _bounded(field: str, data: bytes, limit: int = MAX_ADD_CHECKPOINT_BYTES) -> 
         raise MalformedError(f"{field}: {len(data)} bytes, at most {limit}")
 
 
+def _few(field: str, count: int) -> None:
+    """Refuse a list before anything is made of it: an empty element costs its sender two bytes."""
+    if count > MAX_BATCH_ENVELOPES:
+        raise MalformedError(f"{field}: {count}, at most {MAX_BATCH_ENVELOPES}")
+
+
 def _proven_to_pb(proven: ProvenEntry) -> pb.ProvenEntry:
     return pb.ProvenEntry(entry=proven.entry, index=proven.index, proof=proven.proof)
 
@@ -144,10 +153,11 @@ def _proven_from_pb(field: str, message: pb.ProvenEntry) -> ProvenEntry:
         raise MalformedError(f"{field}.entry: {len(message.entry)} bytes")
     if message.index > _MAX_INDEX:
         raise MalformedError(f"{field}.index: out of range")
-    proof = tuple(message.proof)
-    if len(proof) > MAX_PROOF_HASHES or any(len(one) != _HASH_BYTES for one in proof):
+    if len(message.proof) > MAX_PROOF_HASHES or any(
+        len(one) != _HASH_BYTES for one in message.proof
+    ):
         raise MalformedError(f"{field}.proof: expected at most 63 hashes of 32 bytes")
-    return ProvenEntry(message.entry, message.index, proof)
+    return ProvenEntry(message.entry, message.index, tuple(message.proof))
 
 
 def _shipment_from_pb(message: pb.Shipment) -> Shipment | BadShipment:

@@ -8,9 +8,13 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
+import pytest
+
 from sesn_node.bootstrap import open_home
 from sesn_node.config import Delivery
 from sesn_node.domain.refusals import RefusalCode
+from sesn_node.errors import PolicyError
+from sesn_node.exchange.peers import take_card
 from sesn_node.exchange.share import Draft, share
 from sesn_node.store.outbox import DeliveryState
 from tests.support.homes import GH, NL, PASSPHRASE
@@ -25,11 +29,10 @@ from tests.support.serving import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-    import pytest
-
-    from sesn_node.domain.ids import MessageId
+    from sesn_node.domain.ids import AgencyId, MessageId
     from sesn_node.exchange.office import Office
     from tests.support.serving import Home, Serving
 
@@ -146,6 +149,7 @@ OFFICER = """
 import sys
 from pathlib import Path
 from sesn_node.bootstrap import RUN_FOLDER, open_home
+from sesn_node.exchange.peers import take_card
 from sesn_node.exchange.share import Draft, share
 from sesn_node.transport.wake import poke
 from tests.support.serving import note
@@ -167,3 +171,39 @@ async def test_another_process_wakes_the_node(tmp_path: Path) -> None:
         await asyncio.to_thread(subprocess.run, command, check=True)
         await until(lambda: len(gh.received()) == 2, "the officer's alert arrives")
     check_homes(nl_home, gh_home)
+
+
+def _foreign(office: Office, agency: AgencyId, _card: bytes) -> bool:
+    """Take our own card for the one that the partner presented."""
+    return take_card(office, agency, office.directory().own.sealed)
+
+
+def _copied(_office: Office, agency: AgencyId, _card: bytes) -> bool:
+    raise PolicyError(f"the root of {agency} is a copy", code="ROOT_COPIED")
+
+
+@pytest.mark.parametrize(("taking", "code"), [(_foreign, "FOREIGN_CARD"), (_copied, "ROOT_COPIED")])
+async def test_partner_whose_card_cannot_be_taken(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    taking: Callable[[Office, AgencyId, bytes], bool],
+    code: str,
+) -> None:
+    """Its delivery backs off and tells why; it does not end, to be started anew each second."""
+    nl_home, gh_home = founded(tmp_path, NL, GH, delivery=Delivery(backoff_initial_ms=1))
+    monkeypatch.setattr("sesn_node.transport.delivery.take_card", taking)
+    logs = captured_logs(monkeypatch)
+    async with serve(gh_home), serve(nl_home) as nl:
+        message = await nl.send(gh_home)
+
+        def failures() -> int:
+            with nl.office.store.read() as transaction:
+                return transaction.peers.link(GH).failures
+
+        await until(lambda: failures() > 1, "nl.customs fails to greet gh.epa again and again")
+        assert nl.states(message) == {DeliveryState.QUEUED}
+    down = [one for one in logs if one["event"] == "link-down" and one["peer"] == GH]
+    assert {(one["log_level"], one["code"]) for one in down if one["code"] == code} == {
+        ("warning", code)
+    }
+    assert not [one for one in logs if one["event"] == "delivery-ended"]

@@ -18,7 +18,7 @@ from sesn_node.ledger.merkle import leaf_hash
 from sesn_node.store import schema
 from sesn_node.store.inbox import inbox_row
 from sesn_node.store.outbox import outbox_row
-from sesn_node.store.sealed import sent_row
+from sesn_node.store.sealed import SentRow, sent_row
 from sesn_node.store.witness import CosignatureRow, WitnessRow
 from sesn_node.trust.card import open_card
 from sesn_node.wire.entries import decode_entry

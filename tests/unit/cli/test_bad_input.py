@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sesn_node.wire.cards import MAX_SEALED_CARD_BYTES
 from tests.support.commands import sesn, untouched
 from tests.support.homes import BE, DE, GH, NL
 
@@ -347,3 +348,12 @@ def test_old_copy_of_the_database(home: Path, alert_file: Path, tmp_path: Path) 
     ran = sesn("ledger", "verify", home=home)
     assert ran.code == 5
     assert "old copy" in ran.out
+
+
+def test_file_longer_than_any_card(tmp_path: Path) -> None:
+    """What may be a card is parsed; one byte more than any card has is not even read."""
+    path = tmp_path / "long.sesncard"
+    path.write_bytes(bytes(MAX_SEALED_CARD_BYTES))
+    sesn("card", "show", path).failed(4, "MALFORMED", "sealed card")
+    path.write_bytes(bytes(MAX_SEALED_CARD_BYTES + 1))
+    sesn("card", "show", path).failed(4, "MALFORMED", "longer than")

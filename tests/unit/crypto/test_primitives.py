@@ -121,7 +121,7 @@ def test_mldsa44_signs_what_verifies() -> None:
     public = private.public_key()
     first, second = (primitives.mldsa44_sign(private, b"message") for _ in range(2))
     assert first != second
-    assert len(first) == primitives.MLDSA44_SIGNATURE_BYTES
+    assert len(first) == 2420
     primitives.mldsa44_verify(public, b"message", first)
     for message, signature in [
         (b"massage", first),

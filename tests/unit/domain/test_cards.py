@@ -21,9 +21,8 @@ from tests.support.objects import (
 
 
 def test_newest_key_in_force_is_chosen() -> None:
-    """Where two keys overlap, the later one seals and is encrypted to."""
-    assert card().seal_key_at(NOW_MS) == seal_key(0)
-    assert card().seal_key_at(NOW_MS + DAY_MS) == seal_key(1)
+    """Where two keys overlap, the later one is encrypted to."""
+    assert card().encryption_key_at(NOW_MS) == encryption_key(0)
     assert card().encryption_key_at(NOW_MS + DAY_MS) == encryption_key(1)
 
 
@@ -35,7 +34,7 @@ def test_key_is_in_force_up_to_its_end() -> None:
     assert key.in_force(key.not_after_ms - 1)
     assert not key.in_force(key.not_after_ms)
     assert card().encryption_key_at(NOW_MS + 3 * DAY_MS) is None
-    assert card().seal_key_at(NOW_MS - 1) is None
+    assert card().encryption_key_at(NOW_MS - 1) is None
 
 
 def test_last_ledger_is_the_one_being_written() -> None:

@@ -22,6 +22,7 @@ from tests.support.faults import WriteFault
 from tests.support.homes import BE, GH, NL, PASSPHRASE
 from tests.support.network import alert
 from tests.support.snapshot import unchanged
+from tests.support.view import signed_head, view
 from tests.support.waiting import Gate, at_once
 
 if TYPE_CHECKING:
@@ -203,7 +204,7 @@ def test_closed_sequencer(connect: Callable[..., Network]) -> None:
 
 @pytest.mark.parametrize("fault", list(WriteFault))
 def test_group_whose_write_fails(connect: Callable[..., Network], fault: WriteFault) -> None:
-    """Every caller of the group learns of a failed commit; the next group builds on what is durable.
+    """Every caller of the group learns of a failed commit; the next builds on what is durable.
 
     A head file that could not be written holds back what would leave the node, not the callers.
     """
@@ -223,6 +224,48 @@ def test_group_whose_write_fails(connect: Callable[..., Network], fault: WriteFa
     lost = fault is WriteFault.COMMIT_FAILED
     assert net[NL].size() == size + (0 if lost else 3)
     net.share(NL, GH)
+
+
+def test_head_file_that_cannot_be_written(connect: Callable[..., Network]) -> None:
+    """What is committed stays so, but no checkpoint is released, until the file can be written."""
+    net = connect(NL, GH)
+    office = net[NL].office
+    size = net[NL].size()
+    net.faults.broken_head_files.add(NL)
+    office.sequencer.run(_sharing(office), writes=False)
+    head = office.sequencer.run(_sharing(office), writes=False).head
+    net.check()
+    assert net[NL].size() == size + 2
+    for _ in range(2):
+        with pytest.raises(StorageError, match="head file"):
+            office.sequencer.release(head)
+    net.faults.broken_head_files.clear()
+    office.sequencer.release(head)
+    assert signed_head(view(office).head_file or b"", office.log_keys).size == head.size
+    net.check()
+
+
+def test_release_costs_no_write(connect: Callable[..., Network]) -> None:
+    """Releasing a checkpoint whose head file is written, or being written, only waits for it."""
+    net = connect(NL, GH)
+    office = net[NL].office
+    head = office.sequencer.run(_sharing(office), writes=False).head
+    writes = len(net.faults.writes)
+    office.sequencer.release(head)
+    assert signed_head(view(office).head_file or b"", office.log_keys).size == head.size
+    office.sequencer.release(head)
+    assert len(net.faults.writes) == writes
+
+
+def test_release_of_what_another_process_appended(connect: Callable[..., Network]) -> None:
+    """A checkpoint of another process is released only once the head file holds it, too."""
+    net = connect(NL, GH)
+    office = net[NL].office
+    with bootstrap.open_home(net[NL].home, PASSPHRASE, clock=net[NL].now_ms) as desk:
+        head = desk.office.sequencer.run(_sharing(desk.office), writes=False).head
+    office.sequencer.release(head)
+    assert signed_head(view(office).head_file or b"", office.log_keys).size == head.size
+    net.check()
 
 
 def test_directory_of_a_change_that_was_undone(connect: Callable[..., Network]) -> None:

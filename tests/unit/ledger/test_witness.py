@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sesn_node.domain.ids import Origin
-from sesn_node.errors import ConflictError, MalformedError, VerificationError
+from sesn_node.errors import ConflictError, MalformedError
 from sesn_node.ledger.checkpoint import LogKeys, TreeHead
 from sesn_node.ledger.encoding import encode_base64
 from sesn_node.ledger.merkle import EMPTY_ROOT, MAX_SIZE
@@ -83,7 +83,7 @@ def test_200_an_honest_ledger_is_accepted(old: int, size: int) -> None:
     data = body(old, size)
     verdict = judged(data, old or None)
     assert verdict.status == 200
-    assert verdict.head == verdict.accepted == DUTCH.head(size)
+    assert verdict.head == DUTCH.head(size)
     assert verdict.note == data[data.index(b"\n\n") + 2 :]
     assert verdict.size == old
     assert verdict.reason == ""
@@ -311,15 +311,6 @@ def test_checks_come_in_the_order_of_the_specification() -> None:
     assert judged(format_add_checkpoint(5, (HASH,), NOTE), 4).status == 409
     assert judged(format_add_checkpoint(0, (HASH,), empty_lie), 4).status == 409
     assert judged(format_add_checkpoint(0, (HASH,), empty_lie)).status == 422
-
-
-def test_only_an_accepted_head_can_be_recorded() -> None:
-    """Asking a refusal for its accepted head is an error that tells the status."""
-    for verdict in (judged(body(4, 7), 5), judge(body(0, 7), None, None)):
-        with pytest.raises(VerificationError) as caught:
-            verdict.accepted  # noqa: B018 - reading it is what must fail
-        assert caught.value.code == "NOT_ACCEPTED"
-        assert str(verdict.status.value) in caught.value.message
 
 
 def test_a_recorded_head_of_another_ledger_is_a_mistake_of_the_caller() -> None:
