@@ -101,9 +101,8 @@ def open_home(
         now_ms = clock()
         log_ed25519 = signer_for(ring.newest(KeyKind.LOG_ED25519, now_ms))
         log_mldsa44 = signer_for(ring.newest(KeyKind.LOG_MLDSA44, now_ms))
-        log_keys = LogKeys(
-            ledger_origin(config.agency.id, 1), log_ed25519.public, log_mldsa44.public
-        )
+        origin = ledger_origin(config.agency.id, config.agency.ledger_epoch)
+        log_keys = LogKeys(origin, log_ed25519.public, log_mldsa44.public)
         cache = NodeCache()
         sequencer = Sequencer(
             store=store,

@@ -15,7 +15,7 @@ from typing import Annotated
 
 from sesn_node.domain import cards
 from sesn_node.domain.checks import check_agency, check_pattern
-from sesn_node.domain.ids import AgencyId
+from sesn_node.domain.ids import MAX_EPOCH, AgencyId
 from sesn_node.domain.messages import MAX_PAYLOAD_BYTES, MAX_RECIPIENTS
 from sesn_node.errors import ConfigError, MalformedError
 from sesn_node.settings import Section, Setting, name, read, write
@@ -93,6 +93,15 @@ class Agency(Section):
         ),
     ]
     role: Annotated[cards.Role, Setting("What kind of authority the agency is.")]
+    ledger_epoch: Annotated[
+        int,
+        Setting(
+            "Number of this node's ledger. Stays as it was founded; an agency that founds its "
+            "node anew takes a higher one, since partners remember the old ledger.",
+            low=1,
+            high=MAX_EPOCH,
+        ),
+    ] = 1
 
     def verify(self) -> None:
         """Check that id and country agree, as on the card."""

@@ -196,7 +196,7 @@ def _card(  # noqa: PLR0913 - what a card is made of
         ),
         ledgers=(
             LedgerKeySet(
-                ledger_origin(agency.id, 1),
+                ledger_origin(agency.id, agency.ledger_epoch),
                 ring.newest(KeyKind.LOG_ED25519, now_ms).public,
                 ring.newest(KeyKind.LOG_MLDSA44, now_ms).public,
             ),

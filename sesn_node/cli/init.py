@@ -13,7 +13,7 @@ from sesn_node.cli.passphrase import new_passphrase
 from sesn_node.cli.show import AsJson, add_fingerprint, console, facts, print_json, say, say_to_copy
 from sesn_node.config import Agency, Config, Database, Node
 from sesn_node.domain.cards import Role
-from sesn_node.domain.ids import AgencyId
+from sesn_node.domain.ids import MAX_EPOCH, AgencyId
 from sesn_node.errors import ConfigError
 from sesn_node.founding import found
 from sesn_node.trust.card import TrustedCard
@@ -49,6 +49,14 @@ def init(  # noqa: PLR0913, PLR0917 - one argument an option
     database: Annotated[
         str | None, typer.Option(metavar="URL", help="Where messages and ledger are kept.")
     ] = None,
+    epoch: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=MAX_EPOCH,
+            help="Number of the ledger; higher than the last if this agency had a node before.",
+        ),
+    ] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Make a node's home: keys, card, database, and the first entry of its ledger."""
@@ -57,7 +65,9 @@ def init(  # noqa: PLR0913, PLR0917 - one argument an option
         context.obj = options = replace(options, home=home)
     config = Config(
         home=home_of(context),
-        agency=Agency(id=AgencyId(agency), name=name, country=country, role=role),
+        agency=Agency(
+            id=AgencyId(agency), name=name, country=country, role=role, ledger_epoch=epoch
+        ),
         node=Node(listen=listen, advertise=_advertised(listen, advertise)),
         database=Database() if database is None else Database(url=database),
     )

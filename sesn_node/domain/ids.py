@@ -22,6 +22,8 @@ _AGENCY_ID_BYTES = 100
 _UUID_BYTES = 16
 _UUID_VERSION = 7
 _UUID_VARIANT = 0b10
+MAX_EPOCH: Final = 999_999_999
+"""Highest number of a ledger of one agency."""
 _ORIGIN = re.compile(r"(?P<agency>[^/]+)\.sesn/ledger/(?P<epoch>[1-9][0-9]{0,8})", re.ASCII)
 
 

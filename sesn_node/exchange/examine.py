@@ -120,14 +120,14 @@ class Examiner:
             )
             return [refused] * len(shipments)
         opened = [self._open_outer(shipment) for shipment in shipments]
-        ids = [one[0].message_id for one in opened if not isinstance(one, Refused)]
+        ids = [one[1].message_id for one in opened if not isinstance(one, Refused)]
         seen = transaction.inbox.seen(self._sender.card.agency, ids)
         results: list[Examined] = []
-        for shipment, outer in zip(shipments, opened, strict=True):
-            if isinstance(outer, Refused) or isinstance(shipment, BadShipment):
-                results.append(outer if isinstance(outer, Refused) else _malformed(""))
+        for outer in opened:
+            if isinstance(outer, Refused):
+                results.append(outer)
                 continue
-            header, header_sha256 = outer
+            shipment, header, header_sha256 = outer
             known = seen.get(header.message_id)
             if known is not None:  # 7
                 results.append(
@@ -142,7 +142,9 @@ class Examiner:
                 results.append(_refusable(header, header_sha256, _refused(error)))
         return results
 
-    def _open_outer(self, shipment: Shipment | BadShipment) -> tuple[Header, bytes] | Refused:
+    def _open_outer(
+        self, shipment: Shipment | BadShipment
+    ) -> tuple[Shipment, Header, bytes] | Refused:
         """Steps 4 to 6: whose message this is. Until here, anybody could have written it."""
         if isinstance(shipment, BadShipment):
             return Refused(shipment.code, shipment.reason)
@@ -161,7 +163,7 @@ class Examiner:
             verify_object(key, ObjectKind.ENVELOPE, envelope.header, envelope.seal)
         except SesnError as error:
             return Refused(RefusalCode.BAD_SEAL, str(error))
-        return header, body_hash(envelope.header)
+        return shipment, header, body_hash(envelope.header)
 
     def _open_inner(
         self, transaction: Transaction, shipment: Shipment, header: Header, header_sha256: bytes

@@ -1,24 +1,42 @@
-"""How many REFUSED entries a partner can cause."""
+"""How much one partner can cause to be written: a token bucket for each agency."""
 
 from __future__ import annotations
 
+import threading
+from dataclasses import dataclass
+from typing import Final
 
-class RefusalLimiter:
-    """Bounds how many REFUSED entries one partner can cause, so that nobody floods a ledger."""
 
-    __slots__ = ("_buckets",)
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """What a bucket allows: `burst` at once, then one every `token_ms` milliseconds."""
 
-    BURST = 100
-    PER_MINUTE = 10
+    burst: int
+    token_ms: int
 
-    def __init__(self) -> None:
+
+REFUSALS: Final = Rate(burst=100, token_ms=6_000)
+"""REFUSED entries that one partner can cause, so that nobody floods a ledger."""
+CARDS: Final = Rate(burst=5, token_ms=10 * 60 * 1000)
+"""Later cards of one partner that are taken by themselves; each is an entry, and a new directory."""
+
+
+class Limiter:
+    """Keeps one token bucket for each agency. Any thread may ask."""
+
+    __slots__ = ("_buckets", "_lock", "_rate")
+
+    def __init__(self, rate: Rate) -> None:
+        self._rate = rate
+        self._lock = threading.Lock()
         self._buckets: dict[str, tuple[float, int]] = {}
 
     def allow(self, agency: str, now_ms: int) -> bool:
         """Take one token of an agency's bucket, if there is one."""
-        tokens, since_ms = self._buckets.get(agency, (float(self.BURST), now_ms))
-        gained = max(0, now_ms - since_ms) * self.PER_MINUTE / 60_000
-        tokens = min(float(self.BURST), tokens + gained)
-        allowed = tokens >= 1
-        self._buckets[agency] = (tokens - allowed, now_ms)
+        full = float(self._rate.burst)
+        with self._lock:
+            tokens, since_ms = self._buckets.get(agency, (full, now_ms))
+            tokens = min(full, tokens + max(0, now_ms - since_ms) / self._rate.token_ms)
+            allowed = tokens >= 1
+            self._buckets[agency] = (tokens - allowed, now_ms)
         return allowed

@@ -11,12 +11,13 @@ from sesn_node.domain.cards import Limits
 from sesn_node.domain.entries import SALT_BYTES, Entry, EntryKind
 from sesn_node.domain.ids import AgencyId
 from sesn_node.errors import SesnError, StorageError
+from sesn_node.exchange.limiter import CARDS, Limiter
 from sesn_node.exchange.ownledger import NodeCache, OwnLedger
 from sesn_node.trust.card import open_card
 from sesn_node.trust.directory import Directory, Peer, PeerState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from sesn_node.crypto.primitives import HpkePrivateKey
     from sesn_node.crypto.signers import Signer
@@ -107,22 +108,27 @@ class Partners:
         return self._load(transaction, transaction.peers.version())
 
     def _load(self, transaction: Transaction, version: int) -> Directory:
+        opened: dict[bytes, TrustedCard] = {}
         peers = {}
         for row in transaction.peers.peers():
-            card = self._card(row.card)
+            card = self._card(row.card, opened)
             if card.agency != row.agency:
                 raise StorageError(f"the stored card of {row.agency} is one of {card.agency}")
             peers[card.agency] = Peer(card, PeerState(row.state))
-        return Directory(version, self._card(transaction.peers.own_card()), peers)
+        own = self._card(transaction.peers.own_card(), opened)
+        # Only the cards in use: partners issue ever later ones.
+        self._cards = opened
+        return Directory(version, own, peers)
 
-    def _card(self, row: CardRow) -> TrustedCard:
+    def _card(self, row: CardRow, opened: dict[bytes, TrustedCard]) -> TrustedCard:
         card = self._cards.get(row.sealed)
         if card is None:
             try:
                 # As of the day that it was taken: whether it expired since is asked at each use.
-                card = self._cards[row.sealed] = open_card(row.sealed, row.taken_ms)
+                card = open_card(row.sealed, row.taken_ms)
             except SesnError as error:
                 raise StorageError(f"a stored card was altered: {error}") from error
+        opened[row.sealed] = card
         return card
 
 
@@ -140,6 +146,7 @@ class Office:
         cache: Tree nodes.
         terms: Limits and times.
         clock: Unix milliseconds.
+        card_limiter: How many later cards of a partner are taken by themselves.
     """
 
     agency: AgencyId
@@ -151,6 +158,7 @@ class Office:
     cache: NodeCache
     terms: Terms
     clock: Callable[[], int]
+    card_limiter: Limiter = field(default_factory=lambda: Limiter(CARDS))
 
     def directory(self) -> Directory:
         """Return the newest peer directory."""
@@ -164,6 +172,22 @@ class Office:
             StorageError: The ledger was never opened.
         """
         return OwnLedger(transaction, transaction.ledger.require_head(), self.cache)
+
+
+def unmoved(transaction: Transaction, directory: Directory, agencies: Sequence[AgencyId]) -> bool:
+    """Tell whether a transaction sees these agencies as a directory does: state and card.
+
+    Changes of trust in others do not count: a partner that shows card after card must not keep
+    the rest from being served.
+    """
+    if transaction.peers.version() == directory.version:
+        return True
+    read = {
+        agency: (found.state.value, found.card.sha256)
+        for agency in agencies
+        if (found := directory.peers.get(agency)) is not None
+    }
+    return transaction.peers.standings(agencies) == read
 
 
 def new_entry(  # noqa: PLR0913 - one argument per field of the entry

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sesn_node.domain.entries import EntryKind, PeerCode, UndeliveredCode
 from sesn_node.errors import ConflictError, PolicyError, VerificationError
 from sesn_node.exchange.expire import end_undelivered
 from sesn_node.exchange.office import new_entry
 from sesn_node.store.outbox import DeliveryState
+from sesn_node.telemetry import get_logger
 from sesn_node.trust.card import open_card
 from sesn_node.trust.directory import Admission, PeerState
 
@@ -16,7 +17,14 @@ if TYPE_CHECKING:
     from sesn_node.domain.ids import AgencyId
     from sesn_node.exchange.office import Office
     from sesn_node.exchange.sequencer import Work
+    from sesn_node.store.engine import Transaction
     from sesn_node.trust.card import TrustedCard
+    from sesn_node.trust.directory import Peer
+
+_log = get_logger(__name__)
+
+TOO_MANY_CARDS: Final = "TOO_MANY_CARDS"
+ORIGIN_REUSED: Final = "ORIGIN_REUSED"
 
 
 def add_peer(office: Office, sealed: bytes, *, fingerprint: bytes) -> TrustedCard:
@@ -32,7 +40,8 @@ def add_peer(office: Office, sealed: bytes, *, fingerprint: bytes) -> TrustedCar
     Raises:
         MalformedError: Not a card.
         VerificationError: The card fails a check, or has another fingerprint.
-        PolicyError: The directory forbids it: our own id, or another agency's root.
+        PolicyError: The directory forbids it: our own id, or another agency's root; or its new
+            root names a ledger that we witnessed under other keys (`ORIGIN_REUSED`).
     """
     now_ms = office.clock()
     card = open_card(sealed, now_ms)
@@ -50,6 +59,8 @@ def add_peer(office: Office, sealed: bytes, *, fingerprint: bytes) -> TrustedCar
         admission = directory.admit(card)
         if admission is Admission.SAME and known is not None and known.state is PeerState.TRUSTED:
             return
+        if admission is Admission.NEW_ROOT and known is not None:
+            _check_new_ledgers(work.transaction, known, card)
         _set(work, card, PeerState.TRUSTED, PeerCode.TRUSTED)
 
     office.sequencer.run(operation)
@@ -67,9 +78,13 @@ def take_card(office: Office, agency: AgencyId, sealed: bytes) -> bool:
         VerificationError: It fails a check, is another agency's (`FOREIGN_CARD`) or a fork
             (`CARD_FORK`): an operator must look at it.
         PolicyError: The agency is not trusted, or the directory forbids the card, such as one
-            under another root (`ROOT_CHANGED`).
+            under another root (`ROOT_CHANGED`); or it showed too many lately (`TOO_MANY_CARDS`).
     """
-    card = open_card(sealed, office.clock())
+    now_ms = office.clock()
+    held = office.directory()
+    if held.trusted(agency, now_ms).card.sealed == sealed:
+        return False
+    card = open_card(sealed, now_ms)
     if card.card.agency != agency:
         raise VerificationError(
             f"{agency} presented the card of {card.card.agency}", code="FOREIGN_CARD"
@@ -83,9 +98,32 @@ def take_card(office: Office, agency: AgencyId, sealed: bytes) -> bool:
         _set(work, card, PeerState.TRUSTED, PeerCode.CARD_TAKEN)
         return True
 
-    if office.directory().trusted(agency, office.clock()).card.sha256 == card.sha256:
+    if held.admit(card) is Admission.SAME:
         return False
+    # Asked only now: a card that is refused anyway writes nothing, and needs no token.
+    if not office.card_limiter.allow(agency, now_ms):
+        raise PolicyError(
+            f"{agency} showed too many cards in a short time; the one held stays in use",
+            code=TOO_MANY_CARDS,
+        )
     return office.sequencer.run(operation).value
+
+
+def take_shown_card(office: Office, agency: AgencyId, sealed: bytes) -> None:
+    """Take the card that a partner shows when a link opens, unless it showed too many lately.
+
+    The link then goes on with the card that is held.
+
+    Raises:
+        SesnError: As `take_card`.
+    """
+    try:
+        if take_card(office, agency, sealed):
+            _log.info("card-taken", peer=agency)
+    except PolicyError as error:
+        if error.code != TOO_MANY_CARDS:
+            raise
+        _log.warning("card-not-taken", peer=agency, code=error.code)
 
 
 def revoke_peer(office: Office, agency: AgencyId) -> int:
@@ -113,6 +151,23 @@ def revoke_peer(office: Office, agency: AgencyId) -> int:
         return len(copies)
 
     return office.sequencer.run(operation).value
+
+
+def _check_new_ledgers(transaction: Transaction, held: Peer, card: TrustedCard) -> None:
+    """Refuse a new root that starts a ledger again which we witnessed under other keys.
+
+    What is recorded of an origin is never forgotten, so every checkpoint of the new ledger
+    would look like a fork of the old one.
+    """
+    known = {ledger.origin: ledger for ledger in held.card.card.ledgers}
+    for ledger in card.card.ledgers:
+        if known.get(ledger.origin) != ledger and transaction.witness.head(ledger.origin):
+            raise PolicyError(
+                f"the new card of {card.agency} gives other keys to its ledger {ledger.origin}, "
+                "which this node has witnessed; the agency must found its node anew with a later "
+                "ledger epoch ('sesn init --epoch')",
+                code=ORIGIN_REUSED,
+            )
 
 
 def _set(work: Work, card: TrustedCard, state: PeerState, code: PeerCode) -> None:

@@ -17,7 +17,7 @@ refuses the shipment, and never the batch; steps 1 to 3 hold for the batch as a 
 11. the content opens, and is the one that header and ledger commit to
 12. the payload reads, and its handling is allowed
 
-Then one transaction: directory and witness record compared again, inbox, RECEIVED, checkpoint.
+Then one transaction: sender and witness record compared again, inbox, RECEIVED, checkpoint.
 Everything that this answer claims is durable before it leaves.
 """
 
@@ -41,8 +41,8 @@ from sesn_node.domain.ids import show_message_id
 from sesn_node.domain.refusals import RefusalCode
 from sesn_node.errors import ConflictError, MalformedError, PolicyError, StorageError
 from sesn_node.exchange.examine import Examiner, Fresh, Refusable, Seen
-from sesn_node.exchange.limiter import RefusalLimiter
-from sesn_node.exchange.office import new_entry
+from sesn_node.exchange.limiter import REFUSALS, Limiter
+from sesn_node.exchange.office import new_entry, unmoved
 from sesn_node.exchange.witness import (
     MOVED,
     UNKNOWN_ORIGIN,
@@ -90,7 +90,7 @@ class Receiver:
 
     def __init__(self, office: Office) -> None:
         self._office = office
-        self._limiter = RefusalLimiter()
+        self._limiter = Limiter(REFUSALS)
 
     def receive(self, caller: AgencyId, batch: Batch, previous: Answer | None = None) -> Answer:
         """Take a batch from a partner whose identity TLS has proven.
@@ -194,12 +194,12 @@ class Receiver:
         examined: Sequence[Examined],
     ) -> Taken:
         """The one transaction of a batch."""
-        if work.transaction.peers.version() != directory.version:
+        caller = judged.agency
+        if not unmoved(work.transaction, directory, [caller]):
             raise ConflictError("trust changed while the batch was examined", code=MOVED)
         cosignatures = record(self._office, work, judged)
         if cosigned is not None:
             keep_cosigned(work.transaction, cosigned)
-        caller = judged.agency
         ids = [one.message_id for one in examined if isinstance(one, Fresh | Refusable)]
         # Compared again: the same message may have come in over another stream meanwhile.
         seen = work.transaction.inbox.seen(caller, ids)

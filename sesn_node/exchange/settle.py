@@ -23,7 +23,7 @@ from sesn_node.domain.entries import EntryKind, EntryRef
 from sesn_node.domain.ids import Origin, show_message_id
 from sesn_node.errors import ConflictError, VerificationError
 from sesn_node.exchange.backoff import backoff_ms
-from sesn_node.exchange.office import new_entry
+from sesn_node.exchange.office import new_entry, unmoved
 from sesn_node.exchange.witness import (
     MOVED,
     check_cosignatures,
@@ -218,7 +218,7 @@ def _record(
     proven: _Proven,
 ) -> Settled:
     """Step 4."""
-    if work.transaction.peers.version() != directory.version:
+    if not unmoved(work.transaction, directory, [agency]):
         raise ConflictError("trust changed while the answer was verified", code=MOVED)
     witness = NOTHING_WITNESSED
     if proven.judged is not None:

@@ -17,7 +17,7 @@ from sesn_node.domain.entries import EntryKind
 from sesn_node.domain.ids import AgencyId, MessageId, new_message_id, show_message_id
 from sesn_node.domain.messages import MAX_LIFETIME_MS, SUITE, Header, Priority, Recipient
 from sesn_node.errors import ConflictError, PolicyError, StorageError
-from sesn_node.exchange.office import new_entry
+from sesn_node.exchange.office import new_entry, unmoved
 from sesn_node.store.inbox import SealedRow
 from sesn_node.store.outbox import QueuedMessage, SentRow
 from sesn_node.telemetry import get_logger
@@ -69,8 +69,8 @@ class Draft:
 class Sealed:
     """A sealed message, ready to be recorded.
 
-    `directory_version` says which partners it was sealed for: if trust changes before it is
-    recorded, it is sealed anew.
+    `directory` says for which cards it was sealed: if what it says of a recipient changes before
+    the message is recorded, it is sealed anew.
     """
 
     message_id: MessageId
@@ -78,7 +78,7 @@ class Sealed:
     row: SentRow
     copies: tuple[tuple[str, bytes], ...]
     commitment: bytes
-    directory_version: int
+    directory: Directory
     only_reply: bool
 
 
@@ -184,7 +184,7 @@ def seal_draft(office: Office, draft: Draft, directory: Directory) -> Sealed:
         row=SentRow(message_id, row),
         copies=tuple((copy.agency, copy.wrapped) for copy in content.wrapped),
         commitment=content.commitment,
-        directory_version=directory.version,
+        directory=directory,
         only_reply=draft.only_reply,
     )
 
@@ -192,12 +192,13 @@ def seal_draft(office: Office, draft: Draft, directory: Directory) -> Sealed:
 def recording(sealed: Sealed) -> Callable[[Work], MessageId]:
     """Return the operation that records a sealed message: SHARED, the message, its copies.
 
-    The operation raises `ConflictError` with code `DIRECTORY_CHANGED` when trust changed since
-    the sealing (seal the draft again), and `DECIDED` when only one reply is allowed.
+    The operation raises `ConflictError` with code `DIRECTORY_CHANGED` when trust in a recipient
+    changed since the sealing (seal the draft again), and `DECIDED` when only one reply is allowed.
     """
 
     def record(work: Work) -> MessageId:
-        if work.transaction.peers.version() != sealed.directory_version:
+        to = [agency for agency, _ in sealed.copies]
+        if not unmoved(work.transaction, sealed.directory, to):
             raise ConflictError("trust changed while the message was being sealed", code=_STALE)
         answered = sealed.row.sealed.in_reply_to
         if sealed.only_reply and work.transaction.outbox.replies(answered or b""):

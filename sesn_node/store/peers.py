@@ -11,6 +11,8 @@ from sesn_node.store.schema import card, directory, link, peer
 from sesn_node.store.sql import upsert
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy import Connection
 
 
@@ -49,6 +51,9 @@ class LinkRow:
 
 _VERSION = select(directory.c.version)
 _MOVE_VERSION = update(directory).values(version=directory.c.version + 1)
+_STANDINGS = select(peer.c.agency, peer.c.state, peer.c.card_sha256).where(
+    peer.c.agency.in_(bindparam("agencies", expanding=True))
+)
 _LINK = select(link).where(link.c.agency == bindparam("agency"))
 _SET_WITNESSED = (
     update(link)
@@ -134,6 +139,11 @@ class PeerTable:
             PeerRow(row.agency, row.state, row.changed_ms, CardRow(row.sealed, row.taken_ms))
             for row in rows
         ]
+
+    def standings(self, agencies: Sequence[str]) -> dict[str, tuple[str, bytes]]:
+        """Return state and card hash of those of these agencies that are pinned."""
+        rows = self._connection.execute(_STANDINGS, {"agencies": list(agencies)})
+        return {row.agency: (row.state, row.card_sha256) for row in rows}
 
     def link(self, agency: str) -> LinkRow:
         """Say how the link to a peer stands."""

@@ -13,7 +13,7 @@ from sesn_node.errors import PeerUnavailable, PolicyError, SesnError, Verificati
 from sesn_node.exchange.backoff import backoff_ms
 from sesn_node.exchange.deliver import prepare_batch
 from sesn_node.exchange.links import link_failed, link_opened, peer_is_back
-from sesn_node.exchange.peers import take_card
+from sesn_node.exchange.peers import take_shown_card
 from sesn_node.exchange.settle import settle
 from sesn_node.telemetry import get_logger
 from sesn_node.transport.link import open_link
@@ -94,8 +94,7 @@ class Delivery:
         partner = directory.trusted(self._agency, office.clock()).card
         link_to = open_link(self._identity(), directory.own, partner, self._pace.timeout_s)
         async with link_to as (link, card):
-            if await asyncio.to_thread(take_card, office, self._agency, card):
-                _log.info("card-taken", peer=self._agency)
+            await asyncio.to_thread(take_shown_card, office, self._agency, card)
             self._back.clear()
             await asyncio.to_thread(link_opened, office, self._agency)
             _log.info("link-up", peer=self._agency)

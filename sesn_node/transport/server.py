@@ -14,7 +14,7 @@ from grpc_health.v1.health_pb2 import HealthCheckResponse
 from grpc_reflection.v1alpha import reflection
 
 from sesn_node.errors import ConfigError, SesnError
-from sesn_node.exchange.peers import take_card
+from sesn_node.exchange.peers import take_shown_card
 from sesn_node.exchange.witness import add_checkpoint, cosigned_checkpoint
 from sesn_node.telemetry import get_logger
 from sesn_node.transport.statuses import details_of, status_of
@@ -65,8 +65,7 @@ class ExchangeService(rpc.ExchangeServicer):
         try:
             if request.HasField("card"):
                 sealed = request.card.SerializeToString(deterministic=True)
-                if await asyncio.to_thread(take_card, self._office, caller, sealed):
-                    _log.info("card-taken", peer=caller)
+                await asyncio.to_thread(take_shown_card, self._office, caller, sealed)
             own = (await asyncio.to_thread(self._office.directory)).own
         except SesnError as error:
             await _abort(context, caller, error)

@@ -50,6 +50,7 @@ CARD_STALE: Final = "CARD_STALE"
 CARD_OUTLIVES_ROOT: Final = "CARD_OUTLIVES_ROOT"
 BAD_SEAL: Final = "BAD_SEAL"
 KEY_REUSED: Final = "KEY_REUSED"
+LEDGER_KEYS_CHANGED: Final = "LEDGER_KEYS_CHANGED"
 NO_ENCRYPTION_KEY: Final = "NO_ENCRYPTION_KEY"
 ROOT_CHANGED: Final = "ROOT_CHANGED"
 WRONG_AGENCY: Final = "WRONG_AGENCY"
@@ -229,7 +230,8 @@ def check_successor(old: TrustedCard, new: TrustedCard) -> Succession:
     Raises:
         VerificationError: `WRONG_AGENCY`; `ROOT_CHANGED`: another root, which always needs an
             operator; `CARD_STALE`: an older one; `CARD_FORK`: the agency sealed two cards in
-            one place, which is an alarm.
+            one place, which is an alarm; `LEDGER_KEYS_CHANGED`: it drops one of its ledgers or
+            gives it other keys, so that receipts kept under it would no longer verify.
     """
     if new.agency != old.agency:
         raise VerificationError(
@@ -258,7 +260,19 @@ def check_successor(old: TrustedCard, new: TrustedCard) -> Succession:
             f"{old.card.sequence}; keep both and call the agency",
             code=CARD_FORK,
         )
+    _check_ledgers_kept(old.card, new.card)
     return Succession.LATER
+
+
+def _check_ledgers_kept(old: Card, new: Card) -> None:
+    later = {ledger.origin: ledger for ledger in new.ledgers}
+    for ledger in old.ledgers:
+        if later.get(ledger.origin) != ledger:
+            raise VerificationError(
+                f"card of {new.agency}: ledger {ledger.origin} is dropped or has other keys than "
+                "before; new keys need a ledger of a later epoch, listed after the old ones",
+                code=LEDGER_KEYS_CHANGED,
+            )
 
 
 def _check_seal(root: RootCertificate, body: bytes, seal: bytes) -> None:

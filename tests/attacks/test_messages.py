@@ -12,7 +12,7 @@ from sesn_node.domain.batches import Batch, ProvenEntry, Refused
 from sesn_node.domain.cards import Limits
 from sesn_node.domain.messages import MAX_PAYLOAD_BYTES
 from sesn_node.domain.refusals import RefusalCode
-from sesn_node.exchange.limiter import RefusalLimiter
+from sesn_node.exchange.limiter import REFUSALS
 from sesn_node.exchange.open import open_received
 from sesn_node.wire._pb import exchange_pb2 as pb
 from sesn_node.wire.batches import answer_from_pb, answer_to_pb, batch_from_pb, batch_to_pb
@@ -316,14 +316,14 @@ def test_flood_of_refusals(scene: Scene) -> None:
     size = scene.ghana.size()
     conflicts = [
         replace(first, fields=replace(first.fields, expires_ms=first.fields.expires_ms - number))
-        for number in range(1, RefusalLimiter.BURST + 31)
+        for number in range(1, REFUSALS.burst + 31)
     ]
     answer = scene.post(*conflicts)
     assert _codes(answer.outcomes) == [RefusalCode.CONFLICT] * len(conflicts)
-    assert scene.ghana.size() == size + RefusalLimiter.BURST
+    assert scene.ghana.size() == size + REFUSALS.burst
     scene.net.pass_time(_MINUTE_MS)
-    scene.post(*conflicts[RefusalLimiter.BURST :])
-    assert scene.ghana.size() == size + RefusalLimiter.BURST + RefusalLimiter.PER_MINUTE
+    scene.post(*conflicts[REFUSALS.burst :])
+    assert scene.ghana.size() == size + REFUSALS.burst + _MINUTE_MS // REFUSALS.token_ms
 
 
 def test_flood_does_not_silence_others(connect: Callable[..., Network]) -> None:
@@ -333,7 +333,7 @@ def test_flood_does_not_silence_others(connect: Callable[..., Network]) -> None:
     first = puppet.letter(net[GH].card)
     flood = [
         replace(first, fields=replace(first.fields, expires_ms=first.fields.expires_ms - number))
-        for number in range(RefusalLimiter.BURST + 2)
+        for number in range(REFUSALS.burst + 2)
     ]
     net[GH].receiver.receive(DE, puppet.batch(*flood, old=0))
     net.check()

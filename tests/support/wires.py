@@ -16,7 +16,7 @@ from sesn_node.errors import PeerUnavailable, PolicyError, SesnError, Verificati
 from sesn_node.exchange.backoff import backoff_ms
 from sesn_node.exchange.deliver import prepare_batch
 from sesn_node.exchange.links import link_failed, link_opened, peer_is_back
-from sesn_node.exchange.peers import take_card
+from sesn_node.exchange.peers import take_shown_card
 from sesn_node.exchange.settle import settle
 from sesn_node.wire._pb import exchange_pb2 as pb
 from sesn_node.wire.batches import answer_from_pb, answer_to_pb, batch_from_pb, batch_to_pb
@@ -91,11 +91,11 @@ class Wire:
             raise PeerUnavailable(f"{receiver.agency} does not admit {sender.agency}")
         try:
             with self._during("take card"):
-                take_card(receiver, sender.agency, sender.directory().own.sealed)
+                take_shown_card(receiver, sender.agency, sender.directory().own.sealed)
         except SesnError as error:
             raise PeerUnavailable(str(error)) from error
         with self._during("take card"):
-            take_card(sender, receiver.agency, theirs.own.sealed)
+            take_shown_card(sender, receiver.agency, theirs.own.sealed)
         self._network.check()
         with self._during("link up"):
             link_opened(sender, receiver.agency)

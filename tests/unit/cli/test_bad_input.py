@@ -253,7 +253,7 @@ def test_card_that_is_none(home: Path, alert_file: Path) -> None:
     with untouched(home):
         ran = sesn("peer", "add", alert_file, "--fingerprint", "0" * 64, home=home)
     ran.failed(4, "MALFORMED", "card")
-    alert_file.write_bytes(b"\0" * (256 * 1024 + 1))
+    alert_file.write_bytes(bytes(MAX_SEALED_CARD_BYTES + 1))
     sesn("card", "show", alert_file).failed(4, "MALFORMED", "no card")
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from sesn_node.exchange import backoff
 from sesn_node.exchange.backoff import backoff_ms
-from sesn_node.exchange.limiter import RefusalLimiter
+from sesn_node.exchange.limiter import REFUSALS, Limiter
 from sesn_node.exchange.office import Terms
 
 _TERMS = Terms(backoff_initial_ms=500, backoff_cap_ms=60_000)
@@ -44,19 +44,19 @@ def test_full_jitter(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_bucket_of_refusals() -> None:
     """A partner may cause a burst of entries, then a few a minute, and no more for waiting long."""
-    limiter = RefusalLimiter()
-    allowed = [limiter.allow("gh.epa", 0) for _ in range(RefusalLimiter.BURST + 1)]
-    assert allowed == [True] * RefusalLimiter.BURST + [False]
-    assert not limiter.allow("gh.epa", _MINUTE_MS // RefusalLimiter.PER_MINUTE - 1)
-    assert limiter.allow("gh.epa", _MINUTE_MS // RefusalLimiter.PER_MINUTE)
+    limiter = Limiter(REFUSALS)
+    allowed = [limiter.allow("gh.epa", 0) for _ in range(REFUSALS.burst + 1)]
+    assert allowed == [True] * REFUSALS.burst + [False]
+    assert not limiter.allow("gh.epa", REFUSALS.token_ms - 1)
+    assert limiter.allow("gh.epa", REFUSALS.token_ms)
     later_ms = 365 * 24 * 60 * _MINUTE_MS
-    assert sum(limiter.allow("gh.epa", later_ms) for _ in range(1_000)) == RefusalLimiter.BURST
+    assert sum(limiter.allow("gh.epa", later_ms) for _ in range(1_000)) == REFUSALS.burst
 
 
 def test_buckets_are_apart() -> None:
     """Each partner has a bucket of its own."""
-    limiter = RefusalLimiter()
-    for _ in range(RefusalLimiter.BURST):
+    limiter = Limiter(REFUSALS)
+    for _ in range(REFUSALS.burst):
         limiter.allow("gh.epa", 0)
     assert not limiter.allow("gh.epa", 0)
     assert limiter.allow("be.police", 0)
@@ -64,8 +64,8 @@ def test_buckets_are_apart() -> None:
 
 def test_clock_that_goes_back_earns_nothing() -> None:
     """A clock that was set back neither fills a bucket nor empties it."""
-    limiter = RefusalLimiter()
-    for _ in range(RefusalLimiter.BURST):
+    limiter = Limiter(REFUSALS)
+    for _ in range(REFUSALS.burst):
         assert limiter.allow("gh.epa", _MINUTE_MS)
     assert not limiter.allow("gh.epa", 0)
     assert not limiter.allow("gh.epa", 0)
