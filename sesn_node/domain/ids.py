@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from typing import NewType
+from typing import Final, NewType
 
 from sesn_node.errors import MalformedError
 
@@ -17,13 +17,14 @@ MessageId = NewType("MessageId", bytes)
 Origin = NewType("Origin", str)
 """C2SP checkpoint origin of one ledger epoch: `nl.customs.sesn/ledger/1`."""
 
+MAX_EPOCH: Final = 999_999_999
+"""Highest number of a ledger."""
+
 _AGENCY_ID = re.compile(r"(int|[a-z]{2})(\.[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?){1,4}", re.ASCII)
 _AGENCY_ID_BYTES = 100
 _UUID_BYTES = 16
 _UUID_VERSION = 7
 _UUID_VARIANT = 0b10
-MAX_EPOCH: Final = 999_999_999
-"""Highest number of a ledger of one agency."""
 _ORIGIN = re.compile(r"(?P<agency>[^/]+)\.sesn/ledger/(?P<epoch>[1-9][0-9]{0,8})", re.ASCII)
 
 

@@ -19,6 +19,8 @@ from sesn_node.ledger.merkle import leaf_hash
 from sesn_node.wire.entries import decode_entry
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sesn_node.domain.ids import AgencyId
     from sesn_node.exchange.office import Office
     from sesn_node.exchange.ownledger import OwnLedger
@@ -47,7 +49,6 @@ class Outgoing:
     batch: Batch
     head: HeadRow
     consigned: tuple[Consigned, ...]
-    directory_version: int
 
 
 def prepare_batch(
@@ -74,10 +75,10 @@ def prepare_batch(
         directory = office.partners.current(transaction)
         theirs = directory.trusted(agency, now_ms).card.card.limits
         ours = office.terms.limits
-        due = transaction.outbox.due(
-            agency, now_ms, min(ours.batch_envelopes, theirs.batch_envelopes)
+        most = min(ours.batch_envelopes, theirs.batch_envelopes)
+        due = _fitting(
+            transaction.outbox.due(agency, now_ms, most), min(ours.batch_bytes, theirs.batch_bytes)
         )
-        due = _fitting(due, min(ours.batch_bytes, theirs.batch_bytes))
         if not due:
             return None
         ledger = office.ledger(transaction)
@@ -85,18 +86,20 @@ def prepare_batch(
         body = ledger.add_checkpoint(transaction.peers.link(agency).witnessed_size)
     office.sequencer.release(ledger.head)
     batch = Batch(sequence, body, shipments, witness)
-    return Outgoing(batch, ledger.head, consigned, directory.version)
+    return Outgoing(batch, ledger.head, consigned)
 
 
-def _fitting(due: list[Due], limit: int) -> list[Due]:
-    """Keep the first copies that fit into the partner's batch size; always at least one."""
+def _fitting(due: Iterable[Due], limit: int) -> list[Due]:
+    """Take the first copies that fit into the partner's batch size; always at least one."""
+    taken: list[Due] = []
     total = 0
-    for count, one in enumerate(due):
+    for one in due:
         total += len(one.header) + len(one.ciphertext) + len(one.wrapped_key)
         total += _SHIPMENT_OVERHEAD_BYTES
-        if total > limit and count:
-            return due[:count]
-    return due
+        if total > limit and taken:
+            break
+        taken.append(one)
+    return taken
 
 
 def _consign(

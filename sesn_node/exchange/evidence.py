@@ -6,6 +6,7 @@ Results are remembered, since thousands of receipts refer to the same few checkp
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ from sesn_node.ledger.cosignature import verify_cosignatures
 from sesn_node.trust.card import open_card
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sesn_node.crypto.signing import EcdsaVerifier
     from sesn_node.domain.messages import Header
     from sesn_node.exchange.tally import Tally
@@ -100,13 +103,25 @@ class Evidence:
 
     def _head(self, origin: str, size: int) -> TreeHead:
         """Return the head of a kept checkpoint, verified; raises `SesnError` if there is none."""
-        note = self._transaction.witness.checkpoint(origin, size)
-        if note is None:
+        notes = self._transaction.witness.checkpoints(origin, size).values()
+        if not notes:
             raise VerificationError(f"the checkpoint of {origin} at size {size} is not kept")
-        head = verify_checkpoint(note, self.log_keys(origin))
-        if head.size != size:
-            raise VerificationError(f"the checkpoint of {origin} is of size {head.size}")
-        return head
+        heads = [verify_checkpoint(note, self.log_keys(origin)) for note in notes]
+        for head in heads:
+            if head.size != size:
+                raise VerificationError(f"the checkpoint of {origin} is of size {head.size}")
+        return heads[0] if len(heads) == 1 else self._followed(heads)
+
+    def _followed(self, heads: Sequence[TreeHead]) -> TreeHead:
+        """Return the head that we cosigned, of a ledger that forked."""
+        for head in heads:
+            ours = self._transaction.witness.cosignature(head.origin, head.size, self.agency)
+            lines = b"" if ours is None else ours.lines
+            for card in self._cards.get(self.agency, []):
+                with suppress(SesnError):
+                    verify_cosignatures(lines, head, card.witness_keys)
+                    return head
+        raise VerificationError("two histories are kept, and we cosigned neither")
 
     def _cosigned(self, origin: str, size: int, agency: str) -> None:
         """Make sure that an agency cosigned a kept checkpoint; raises `SesnError` if not."""

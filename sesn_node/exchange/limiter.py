@@ -18,7 +18,7 @@ class Rate:
 REFUSALS: Final = Rate(burst=100, token_ms=6_000)
 """REFUSED entries that one partner can cause, so that nobody floods a ledger."""
 CARDS: Final = Rate(burst=5, token_ms=10 * 60 * 1000)
-"""Later cards of one partner that are taken by themselves; each is an entry, and a new directory."""
+"""Later cards of one partner that are taken by themselves; each is an entry."""
 
 
 class Limiter:

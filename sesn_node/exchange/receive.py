@@ -49,6 +49,7 @@ from sesn_node.exchange.witness import (
     check_cosignatures,
     judge_checkpoint,
     keep_cosigned,
+    keep_fork,
     record,
     report_refused,
 )
@@ -161,10 +162,13 @@ class Receiver:
                 except MalformedError as error:
                     bad = WitnessAnswer(int(Status.BAD_REQUEST))
                     return _refuse_all(caller, batch, _unproven(bad, str(error)), bad)
-                if judged is None or judged.accepted is None:
-                    return _unwitnessed(caller, batch, judged)
-                examiner = Examiner(office, sender, judged.accepted, now_ms)
-                examined = examiner.examine(transaction, batch.shipments)
+                head = None if judged is None else judged.accepted
+                if head is not None:
+                    examiner = Examiner(office, sender, head, now_ms)
+                    examined = examiner.examine(transaction, batch.shipments)
+            if judged is None or head is None:
+                keep_fork(office, judged)
+                return _unwitnessed(caller, batch, judged)
             try:
                 done = office.sequencer.run(
                     partial(

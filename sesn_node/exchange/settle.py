@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from sesn_node.domain.batches import NOTHING_WITNESSED, ProvenEntry, Refused, WitnessAnswer
 from sesn_node.domain.entries import EntryKind, EntryRef
 from sesn_node.domain.ids import Origin, show_message_id
+from sesn_node.domain.refusals import RefusalCode
 from sesn_node.errors import ConflictError, VerificationError
 from sesn_node.exchange.backoff import backoff_ms
 from sesn_node.exchange.office import new_entry, unmoved
@@ -29,7 +30,9 @@ from sesn_node.exchange.witness import (
     check_cosignatures,
     judge_checkpoint,
     keep_cosigned,
+    keep_fork,
     record,
+    report_refused,
 )
 from sesn_node.ledger.merkle import leaf_hash, verify_inclusion
 from sesn_node.ledger.witness import Status
@@ -112,6 +115,11 @@ def settle(office: Office, agency: AgencyId, outgoing: Outgoing, answer: Answer)
                 judged = judge_checkpoint(
                     transaction, directory, answer.add_checkpoint, owner=agency
                 )
+        if judged is not None and judged.verdict.fork:
+            code = RefusalCode.LEDGER_FORK
+            report_refused(agency, code.value, judged.verdict.status, judged)
+            keep_fork(office, judged)
+            raise VerificationError(f"the ledger of {agency} shows two histories", code=code.value)
         if judged is not None and judged.verdict.status is Status.OTHER_OLD_SIZE:
             return Settled(witness=judged.refusal)
         proven = _verify(agency, directory, outgoing, answer, judged=judged, now_ms=now_ms)

@@ -197,7 +197,7 @@ def recording(sealed: Sealed) -> Callable[[Work], MessageId]:
     """
 
     def record(work: Work) -> MessageId:
-        to = [agency for agency, _ in sealed.copies]
+        to = [AgencyId(agency) for agency, _ in sealed.copies]
         if not unmoved(work.transaction, sealed.directory, to):
             raise ConflictError("trust changed while the message was being sealed", code=_STALE)
         answered = sealed.row.sealed.in_reply_to

@@ -7,20 +7,21 @@ returns may leave only after the commit, or two partners could be told two histo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from sesn_node.domain.batches import WitnessAnswer
 from sesn_node.domain.ids import Origin, parse_origin, witness_name
 from sesn_node.domain.refusals import RefusalCode
-from sesn_node.errors import ConflictError, MalformedError
+from sesn_node.errors import ConflictError, MalformedError, StorageError
 from sesn_node.ledger.checkpoint import TreeHead
 from sesn_node.ledger.cosignature import cosign, verify_cosignatures
 from sesn_node.ledger.witness import Status, judge, parse_add_checkpoint
 from sesn_node.store.witness import CosignatureRow, WitnessRow
 from sesn_node.telemetry import get_logger
 from sesn_node.trust.directory import PeerState
+from sesn_node.wire.batches import MAX_ADD_CHECKPOINT_BYTES
 
 if TYPE_CHECKING:
     from sesn_node.domain.ids import AgencyId
@@ -73,30 +74,45 @@ def judge_checkpoint(
 ) -> Judged | None:
     """Verify an add-checkpoint body against the card of its ledger's owner and our record.
 
+    A ledger that the card does not name last is closed: it grows no more. Its recorded head may
+    be submitted again, and whoever has its old keys can still prove that it forked.
+
     Args:
         transaction: Where the recorded checkpoint is read.
         directory: Whose ledgers are known.
         body: C2SP add-checkpoint body.
-        owner: Accept only this agency's ledgers; any partner's if None.
+        owner: Accept only the ledger that this agency writes now; any partner's if None.
 
     Returns:
         The verdict, or None if the origin is unknown (status 404).
 
     Raises:
-        MalformedError: Not an add-checkpoint body.
+        MalformedError: Not an add-checkpoint body, or over 64 KiB.
     """
-    request = parse_add_checkpoint(body)
+    request = parse_add_checkpoint(body, limit=MAX_ADD_CHECKPOINT_BYTES)
     found = _ledger_of(directory, request.origin)
     if found is None or (owner is not None and found[0] != owner):
         return None
-    agency, keys = found
+    agency, keys, current = found
     row = transaction.witness.head(request.origin)
     recorded = None if row is None else TreeHead(Origin(row.origin), row.size, row.root)
-    return Judged(judge(request, keys, recorded), agency, request.note, row)
+    verdict = judge(request, keys, recorded)
+    if verdict.status is Status.COSIGNED:
+        if not current and (owner is not None or verdict.head != recorded):
+            reason = "the owner's card names a later ledger"
+            verdict = replace(verdict, status=Status.UNKNOWN_ORIGIN, reason=reason)
+    elif verdict.head is not None and not verdict.fork:
+        # Only a checkpoint that is not accepted is compared with those before the recorded one:
+        # what is accepted is consistent with the recorded one, and so with all before it.
+        kept = transaction.witness.checkpoints(verdict.head.origin, verdict.head.size)
+        if kept.keys() - {verdict.head.root}:
+            reason = "another history was witnessed at this size"
+            verdict = replace(verdict, status=Status.BAD_PROOF, reason=reason, fork=True)
+    return Judged(verdict, agency, request.note, row)
 
 
-def _ledger_of(directory: Directory, origin: str) -> tuple[AgencyId, LogKeys] | None:
-    """Find whose ledger an origin names, among the partners that are trusted."""
+def _ledger_of(directory: Directory, origin: str) -> tuple[AgencyId, LogKeys, bool] | None:
+    """Find whose ledger an origin names, among trusted partners, and whether it is written."""
     try:
         agency, _ = parse_origin(origin)
     except MalformedError:
@@ -105,7 +121,7 @@ def _ledger_of(directory: Directory, origin: str) -> tuple[AgencyId, LogKeys] | 
     if peer is None or peer.state is not PeerState.TRUSTED:
         return None
     keys = peer.card.log_keys(Origin(origin))
-    return None if keys is None else (agency, keys)
+    return None if keys is None else (agency, keys, origin == peer.card.current_origin)
 
 
 def record(office: Office, work: Work, judged: Judged) -> bytes:
@@ -139,6 +155,27 @@ def record(office: Office, work: Work, judged: Judged) -> bytes:
     table.keep_checkpoint(origin=head.origin, size=head.size, root=head.root, note=judged.note)
     table.keep_cosignature(CosignatureRow(head.origin, head.size, office.agency, time_s, lines))
     return lines
+
+
+def keep_fork(office: Office, judged: Judged | None) -> None:
+    """Keep the first checkpoint that proves a fork, beside the one that it contradicts.
+
+    One for each size: whoever holds the keys of a ledger could sign any number of them. A node
+    that cannot store refuses the fork all the same, and says in the log what is not kept.
+    """
+    if judged is None or not judged.verdict.fork or judged.verdict.head is None:
+        return
+    head, note = judged.verdict.head, judged.verdict.note
+
+    def keep(work: Work) -> None:
+        table = work.transaction.witness
+        if len(table.checkpoints(head.origin, head.size)) == 1:
+            table.keep_checkpoint(origin=head.origin, size=head.size, root=head.root, note=note)
+
+    try:
+        office.sequencer.run(keep)
+    except StorageError as error:
+        _log.warning("ledger-fork-not-kept", origin=head.origin, size=head.size, code=error.code)
 
 
 def report_refused(caller: AgencyId, code: str, status: int, judged: Judged | None = None) -> None:
@@ -184,6 +221,7 @@ def add_checkpoint(office: Office, caller: AgencyId, body: bytes) -> WitnessAnsw
             fork = judged is not None and judged.verdict.fork
             code = RefusalCode.LEDGER_FORK if fork else RefusalCode.NOT_IN_LEDGER
             report_refused(caller, code.value, refusal.status, judged)
+            keep_fork(office, judged)
             return refusal
         operation = partial(record, office, judged=judged)
         try:
@@ -240,6 +278,6 @@ def cosigned_checkpoint(office: Office, origin: str) -> bytes:
         row = transaction.witness.head(origin)
         if row is None:
             return b""
-        note = transaction.witness.checkpoint(row.origin, row.size)
+        note = transaction.witness.checkpoints(row.origin, row.size).get(row.root)
         mine = transaction.witness.cosignature(row.origin, row.size, office.agency)
     return (note or b"") + (b"" if mine is None else mine.lines)

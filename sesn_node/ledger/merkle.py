@@ -101,20 +101,6 @@ def root_from_frontier(size: int, hashes: Sequence[bytes]) -> bytes:
     return node
 
 
-def root_of_leaves(leaf_hashes: Iterable[bytes]) -> bytes:
-    """Root over leaf hashes given in order, in O(log n) memory: for rehashing a whole ledger.
-
-    Raises:
-        MalformedError: A leaf hash is not 32 bytes.
-    """
-    size = 0
-    frontier: list[bytes] = []
-    for leaf in leaf_hashes:
-        _push(frontier, size, leaf)
-        size += 1
-    return root_from_frontier(size, frontier)
-
-
 @dataclass(frozen=True, slots=True)
 class Mark:
     """A state of an `Appender` to roll back to; void once an earlier mark was rolled back to."""

@@ -12,7 +12,7 @@ from sesn_node.store.schema import outbox, sent
 from sesn_node.store.sealed import SentRow, sealed_values, sent_row
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from sqlalchemy import Connection, Row
 
@@ -197,10 +197,15 @@ class OutboxTable:
             ],
         )
 
-    def due(self, agency: str, now_ms: int, limit: int) -> list[Due]:
-        """Return copies that may leave now, the most urgent first, then the oldest."""
+    def due(self, agency: str, now_ms: int, limit: int) -> Iterator[Due]:
+        """Yield copies that may leave now, the most urgent first, then the oldest.
+
+        One at a time: a caller that has enough leaves the others, of up to 1 MiB each, unread.
+        """
         rows = self._connection.execute(_DUE, {"agency": agency, "now_ms": now_ms, "limit": limit})
-        return [Due(*row) for row in rows]
+        with rows:
+            for row in rows:
+                yield Due(*row)
 
     def expired(self, now_ms: int, limit: int) -> list[tuple[bytes, str]]:
         """Return queued copies (message id, agency) whose message has expired."""
@@ -305,13 +310,6 @@ class OutboxTable:
         """Return the messages that we sent in answer to this one."""
         rows = self._connection.execute(
             select(sent).where(sent.c.in_reply_to == message_id).order_by(sent.c.created_ms)
-        )
-        return [sent_row(row) for row in rows]
-
-    def newest(self, limit: int) -> list[SentRow]:
-        """Return the messages that we sealed last, newest first."""
-        rows = self._connection.execute(
-            select(sent).order_by(sent.c.created_ms.desc(), sent.c.message_id.desc()).limit(limit)
         )
         return [sent_row(row) for row in rows]
 

@@ -48,8 +48,10 @@ _ADVANCE = (
     )
     .values(size=bindparam("new_size"), root=bindparam("new_root"))
 )
-_SELECT_CHECKPOINT = select(checkpoint.c.note).where(
-    checkpoint.c.origin == bindparam("origin"), checkpoint.c.size == bindparam("size")
+_SELECT_CHECKPOINTS = (
+    select(checkpoint.c.root, checkpoint.c.note)
+    .where(checkpoint.c.origin == bindparam("origin"), checkpoint.c.size == bindparam("size"))
+    .order_by(checkpoint.c.root)
 )
 _SELECT_COSIGNATURES = select(cosignature).where(cosignature.c.origin == bindparam("origin"))
 _SELECT_COSIGNATURE = _SELECT_COSIGNATURES.where(
@@ -104,11 +106,13 @@ class WitnessTable:
             self._keep(checkpoint), {"origin": origin, "size": size, "root": root, "note": note}
         )
 
-    def checkpoint(self, origin: str, size: int) -> bytes | None:
-        """Return the signed note of a kept checkpoint."""
-        return self._connection.execute(
-            _SELECT_CHECKPOINT, {"origin": origin, "size": size}
-        ).scalar()
+    def checkpoints(self, origin: str, size: int) -> dict[bytes, bytes]:
+        """Return the signed notes of the kept checkpoints of a size, by root.
+
+        One, unless the ledger forked: then a second one is kept, which nobody here cosigned.
+        """
+        rows = self._connection.execute(_SELECT_CHECKPOINTS, {"origin": origin, "size": size})
+        return {row.root: row.note for row in rows}
 
     def keep_cosignature(self, row: CosignatureRow) -> None:
         """Keep an agency's first cosignature over a checkpoint."""

@@ -26,7 +26,6 @@ from sesn_node.errors import MalformedError, VerificationError
 from sesn_node.trust.leaves import (
     LEAF_UNKNOWN_AGENCY,
     TLS_PURPOSES,
-    load_one_pem,
     moment,
     open_leaf,
     require_in_force,
@@ -139,18 +138,6 @@ def certificate_pem(der: bytes) -> bytes:
     except X509_ERRORS as exc:
         raise MalformedError("certificate: not X.509 in DER") from exc
     return certificate.public_bytes(serialization.Encoding.PEM)
-
-
-def certificate_der(pem: bytes) -> bytes:
-    """Read PEM (RFC 7468) that holds exactly one certificate.
-
-    Raises:
-        MalformedError: None, several, over 16 KiB, or no certificate.
-    """
-    try:
-        return load_one_pem(pem).public_bytes(serialization.Encoding.DER)
-    except MalformedError as exc:
-        raise MalformedError(f"certificate: {exc.message}") from exc
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import given
@@ -15,7 +16,8 @@ from hypothesis import strategies as st
 
 from sesn_node.domain.ids import AgencyId
 from sesn_node.errors import VerificationError
-from sesn_node.trust.certificates import LeafVerifier, certificate_der, certificate_pem
+from sesn_node.trust.certificates import LeafVerifier, certificate_pem
+from sesn_node.trust.leaves import load_one_pem
 from sesn_node.trust.roots import agency_dns, agency_uri
 from tests.unit.trust.agencies import (
     BE,
@@ -225,7 +227,7 @@ def test_garbage_instead_of_a_leaf(pem: bytes) -> None:
     assert _identify(pem) == "LEAF_MALFORMED"
 
 
-LEAF = certificate_der(agency_of(NL).leaf())
+LEAF = load_one_pem(agency_of(NL).leaf()).public_bytes(serialization.Encoding.DER)
 
 
 @given(st.integers(0, len(LEAF) - 1), st.integers(1, 255))

@@ -25,7 +25,8 @@ GH = AgencyId("gh.epa")
 BE = AgencyId("be.police")
 DE = AgencyId("de.port")
 
-_CHEAP = KdfParams(64, 1, 1)
+CHEAP = KdfParams(64, 1, 1)
+"""Cost of trying passphrases, for tests."""
 
 
 class Homes:
@@ -72,7 +73,7 @@ class Homes:
                     ),
                     node=Node(listen="127.0.0.1:0", advertise=("127.0.0.1:7443",)),
                 )
-                self._cards[agency] = founding.found(config, PASSPHRASE, kdf=_CHEAP)
+                self._cards[agency] = founding.found(config, PASSPHRASE, kdf=CHEAP)
         return folder
 
     def _circle(self, agencies: tuple[AgencyId, ...]) -> Path:

@@ -209,10 +209,7 @@ def view(office: Office) -> View:
             entries=[decode_once(row.entry) for row in rows],
             tree=ReferenceTree([row.entry for row in rows]),
             nodes={row.position: row.hash for row in _all(transaction, schema.ledger_node)},
-            sent={
-                row.message_id: sent_row(row)
-                for row in _all(transaction, schema.sent)
-            },
+            sent={row.message_id: sent_row(row) for row in _all(transaction, schema.sent)},
             copies=[outbox_row(row) for row in copies],
             wrapped_keys={(row.message_id, row.agency): row.wrapped_key for row in copies},
             inbox=[inbox_row(row) for row in _all(transaction, schema.inbox)],

@@ -78,7 +78,7 @@ def test_sent_message_that_was_altered(scene: tuple[Network, MessageId]) -> None
     net, message_id = scene
     _alter(net, net[NL], "UPDATE sent SET content_key = (SELECT content_key FROM sent LIMIT 1)")
     with net[NL].office.store.read() as transaction:
-        rows = transaction.outbox.newest(2)
+        rows = transaction.browse.newest_sent("alert", 2)
     assert message_id in {row.message_id for row in rows}
     opened = 0
     for row in rows:
