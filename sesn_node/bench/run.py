@@ -102,7 +102,7 @@ def _share_all(office: Office, count: int) -> None:
     directory = office.directory()
     outstanding: deque[Future[Committed[MessageId]]] = deque()
     for _ in range(count):
-        operation = recording(seal_draft(office, _draft(), directory))
+        operation = recording(seal_draft(office, draft(), directory))
         outstanding.append(office.sequencer.submit(operation, writes=False))
         if len(outstanding) == _OUTSTANDING:
             outstanding.popleft().result()
@@ -115,7 +115,7 @@ def _latency(office: Office) -> float:
     # SHARED and ACKNOWLEDGED: asking the database before would slow down what is measured.
     final_size = office.sequencer.known_size + 2
     started = time.perf_counter()
-    message_id = share(office, _draft())
+    message_id = share(office, draft())
     while office.sequencer.known_size < final_size or not _acknowledged(office, message_id):
         time.sleep(_POLL_SECONDS)
     return time.perf_counter() - started
@@ -127,7 +127,7 @@ def _acknowledged(office: Office, message_id: MessageId) -> bool:
     return states[message_id] is DeliveryState.ACKNOWLEDGED
 
 
-def _draft() -> Draft:
+def draft() -> Draft:
     """Return a draft whose payload has exactly 1,024 bytes."""
     bare = len(encode_payload(_payload("x")))
     # One more byte for the length prefix of a text over 127 bytes.

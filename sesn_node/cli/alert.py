@@ -29,6 +29,13 @@ AlertId = Annotated[
     typer.Argument(metavar="ID", help="The id, or at least its first 8 digits."),
 ]
 
+Sender = Annotated[
+    str | None,
+    typer.Option(
+        "--from", metavar="AGENCY", help="Whose alert, when two senders used the same id."
+    ),
+]
+
 
 @app.command("send")
 def send(  # noqa: PLR0913, PLR0917 - one argument an option
@@ -102,10 +109,13 @@ def list_(
 
 
 @app.command("show")
-def show(context: typer.Context, message_id: AlertId, as_json: AsJson = False) -> None:
+def show(
+    context: typer.Context, message_id: AlertId, sender: Sender = None, as_json: AsJson = False
+) -> None:
     """Show an alert, who got it and when, with proof, and what they decided."""
+    whose = _sender(sender)
     with open_desk(context) as desk:
-        found = alert_file(desk.office, find_alert(desk.office.store, message_id))
+        found = alert_file(desk.office, find_alert(desk.office.store, message_id), whose)
         names = _names(desk)
     if as_json:
         print_json(alert_json(found))
@@ -118,10 +128,11 @@ def accept(
     context: typer.Context,
     message_id: AlertId,
     note: Annotated[str, typer.Option(help="What the sender should know.")] = "",
+    sender: Sender = None,
     as_json: AsJson = False,
 ) -> None:
     """Tell the sender that a person here has taken the alert on."""
-    _respond(context, message_id, Decision.ACCEPTED, note, as_json=as_json)
+    _respond(context, message_id, Decision.ACCEPTED, note, sender=sender, as_json=as_json)
 
 
 @app.command("decline")
@@ -129,18 +140,26 @@ def decline(
     context: typer.Context,
     message_id: AlertId,
     reason: Annotated[str, typer.Option(help="Why; the sender reads it.")],
+    sender: Sender = None,
     as_json: AsJson = False,
 ) -> None:
     """Tell the sender that nobody here will act on the alert, and why."""
-    _respond(context, message_id, Decision.DECLINED, reason, as_json=as_json)
+    _respond(context, message_id, Decision.DECLINED, reason, sender=sender, as_json=as_json)
 
 
-def _respond(
-    context: typer.Context, message_id: str, decision: Decision, text: str, *, as_json: bool
+def _respond(  # noqa: PLR0913 - one argument an option
+    context: typer.Context,
+    message_id: str,
+    decision: Decision,
+    text: str,
+    *,
+    sender: str | None,
+    as_json: bool,
 ) -> None:
+    whose = _sender(sender)
     with open_desk(context) as desk:
         alert = find_alert(desk.office.store, message_id)
-        answered = respond(desk.office, alert, decision, text)
+        answered = respond(desk.office, alert, decision, text, sender=whose)
         copies = copies_of(desk.office.store, answered.message_id)
     wake_node(home_of(context))
     if as_json:
@@ -154,6 +173,10 @@ def _respond(
         )
     else:
         say(f"Alert {show_message_id(alert)} is {decision.value.lower()}; {answered.to} will know.")
+
+
+def _sender(text: str | None) -> AgencyId | None:
+    return None if text is None else agency_id(text)
 
 
 def _show_draft(

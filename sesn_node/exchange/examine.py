@@ -122,6 +122,8 @@ class Examiner:
         opened = [self._open_outer(shipment) for shipment in shipments]
         ids = [one[1].message_id for one in opened if not isinstance(one, Refused)]
         seen = transaction.inbox.seen(self._sender.card.agency, ids)
+        # Nobody knows an id of ours before it was committed: the transaction need not ask again.
+        ours = transaction.outbox.own(ids)
         results: list[Examined] = []
         for outer in opened:
             if isinstance(outer, Refused):
@@ -135,6 +137,9 @@ class Examiner:
                     if known.header_sha256 == header_sha256
                     else _refusable(header, header_sha256, _conflict())
                 )
+                continue
+            if header.message_id in ours:  # 7
+                results.append(_refusable(header, header_sha256, _conflict_with_ours()))
                 continue
             try:
                 results.append(self._open_inner(transaction, shipment, header, header_sha256))
@@ -305,3 +310,7 @@ def _conflict() -> Refused:
     return Refused(
         RefusalCode.CONFLICT, "another message of this sender is stored under the same id"
     )
+
+
+def _conflict_with_ours() -> Refused:
+    return Refused(RefusalCode.CONFLICT, "a message of the recipient's own bears this id")

@@ -10,7 +10,7 @@ refuses the shipment, and never the batch; steps 1 to 3 hold for the batch as a 
  5. the sender is the caller
  6. the seal verifies under a key of the sender's card, in force at creation
  7. not seen before: a duplicate gets the receipt of the first time, however late it comes;
-    another header under the same id is a conflict
+    another header under the same id is a conflict, and so is an id of a message of ours
  8. not expired, and not of the future
  9. the SHARED entry names this message, and stands in the sender's ledger
 10. addressed to us, with the wrapped key that the header names; it opens
@@ -162,12 +162,12 @@ class Receiver:
                 except MalformedError as error:
                     bad = WitnessAnswer(int(Status.BAD_REQUEST))
                     return _refuse_all(caller, batch, _unproven(bad, str(error)), bad)
-                head = None if judged is None else judged.accepted
-                if head is not None:
-                    examiner = Examiner(office, sender, head, now_ms)
+                examined: list[Examined] = []
+                if judged is not None and judged.accepted is not None:
+                    examiner = Examiner(office, sender, judged.accepted, now_ms)
                     examined = examiner.examine(transaction, batch.shipments)
-            if judged is None or head is None:
-                keep_fork(office, judged)
+            if judged is None or judged.accepted is None:
+                keep_fork(office, judged)  # outside the read: it writes
                 return _unwitnessed(caller, batch, judged)
             try:
                 done = office.sequencer.run(

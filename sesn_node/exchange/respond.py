@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from sesn_node.domain.alert import Decision, MessageKind, Payload, Response
 from sesn_node.domain.ids import AgencyId, MessageId, show_message_id
-from sesn_node.errors import ConflictError, PolicyError
+from sesn_node.errors import PolicyError
 from sesn_node.exchange.open import open_received
 from sesn_node.exchange.share import Draft, share
+from sesn_node.exchange.views import several_senders
 
 if TYPE_CHECKING:
     from sesn_node.exchange.office import Office
@@ -24,7 +25,14 @@ class Answered:
     to: AgencyId
 
 
-def respond(office: Office, message_id: MessageId, decision: Decision, text: str) -> Answered:
+def respond(
+    office: Office,
+    message_id: MessageId,
+    decision: Decision,
+    text: str,
+    *,
+    sender: AgencyId | None = None,
+) -> Answered:
     """Decide on an alert that we received; the decision is a message of its own.
 
     Args:
@@ -32,13 +40,15 @@ def respond(office: Office, message_id: MessageId, decision: Decision, text: str
         message_id: The alert.
         decision: Accepted or declined.
         text: A note, or the reason of a refusal.
+        sender: Who sent the alert, to choose when two senders used one id.
 
     Raises:
         PolicyError: No such alert, or its sender is no longer trusted.
-        ConflictError: It was decided already, or two senders used the same id.
+        ConflictError: It was decided already, or two senders used the same id and none is
+            named.
         StorageError: It could not be stored; nothing was decided.
     """
-    alert = _find(office, message_id)
+    alert = _find(office, message_id, sender)
     opened = open_received(office, alert)
     response = Response(MessageId(alert.message_id), alert.sealed.header_sha256, decision, text)
     draft = Draft(
@@ -51,19 +61,20 @@ def respond(office: Office, message_id: MessageId, decision: Decision, text: str
     return Answered(share(office, draft), AgencyId(alert.sender))
 
 
-def _find(office: Office, message_id: MessageId) -> InboxRow:
+def _find(office: Office, message_id: MessageId, sender: AgencyId | None) -> InboxRow:
     with office.store.read() as transaction:
         found = [
             row
             for row in transaction.inbox.find(message_id)
-            if row.sealed.kind == MessageKind.ALERT.value
+            if row.sealed.kind == MessageKind.ALERT.value and sender in {None, row.sender}
         ]
     if not found:
+        whose = "" if sender is None else f" of {sender}"
         raise PolicyError(
-            f"no alert {show_message_id(message_id)} in the inbox; 'sesn alert list' shows them",
+            f"no alert {show_message_id(message_id)}{whose} in the inbox; 'sesn alert list' shows "
+            "them",
             code="UNKNOWN_MESSAGE",
         )
     if len(found) > 1:
-        senders = ", ".join(row.sender for row in found)
-        raise ConflictError(f"{senders} used the same message id; ask them to send it again")
+        raise several_senders(message_id, [row.sender for row in found])
     return found[0]

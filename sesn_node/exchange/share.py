@@ -54,7 +54,7 @@ class Draft:
         in_reply_to: Message that it answers.
         conversation_id: Conversation that it belongs to; a new one if None.
         expires_ms: Last moment to deliver it, Unix milliseconds; by default what our terms say.
-        only_reply: Refuse to record it if we answered `in_reply_to` already.
+        only_reply: Refuse to record it if we answered the recipients' `in_reply_to` already.
     """
 
     payload: Payload
@@ -201,7 +201,9 @@ def recording(sealed: Sealed) -> Callable[[Work], MessageId]:
         if not unmoved(work.transaction, sealed.directory, to):
             raise ConflictError("trust changed while the message was being sealed", code=_STALE)
         answered = sealed.row.sealed.in_reply_to
-        if sealed.only_reply and work.transaction.outbox.replies(answered or b""):
+        # By whom it was sent, too: two senders may have used one id.
+        senders = [agency for agency, _ in sealed.copies]
+        if sealed.only_reply and work.transaction.outbox.replied(answered or b"", senders):
             raise ConflictError(
                 f"message {show_message_id(answered or b'')} was decided already; 'sesn alert "
                 "show' tells how",

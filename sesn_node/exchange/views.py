@@ -164,12 +164,17 @@ def alerts(office: Office, limit: int) -> tuple[AlertView, ...]:
     return tuple(views[:limit])
 
 
-def alert_file(office: Office, message_id: MessageId) -> AlertFile:
+def alert_file(office: Office, message_id: MessageId, sender: AgencyId | None = None) -> AlertFile:
     """Show one alert with all that is known about it.
+
+    Args:
+        office: Ours.
+        message_id: The alert.
+        sender: Who sent it, to choose when two senders used one id.
 
     Raises:
         PolicyError: No such alert.
-        ConflictError: Two senders used the same id.
+        ConflictError: Two senders used the same id, and none is named.
     """
     with office.store.read() as transaction:
         received = [row for row in transaction.inbox.find(message_id) if row.sealed.kind == _ALERT]
@@ -177,16 +182,24 @@ def alert_file(office: Office, message_id: MessageId) -> AlertFile:
         views = _received(office, transaction, received)
         if sent is not None and sent.sealed.kind == _ALERT:
             views += _sent(office, transaction, [sent])
-        entries = tuple(_entry_view(row) for row in transaction.ledger.entries_of(message_id))
+        entries = [_entry_view(row) for row in transaction.ledger.entries_of(message_id)]
+    views = [view for view in views if sender in {None, view.sender}]
     if not views:
-        raise _unknown(show_message_id(message_id))
+        whose = "" if sender is None else f" of {sender}"
+        raise _unknown(f"{show_message_id(message_id)}{whose}")
     if len(views) > 1:
-        senders = ", ".join(view.sender for view in views)
-        raise ConflictError(
-            f"{senders} used the same message id {show_message_id(message_id)}; ask them to send "
-            "it again"
-        )
-    return AlertFile(views[0], entries)
+        raise several_senders(message_id, [view.sender for view in views])
+    view = views[0]
+    return AlertFile(view, tuple(entry for entry in entries if _concerns(entry, view)))
+
+
+def several_senders(message_id: MessageId, senders: Sequence[str]) -> ConflictError:
+    """Say that senders used one message id, and how to name the one that is meant."""
+    return ConflictError(
+        f"{', '.join(sorted(senders))} used the same message id {show_message_id(message_id)}; "
+        "add --from AGENCY to say whose is meant",
+        code="AMBIGUOUS",
+    )
 
 
 def find_alert(store: Store, text: str) -> MessageId:
@@ -272,14 +285,20 @@ def _received(
         for row in transaction.browse.sent_replies([row.message_id for row in rows])
         if row.sealed.kind == _RESPONSE
     ]
-    copies = _copies(transaction, [reply.message_id for reply in replies])
+    # An alert is known by its sender and id: a response counts for whom it is addressed to.
+    copies = {
+        (reply_id, copy.agency): copy
+        for reply_id, found in _copies(transaction, [one.message_id for one in replies]).items()
+        for copy in found
+    }
     views = []
     for row in rows:
         content = _opened(partial(open_received, office, row))
         responses = tuple(
-            _our_response(office, reply, copies.get(reply.message_id, ()))
+            _our_response(office, reply, copies[reply.message_id, AgencyId(row.sender)])
             for reply in replies
             if reply.sealed.in_reply_to == row.message_id
+            and (reply.message_id, row.sender) in copies
         )
         views.append(_view(row.sealed, row.received_ms, content, responses=responses, ours=False))
     return views
@@ -327,10 +346,8 @@ def _view(
     )
 
 
-def _our_response(office: Office, row: SentRow, copies: Sequence[CopyView]) -> ResponseView:
+def _our_response(office: Office, row: SentRow, copy: CopyView) -> ResponseView:
     content = _opened(partial(open_sent, office, row))
-    # A response goes to one agency, the sender of the alert.
-    copy = copies[0] if copies else None
     return _response(row.message_id, office.agency, row.sealed.created_ms, content, copy)
 
 
@@ -382,3 +399,10 @@ def _copies(
 def _entry_view(row: EntryRow) -> EntryView:
     entry = decode_entry(row.entry)
     return EntryView(row.index, entry.kind, entry.time_ms, entry.agency, entry.code)
+
+
+def _concerns(entry: EntryView, view: AlertView) -> bool:
+    """Whether an entry is about this alert, and not another sender's under the same id."""
+    if entry.kind in {EntryKind.RECEIVED, EntryKind.REFUSED}:
+        return not view.ours and entry.agency == view.sender
+    return view.ours

@@ -162,6 +162,9 @@ _STATES = select(outbox.c.message_id, outbox.c.state).where(
     outbox.c.agency == bindparam("agency"),
     outbox.c.message_id.in_(bindparam("message_ids", expanding=True)),
 )
+_OWN = select(sent.c.message_id).where(
+    sent.c.message_id.in_(bindparam("message_ids", expanding=True))
+)
 
 
 class OutboxTable:
@@ -312,6 +315,21 @@ class OutboxTable:
             select(sent).where(sent.c.in_reply_to == message_id).order_by(sent.c.created_ms)
         )
         return [sent_row(row) for row in rows]
+
+    def own(self, message_ids: Sequence[bytes]) -> set[bytes]:
+        """Say which of these ids are those of messages that we sealed."""
+        rows = self._connection.execute(_OWN, {"message_ids": message_ids})
+        return {row.message_id for row in rows}
+
+    def replied(self, message_id: bytes, agencies: Sequence[str]) -> bool:
+        """Say whether we answered the message of this id that any of these agencies sent us."""
+        found = self._connection.execute(
+            select(outbox.c.agency)
+            .join(sent, sent.c.message_id == outbox.c.message_id)
+            .where(sent.c.in_reply_to == message_id, outbox.c.agency.in_(agencies))
+            .limit(1)
+        )
+        return found.one_or_none() is not None
 
     def copies(self, message_id: bytes) -> list[OutboxRow]:
         """Return the copies of a message, by agency."""

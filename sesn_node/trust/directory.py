@@ -1,7 +1,8 @@
 """The peer directory: whose card an operator pinned, as one immutable snapshot.
 
 A use case reads one snapshot and, in its transaction, compares what it says of the agencies
-concerned with what is stored (`version` tells at once if nothing changed at all): nothing slips through between a decision and its commit.
+concerned with what is stored; an equal `version` tells at once that nothing changed. So nothing
+slips through between a decision and its commit.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from cryptography import x509
@@ -245,6 +246,45 @@ def test_next_card_denies_the_one_before() -> None:
     with pytest.raises(VerificationError) as error:
         check_successor(first, nl.later(first, previous_sha256=bytes(32)))
     assert refused(error) == "CARD_FORK"
+
+
+def _rekeyed(nl: Agency) -> tuple[LedgerKeySet, ...]:
+    return (make_ledger(nl.card.agency, 1),)
+
+
+def _half_rekeyed(nl: Agency) -> tuple[LedgerKeySet, ...]:
+    return (replace(nl.card.ledger, ed25519=make_ledger(NL, 1).ed25519),)
+
+
+def _dropped(nl: Agency) -> tuple[LedgerKeySet, ...]:
+    assert nl.card.ledger.origin == ledger_origin(NL, 1)
+    return (make_ledger(NL, 2),)
+
+
+def _rekeyed_beside_another(nl: Agency) -> tuple[LedgerKeySet, ...]:
+    return (*_rekeyed(nl), make_ledger(NL, 2))
+
+
+@pytest.mark.parametrize("ledgers", [_rekeyed, _half_rekeyed, _dropped, _rekeyed_beside_another])
+def test_later_card_changes_the_keys_of_a_ledger(
+    ledgers: Callable[[Agency], tuple[LedgerKeySet, ...]],
+) -> None:
+    """Receipts under a ledger must verify as long as they are kept, so its keys stay."""
+    nl = agency_of(NL)
+    held = first_card(nl)
+    for sequence in (held.card.sequence + 1, held.card.sequence + 5):
+        later = nl.later(held, ledgers=ledgers(nl), sequence=sequence)
+        with pytest.raises(VerificationError) as error:
+            check_successor(held, later)
+        assert refused(error) == "LEDGER_KEYS_CHANGED"
+
+
+def test_later_card_adds_a_ledger() -> None:
+    """A new ledger has keys of its own, and the old ones stay listed."""
+    nl = agency_of(NL)
+    held = first_card(nl)
+    later = nl.later(held, ledgers=(nl.card.ledger, make_ledger(NL, 2)))
+    assert check_successor(held, later) is Succession.LATER
 
 
 def test_root_is_exchanged_by_a_later_card() -> None:

@@ -13,6 +13,7 @@ from sesn_node.bootstrap import NODE_KEY, open_home, system_clock
 from sesn_node.crypto.keyring import decrypt_keyring
 from sesn_node.crypto.keys import KeyKind
 from sesn_node.crypto.signers import signer_for
+from sesn_node.exchange.limiter import CARDS
 from sesn_node.founding import issue_own_card
 from sesn_node.ledger.checkpoint import (
     TreeHead,
@@ -127,6 +128,23 @@ async def test_later_card_is_taken_by_itself(tmp_path: Path) -> None:
         refused = await failure(stub.GetCard(pb.GetCardRequest(card=first), timeout=TIMEOUT_S))
         assert refused == (grpc.StatusCode.FAILED_PRECONDITION, "CARD_STALE")
         assert standing(nl) == after
+    check_homes(nl_home, gh_home)
+
+
+async def test_too_many_cards(tmp_path: Path) -> None:
+    """A greeting with a card that is not taken for now is answered all the same."""
+    nl_home, gh_home = founded(tmp_path, NL, GH)
+    async with serve(nl_home) as nl, calling(nl_home, gh_home.identity) as channel:
+        before = standing(nl)
+        stub = rpc.ExchangeStub(channel)
+        for _ in range(CARDS.burst + 2):
+            later = issue_own_card(gh_home.path, PASSPHRASE)
+            request = pb.GetCardRequest(card=SealedCard.FromString(later.sealed))
+            answer = await stub.GetCard(request, timeout=TIMEOUT_S)
+            assert answer.card.SerializeToString(deterministic=True) == nl_home.card.sealed
+        after = standing(nl)
+        assert after.size == before.size + CARDS.burst
+        assert after.directory == before.directory + CARDS.burst
     check_homes(nl_home, gh_home)
 
 

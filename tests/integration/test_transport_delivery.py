@@ -14,7 +14,7 @@ from sesn_node.bootstrap import open_home
 from sesn_node.config import Delivery
 from sesn_node.domain.refusals import RefusalCode
 from sesn_node.errors import PolicyError
-from sesn_node.exchange.peers import take_card
+from sesn_node.exchange.peers import take_shown_card
 from sesn_node.exchange.share import Draft, share
 from sesn_node.store.outbox import DeliveryState
 from tests.support.homes import GH, NL, PASSPHRASE
@@ -149,7 +149,6 @@ OFFICER = """
 import sys
 from pathlib import Path
 from sesn_node.bootstrap import RUN_FOLDER, open_home
-from sesn_node.exchange.peers import take_card
 from sesn_node.exchange.share import Draft, share
 from sesn_node.transport.wake import poke
 from tests.support.serving import note
@@ -173,12 +172,12 @@ async def test_another_process_wakes_the_node(tmp_path: Path) -> None:
     check_homes(nl_home, gh_home)
 
 
-def _foreign(office: Office, agency: AgencyId, _card: bytes) -> bool:
+def _foreign(office: Office, agency: AgencyId, _card: bytes) -> None:
     """Take our own card for the one that the partner presented."""
-    return take_card(office, agency, office.directory().own.sealed)
+    take_shown_card(office, agency, office.directory().own.sealed)
 
 
-def _copied(_office: Office, agency: AgencyId, _card: bytes) -> bool:
+def _copied(_office: Office, agency: AgencyId, _card: bytes) -> None:
     raise PolicyError(f"the root of {agency} is a copy", code="ROOT_COPIED")
 
 
@@ -186,12 +185,12 @@ def _copied(_office: Office, agency: AgencyId, _card: bytes) -> bool:
 async def test_partner_whose_card_cannot_be_taken(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    taking: Callable[[Office, AgencyId, bytes], bool],
+    taking: Callable[[Office, AgencyId, bytes], None],
     code: str,
 ) -> None:
     """Its delivery backs off and tells why; it does not end, to be started anew each second."""
     nl_home, gh_home = founded(tmp_path, NL, GH, delivery=Delivery(backoff_initial_ms=1))
-    monkeypatch.setattr("sesn_node.transport.delivery.take_card", taking)
+    monkeypatch.setattr("sesn_node.transport.delivery.take_shown_card", taking)
     logs = captured_logs(monkeypatch)
     async with serve(gh_home), serve(nl_home) as nl:
         message = await nl.send(gh_home)

@@ -9,6 +9,7 @@ independent implementation.
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from itertools import permutations
 from typing import TYPE_CHECKING
 
@@ -409,9 +410,23 @@ def _head(seen: View, size: int) -> TreeHead:
 
 
 def _kept_head(seen: View, agency: str, origin: str, size: int) -> TreeHead:
-    """Verify a kept checkpoint of a partner."""
-    kept = seen.checkpoint(origin, size)
-    assert kept is not None, f"{seen.agency}: checkpoint {size} of {origin} is not kept"
-    head = signed_head(kept.note, seen.log_keys(agency, origin))
-    assert (head.size, head.root) == (size, kept.root), f"{seen.agency}: {origin} at {size}"
+    """Verify a kept checkpoint of a partner; of two that prove a fork, return the cosigned one."""
+    where = f"{seen.agency}: checkpoint {size} of {origin}"
+    kept = seen.checkpoints_of(origin, size)
+    assert 1 <= len(kept) <= 2, f"{where}: {len(kept)} are kept"
+    heads = []
+    for one in kept:
+        head = signed_head(one.note, seen.log_keys(agency, origin))
+        assert (head.size, head.root) == (size, one.root), where
+        heads.append(head)
+    if len(heads) == 1:
+        return heads[0]
+    ours = seen.cosignature(origin, size, seen.agency)
+    assert ours is not None, f"{where}: not cosigned"
+    followed = []
+    for head in heads:
+        with suppress(AssertionError):
+            seen.check_cosigned(ours, head)
+            followed.append(head)
+    (head,) = followed
     return head

@@ -121,14 +121,18 @@ class Puppet:
     # As a sender.
 
     def letter(
-        self, *to: TrustedCard, payload: Payload | bytes | None = None, **changes: object
+        self,
+        *to: TrustedCard,
+        payload: Payload | bytes | None = None,
+        message_id: MessageId | None = None,
+        **changes: object,
     ) -> Letter:
         """Seal a message as an honest sender would; `changes` replace fields of its header.
 
-        The wrapped key is the first recipient's.
+        The wrapped key is the first recipient's. The message id is a new one, unless it is given.
         """
         now_ms = self.now_ms()
-        message_id = new_message_id(now_ms, random_bytes(10))
+        message_id = message_id or new_message_id(now_ms, random_bytes(10))
         data = payload if isinstance(payload, bytes) else encode_payload(payload or alert())
         recipients = []
         for card in to:

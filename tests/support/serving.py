@@ -22,7 +22,7 @@ from sesn_node.crypto.keys import KeyKind, private_pem
 from sesn_node.crypto.signers import signer_for
 from sesn_node.domain.alert import Alert, Markings, Payload, RequestedAction, Tlp, Urgency
 from sesn_node.domain.cards import Role
-from sesn_node.exchange import receive, witness
+from sesn_node.exchange import peers, receive, witness
 from sesn_node.exchange.peers import add_peer
 from sesn_node.exchange.share import Draft, share
 from sesn_node.founding import found
@@ -273,7 +273,7 @@ def captured_logs(monkeypatch: pytest.MonkeyPatch) -> Sequence[EventDict]:
     The loggers are replaced, not configured: another test of this process may have fixed theirs.
     """
     capture = LogCapture()
-    for module in (admission, delivery, node, receive, server, witness):
+    for module in (admission, delivery, node, peers, receive, server, witness):
         logger = structlog.wrap_logger(
             structlog.ReturnLogger(),
             processors=[redact, capture],

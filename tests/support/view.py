@@ -135,12 +135,9 @@ class View:
         """Return an entry as it is stored; None if the ledger does not reach so far."""
         return self.rows[index].entry if 0 <= index < len(self.rows) else None
 
-    def checkpoint(self, origin: str, size: int) -> KeptCheckpoint | None:
-        """Return a kept checkpoint."""
-        for one in self.checkpoints:
-            if (one.origin, one.size) == (origin, size):
-                return one
-        return None
+    def checkpoints_of(self, origin: str, size: int) -> list[KeptCheckpoint]:
+        """Return the kept checkpoints of a size: one, or two of a ledger that forked."""
+        return [one for one in self.checkpoints if (one.origin, one.size) == (origin, size)]
 
     def cosignature(self, origin: str, size: int, agency: str) -> CosignatureRow | None:
         """Return a kept cosignature."""

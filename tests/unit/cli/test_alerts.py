@@ -197,6 +197,7 @@ def test_alert_from_nobody_we_still_trust(net: Network) -> None:
     message_id = net.share(NL, GH)
     net.deliver(NL, GH)
     net.revoke(GH, NL)
+    net.rest()
     home = net[GH].home
     with untouched(home):
         ran = sesn("alert", "accept", show_message_id(message_id), home=home)

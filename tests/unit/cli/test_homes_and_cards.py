@@ -12,6 +12,7 @@ from sesn_node.bootstrap import open_home
 from sesn_node.cli.runfile import NodeState, encode_state, serving_node
 from sesn_node.config import load
 from sesn_node.domain.entries import EntryKind
+from sesn_node.domain.ids import ledger_origin
 from sesn_node.store.files import locked
 from tests.support.commands import sesn, untouched
 from tests.support.homes import BE, DE, GH, NL, PASSPHRASE
@@ -48,6 +49,19 @@ def test_init_advertises_what_can_be_dialled(
     assert load(home / "node.toml").node.advertise == advertised
     sesn("card", "export", tmp_path / "card", home=home)
     assert sesn("card", "show", tmp_path / "card", "--json").json["endpoints"] == list(advertised)
+
+
+def test_init_of_an_agency_that_had_a_node_before(tmp_path: Path) -> None:
+    """`--epoch` names the ledger, in the settings and in the card; bad ones make no home."""
+    home = _init(tmp_path, "--epoch", "3")
+    assert load(home / "node.toml").agency.ledger_epoch == 3
+    with open_home(home, PASSPHRASE) as desk:
+        assert desk.office.directory().own.current_origin == ledger_origin(NL, 3)
+        assert desk.office.log_keys.origin == ledger_origin(NL, 3)
+    line = ("init", "--agency", "gh.epa", "--name", "EPA", "--country", "GH", "--role", "other")
+    for bad in ("0", "1000000000", "x"):
+        assert sesn(*line, "--epoch", bad, home=tmp_path / bad).code != 0
+        assert not (tmp_path / bad).exists()
 
 
 def test_init_tells_what_comes_next(tmp_path: Path) -> None:

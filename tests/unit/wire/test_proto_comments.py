@@ -11,7 +11,7 @@ import pytest
 
 FOLDER = Path(__file__).resolve().parents[3] / "proto/sesn/v1"
 FILES = sorted(FOLDER.glob("*.proto"))
-_FIELD = re.compile(r"\s+(?:repeated )?[\w.]+ (?P<name>\w+) = \d+;")
+_FIELD = re.compile(r"\s+(?:repeated )?[\w.]+ (?P<name>\w+) = \d+;.*")
 _COMMENT = re.compile(r"\s+// \S")
 
 

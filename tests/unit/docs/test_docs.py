@@ -1,0 +1,84 @@
+"""The documentation holds what it claims: its example repeats, its links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.commands import sesn
+
+ROOT = Path(__file__).resolve().parents[3]
+README = ROOT / "README.md"
+PAGES = [README, *sorted((ROOT / "docs").rglob("*.md"))]
+_LINK = re.compile(r"\]\((?P<target>[^)\s]+)\)")
+_CODE = re.compile(r"^```.*?^```$|`[^`\n]*`", re.MULTILINE | re.DOTALL)
+_ELSEWHERE = re.compile(r"[a-z]+:")
+# A command line of an example, or a command within a sentence.
+_COMMAND_LINE = re.compile(r"^ +\$ sesn (?P<line>.+)$", re.MULTILINE)
+_COMMAND_SPAN = re.compile(r"`sesn (?P<line>[^`]+)`")
+
+
+def _name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def _commands(text: str) -> set[tuple[str, ...]]:
+    """Find the commands that a page names: the first two words that are no option's."""
+    found = set()
+    for pattern in (_COMMAND_LINE, _COMMAND_SPAN):
+        for match in pattern.finditer(text):
+            line = re.sub(r"^--home \S+ ", "", match["line"])
+            words = re.match(r"[a-z]+(?: [a-z]+(?=\s|$))?", line)
+            assert words, line
+            found.add(tuple(words[0].split()))
+    return found
+
+
+def test_example_is_what_its_script_prints() -> None:
+    """`example.md` shows the very lines that `example.py` prints, and that it has checked."""
+    script = ROOT / "docs/spec/example.py"
+    ran = subprocess.run(
+        [sys.executable, str(script)], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    page = (script.with_suffix(".md")).read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    assert block == ran.stdout.removeprefix("\n")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_name)
+def test_every_relative_link_resolves(page: Path) -> None:
+    """A link to a file of this repository leads to one."""
+    text = _CODE.sub("", page.read_text(encoding="utf-8"))
+    targets = [match["target"] for match in _LINK.finditer(text)]
+    relative = [target for target in targets if not _ELSEWHERE.match(target)]
+    missing = [
+        target for target in relative if not (page.parent / target.partition("#")[0]).exists()
+    ]
+    assert missing == []
+
+
+@pytest.mark.parametrize("page", [README, ROOT / "docs/operations.md"], ids=_name)
+def test_every_command_exists(page: Path) -> None:
+    """Whoever types a command of the page is understood: its help can be shown."""
+    commands = _commands(page.read_text(encoding="utf-8"))
+    assert ("serve",) in commands
+    known = sesn("--help").out
+    for command in sorted(commands):
+        assert re.search(rf"\b{command[0]}\b", known), command
+        assert sesn(*command, "--help").code == 0, command
+
+
+def test_an_unknown_command_would_be_noticed() -> None:
+    """Asking for the help of a command that is not there fails."""
+    assert _commands("    $ sesn --home nl peer forget be.police\n") == {("peer", "forget")}
+    assert sesn("peer", "forget", "--help").code != 0
+    assert sesn("forget", "--help").code != 0
+
+
+def test_readme_is_short() -> None:
+    """The README stays within 200 lines; what is longer has a page of its own."""
+    assert len(README.read_text(encoding="utf-8").splitlines()) <= 200
