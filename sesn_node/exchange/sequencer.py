@@ -13,7 +13,7 @@ import queue
 import threading
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from sesn_node.domain.entries import EntryRef
 from sesn_node.domain.ids import Origin
@@ -189,8 +189,8 @@ class Sequencer:
         The future raises what the operation raised, or `StorageError` if the transaction failed
         (the outcome is unknown then) or the database is an old copy (code `OLD_COPY`).
         """
-        done = self._enqueue(_Job(operation, writes))
-        return done  # type: ignore[return-value] # a queue cannot be generic per element
+        # A queue cannot be generic per element.
+        return cast("Future[Committed[T]]", self._enqueue(_Job(operation, writes)))
 
     def _enqueue(self, job: _Job) -> Future[Committed[object]]:
         with self._lock:
@@ -324,9 +324,7 @@ class Sequencer:
         return head, work.has_queued
 
     def _head(self, transaction: Transaction) -> HeadRow:
-        head = transaction.ledger.head()
-        if head is None:
-            raise StorageError("this database has no ledger: run 'sesn init' first")
+        head = transaction.ledger.require_head()
         known = self._known
         if known is None or (head.size, head.root) != (known.size, known.root):
             # Start-up, a failed commit, or another process of this agency appended.

@@ -18,8 +18,8 @@ from sesn_node.domain.ids import AgencyId, MessageId, new_message_id, show_messa
 from sesn_node.domain.messages import MAX_LIFETIME_MS, SUITE, Header, Priority, Recipient
 from sesn_node.errors import ConflictError, PolicyError, StorageError
 from sesn_node.exchange.office import new_entry, unmoved
-from sesn_node.store.inbox import SealedRow
-from sesn_node.store.outbox import QueuedMessage, SentRow
+from sesn_node.store.outbox import QueuedMessage
+from sesn_node.store.sealed import SealedRow, SentRow
 from sesn_node.telemetry import get_logger
 from sesn_node.wire.envelopes import encode_header
 from sesn_node.wire.payloads import encode_payload

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
 
 # Still imported from here by `exchange.share`.
-__all__ = ["SealedRow"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
 
 # Still imported from here by `exchange.share`.
-__all__ = ["SentRow"]
 
 
 class DeliveryState(StrEnum):

@@ -28,7 +28,7 @@ from sesn_node.wire.batches import batch_from_pb, batch_to_pb
 from tests.support.homes import BE, DE, GH, NL
 from tests.support.puppet import Puppet
 from tests.support.serving import captured_logs
-from tests.support.snapshot import unchanged
+from tests.support.snapshot import PROOF_OF_FORK, unchanged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -119,9 +119,9 @@ def test_honest_growth(scene: Scene) -> None:
 
 
 def test_forked_checkpoint(scene: Scene, logs: Sequence[EventDict]) -> None:
-    """Another root at the witnessed size proves a fork: refused for good, nothing is stored."""
+    """Another root at the witnessed size proves a fork: refused for good, the proof is kept."""
     del scene.puppet.ledger[-1]
-    with unchanged(scene.ghana.office):
+    with unchanged(scene.ghana.office, but=PROOF_OF_FORK):
         answer = scene.post(old=scene.known)
     assert answer.witness.status == Status.BAD_PROOF
     assert answer.outcomes
@@ -136,7 +136,7 @@ def test_forked_checkpoint_from_another_old_size(
 ) -> None:
     """A fork proves itself, whatever old size came with it."""
     del scene.puppet.ledger[-1]
-    with unchanged(scene.ghana.office):
+    with unchanged(scene.ghana.office, but=PROOF_OF_FORK):
         answer = scene.post(old=old)
     assert _refused(answer, RefusalCode.LEDGER_FORK)
     assert _told(logs) == [_fork(scene, DE)]
@@ -356,7 +356,7 @@ def test_asking_again_from_any_size(scene: Scene, size: int) -> None:
 def test_third_party_shows_a_fork(scene: Scene, logs: Sequence[EventDict]) -> None:
     """A second history that somebody else was told is not cosigned."""
     scene.puppet.ledger[-1] = b"what Belgium was told"
-    with unchanged(scene.ghana.office):
+    with unchanged(scene.ghana.office, but=PROOF_OF_FORK):
         answer = add_checkpoint(scene.ghana.office, BE, scene.puppet.add_checkpoint(scene.known))
     assert answer.status == Status.BAD_PROOF
     assert answer.cosignatures == b""
@@ -472,5 +472,5 @@ def test_settling_never_follows_a_fork(connect: Callable[..., Network]) -> None:
     answer = puppet.answer(outgoing.batch, old=0)
     assert len(puppet.ledger) == known
     body = format_add_checkpoint(known, [], puppet.note(puppet.head()))
-    with unchanged(net[NL].office), pytest.raises(VerificationError):
+    with unchanged(net[NL].office, but=PROOF_OF_FORK), pytest.raises(VerificationError):
         settle(net[NL].office, DE, outgoing, replace(answer, add_checkpoint=body))

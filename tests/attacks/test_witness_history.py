@@ -25,7 +25,7 @@ from tests.support.homes import BE, DE, GH, NL
 from tests.support.network import DAY_MS
 from tests.support.puppet import Puppet
 from tests.support.serving import captured_logs
-from tests.support.snapshot import unchanged
+from tests.support.snapshot import PROOF_OF_FORK, unchanged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from sesn_node.domain.batches import Answer
     from sesn_node.ledger.checkpoint import TreeHead
     from tests.support.network import Member, Network
-
-_KEPT = ("checkpoint",)
 
 
 @pytest.fixture
@@ -87,7 +85,7 @@ def test_fork_at_an_older_size_shown_by_a_third_party(
     (honest,) = _kept(ghana, puppet.head(size)).values()
     head = _fork(puppet, size)
     note = puppet.note(head)
-    with unchanged(ghana.office, but=_KEPT):
+    with unchanged(ghana.office, but=PROOF_OF_FORK):
         answer = add_checkpoint(ghana.office, BE, format_add_checkpoint(old, [], note))
     net.check()
     assert answer == WitnessAnswer(Status.BAD_PROOF)
@@ -100,7 +98,7 @@ def test_fork_at_an_older_size_shown_by_a_third_party(
 def test_fork_at_an_older_size_in_a_batch(net: Network, puppet: Puppet) -> None:
     """A batch under another history at an older size is refused for good, and the proof kept."""
     del puppet.ledger[1:]
-    with unchanged(net[GH].office, but=_KEPT):
+    with unchanged(net[GH].office, but=PROOF_OF_FORK):
         answer = _post(net, puppet, old=0)
     assert answer.witness.status == Status.BAD_PROOF
     assert _codes(answer) == [RefusalCode.LEDGER_FORK]
@@ -122,7 +120,7 @@ def test_fork_at_an_older_size_in_an_answer(connect: Callable[..., Network]) -> 
     puppet.ledger.clear()
     answer = puppet.answer(outgoing.batch, old=0)
     with (
-        unchanged(net[NL].office, but=_KEPT),
+        unchanged(net[NL].office, but=PROOF_OF_FORK),
         pytest.raises(VerificationError, match="two histories") as caught,
     ):
         settle(net[NL].office, DE, outgoing, answer)
@@ -265,7 +263,7 @@ def test_recorded_head_of_an_older_epoch(net: Network, puppet: Puppet) -> None:
         again = add_checkpoint(net[GH].office, BE, puppet.add_checkpoint(3))
     assert again.status == Status.COSIGNED
     _fork(puppet, 3)
-    with unchanged(net[GH].office, but=_KEPT):
+    with unchanged(net[GH].office, but=PROOF_OF_FORK):
         forked = add_checkpoint(net[GH].office, BE, puppet.add_checkpoint(3))
     assert forked.status == Status.BAD_PROOF
 

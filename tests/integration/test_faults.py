@@ -44,8 +44,6 @@ WRITES: Mapping[str, tuple[str, ...]] = {
     "expiry": ("nl.customs: share", "nl.customs: expire"),
     "later_card": (
         "nl.customs: issue card",
-        # The first attempt finds that the directory has moved.
-        "nl.customs: share",
         "nl.customs: share",
         "gh.epa: deliver, take card",
         *_DELIVERED,

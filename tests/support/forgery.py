@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sesn_node.domain.alert import Payload
+    from sesn_node.domain.ids import MessageId
     from sesn_node.trust.card import TrustedCard
     from sesn_node.wire._pb.exchange_pb2 import Shipment
     from tests.support.puppet import Letter, Puppet
@@ -30,9 +31,15 @@ class Target:
     to: TrustedCard
     other: TrustedCard
 
-    def letter(self, *, payload: Payload | bytes | None = None, **changes: object) -> Letter:
+    def letter(
+        self,
+        *,
+        payload: Payload | bytes | None = None,
+        message_id: MessageId | None = None,
+        **changes: object,
+    ) -> Letter:
         """Write an honest letter to the receiver; `changes` replace fields of its header."""
-        return self.puppet.letter(self.to, payload=payload, **changes)
+        return self.puppet.letter(self.to, payload=payload, message_id=message_id, **changes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,9 @@ Snapshot = dict[str, list[tuple[object, ...]]]
 WITNESSED = ("witness_head", "checkpoint", "cosignature")
 """What a valid checkpoint may move, whatever becomes of the messages that came with it."""
 
+PROOF_OF_FORK = ("checkpoint",)
+"""What a checkpoint that proves a fork adds to: it is kept beside the one that it contradicts."""
+
 
 def snapshot(office: Office) -> Snapshot:
     """Read every table."""
