@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ from sesn_node.domain.alert import (
     Urgency,
 )
 from sesn_node.domain.ids import AgencyId, MessageId
+from sesn_node.errors import StorageError
 from sesn_node.exchange.owncard import record_card
 from sesn_node.exchange.peers import add_peer, revoke_peer
 from sesn_node.exchange.receive import Receiver
@@ -217,8 +218,10 @@ class Network:
 
     def rest(self) -> None:
         """Wait until the head files of all members are written, as far as they can be."""
-        for office in self.offices():
-            office.sequencer.run(lambda _: None, writes=False)
+        for member in self:
+            if member.is_open:
+                with suppress(StorageError):
+                    member.office.sequencer.check()
 
     def offices(self) -> Sequence[Office]:
         """Return the offices that are open and not set aside as unchecked."""

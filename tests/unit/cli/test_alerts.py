@@ -144,6 +144,7 @@ def test_both_sides_of_a_decided_alert(net: Network) -> None:
     message_id = net.share(NL, GH, BE, payload=alert("Two containers"))
     net.deliver(NL, GH)
     ours = show_message_id(message_id)
+    net.rest()
     with untouched(net[GH].home):
         (line,) = _rows(sesn("alert", "list", "--json", home=net[GH].home).json["alerts"])
     assert (line["direction"], line["from"], line["decision"]) == ("received", NL, None)
@@ -152,6 +153,7 @@ def test_both_sides_of_a_decided_alert(net: Network) -> None:
     assert (ran.json["alert"], ran.json["decision"]) == (ours, "ACCEPTED")
     net.clock.now_ms = max(net.clock.now_ms, time.time_ns() // 1_000_000)
     net.deliver(GH, NL)
+    net.rest()
     with untouched(net[NL].home):
         shown = sesn("alert", "show", ours, "--json", home=net[NL].home).json
     assert shown["direction"] == "sent"
@@ -249,6 +251,7 @@ def test_outbox_says_why(net: Network) -> None:
     with net[NL].office.store.write() as transaction:
         transaction.peers.link_down(GH, failures=3, next_attempt_ms=2**40, error="refused")
         transaction.outbox.defer(message_id, BE, until_ms=2**40, code="BUSY", detail="later")
+    net.rest()
     with untouched(net[NL].home):
         rows = _rows(sesn("outbox", "list", "--json", home=net[NL].home).json["outbox"])
     found = {str(row["agency"]): row for row in rows}
