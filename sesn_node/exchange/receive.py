@@ -207,7 +207,9 @@ class Receiver:
         ids = [one.message_id for one in examined if isinstance(one, Fresh | Refusable)]
         # Compared again: the same message may have come in over another stream meanwhile.
         seen = work.transaction.inbox.seen(caller, ids)
-        refused = work.transaction.inbox.refused(caller, ids)
+        refused = {}
+        if any(isinstance(one, Refusable) for one in examined):
+            refused = work.transaction.inbox.refused(caller, ids)
         taken = {key: (value.header_sha256, value.entry_index) for key, value in seen.items()}
         rows: list[InboxRow] = []
         outcomes = [

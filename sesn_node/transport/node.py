@@ -8,6 +8,7 @@ whoever opened the home.
 from __future__ import annotations
 
 import asyncio
+import gc
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
     from sesn_node.trust.directory import Directory
 
 _log = get_logger(__name__)
+
+# Python's defaults look for reference cycles after every 700 new objects. A batch makes many
+# thousand and no cycle among them; docs/performance.md says what looking seldom gives.
+_COLLECTOR = (5_000, 20, 50)
 
 Ready: TypeAlias = "Callable[[str, str], None]"
 """Told the address that is served, and why the node does not append (empty if it does)."""
@@ -98,6 +103,7 @@ class Node:
             ConfigError: The address cannot be listened on.
             StorageError: The store cannot be read.
         """
+        gc.set_threshold(*_COLLECTOR)
         address = await self._listen()
         with listening(self._settings.run_folder, self.wake):
             try:
