@@ -20,7 +20,7 @@ DEV := $(VENV)/.dev
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv demo test test-system check proto lock bench clean
+.PHONY: help venv demo test test-system soak simulate check proto lock bench clean
 
 help: ## Tell what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -38,6 +38,12 @@ test: $(DEV) ## Run the tests that need nothing but Python.
 
 test-system: $(DEV) ## Run the tests that check our work with system commands (openssl).
 	@$(BIN)/pytest -m system tests $(ARGS)
+
+soak: $(DEV) ## Kill processes and stop their database under traffic: make soak ARGS="--kills 5".
+	@$(BIN)/python -m tests.soak.killing $(ARGS)
+
+simulate: $(DEV) ## Run simulated histories: make simulate ARGS="--histories 10000"; see docs/testing.md.
+	@$(BIN)/python -m tests.simulation $(ARGS)
 
 check: $(DEV) ## Lint, formatting, types, and who imports whom.
 	@$(BIN)/ruff check .

@@ -4,8 +4,7 @@ HOME/node.toml      settings
 HOME/node.db        messages, ledger, directory (where `database.url` says)
 HOME/ledger.head    newest checkpoint of our ledger; not part of a database backup
 HOME/keys/root.key  the agency's root key; may be kept elsewhere while the node serves
-HOME/keys/node.key  the keys that the node works with
-HOME/keys/tls.pem   certificate of the node's TLS key
+HOME/keys/node.key  the keys that the node works with, and the certificate of its TLS key
 HOME/run/           pipe, lock and state of the serving process
 """
 
@@ -18,34 +17,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from sesn_node import config as settings
-from sesn_node.crypto import keys
 from sesn_node.crypto.keyring import Keyring, decrypt_keyring
-from sesn_node.crypto.keys import KeyKind, load_encryption_private
-from sesn_node.crypto.signers import signer_for
-from sesn_node.crypto.storage import StorageCipher
 from sesn_node.domain.ids import ledger_origin
-from sesn_node.exchange.office import DAY_MS, Office, OfficeKeys, Partners, Terms
+from sesn_node.exchange.office import DAY_MS, Office, Partners, Terms
 from sesn_node.exchange.ownledger import NodeCache
 from sesn_node.exchange.sequencer import Sequencer
-from sesn_node.ledger.checkpoint import LogKeys
+from sesn_node.exchange.vault import Vault
+from sesn_node.store.disk import MIB, Disk
 from sesn_node.store.engine import Store
 from sesn_node.store.files import read_file
 from sesn_node.store.headfile import HeadFile
+from sesn_node.store.keyfile import KEY_FILE_BYTES, KeyFile
+from sesn_node.telemetry.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from sesn_node.config import Config
+    from sesn_node.telemetry.traces import Traces
     from sesn_node.transport.node import Node
 
 ROOT_KEY: Final = Path("keys/root.key")
 NODE_KEY: Final = Path("keys/node.key")
-TLS_CERTIFICATE: Final = Path("keys/tls.pem")
 HEAD_FILE: Final = Path("ledger.head")
 RUN_FOLDER: Final = Path("run")
-
-KEY_FILE_BYTES: Final = 1 << 20
-"""No key file is longer."""
 
 
 def system_clock() -> int:
@@ -55,30 +50,39 @@ def system_clock() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """An opened home: the office, and what the node needs besides (its TLS leaf and key, PEM)."""
+    """An opened home.
+
+    Args:
+        config: Its settings.
+        office: Its office.
+        tls: What the node presents at handshakes, asked at each: leaf and private key, PEM.
+    """
 
     config: Config
     office: Office
-    tls_leaf: bytes
-    tls_key: bytes = field(repr=False)
+    tls: Callable[[], tuple[bytes, bytes]] = field(repr=False)
 
     def node(self) -> Node:
         """Build the node that serves this home."""
         # Only a serving node pays for the import of grpc; an officer's command does not.
-        from sesn_node.transport.delivery import Pace  # noqa: PLC0415 - see above
         from sesn_node.transport.node import Node, NodeSettings  # noqa: PLC0415 - see above
+        from sesn_node.transport.pump import Pace  # noqa: PLC0415 - see above
         from sesn_node.transport.tls import TlsIdentity  # noqa: PLC0415 - see above
 
         delivery = self.config.delivery
-        identity = TlsIdentity(self.tls_leaf, self.tls_key)
         return Node(
             self.office,
-            lambda: identity,
+            lambda: TlsIdentity(*self.tls()),
             NodeSettings(
                 listen=self.config.node.listen,
                 run_folder=self.config.home / RUN_FOLDER,
-                pace=Pace(delivery.poll_ms / 1000, delivery.request_timeout_ms / 1000),
+                pace=Pace(
+                    delivery.poll_ms / 1000,
+                    delivery.request_timeout_ms / 1000,
+                    delivery.collect_after_ms / 1000,
+                ),
                 grace_s=delivery.shutdown_grace_ms / 1000,
+                metrics=self.config.metrics.listen,
             ),
         )
 
@@ -89,49 +93,70 @@ def open_home(
 ) -> Iterator[Desk]:
     """Open a home: the same store, keys and use cases for commands and for the node.
 
+    That keys have expired keeps nobody from it: whatever needs them says so.
+
     Raises:
         ConfigError: No home, or unusable settings.
         VerificationError: Wrong passphrase.
         StorageError: The database or a key file cannot be read.
     """
     config = settings.load(home / settings.FILE_NAME)
-    ring = open_keyring(home, passphrase)
-    store = Store(config.database_url)
+    vault = Vault(KeyFile(home / NODE_KEY, passphrase), clock)
+    store = Store(config.database_url, create=False)
     try:
-        now_ms = clock()
-        log_ed25519 = signer_for(ring.newest(KeyKind.LOG_ED25519, now_ms))
-        log_mldsa44 = signer_for(ring.newest(KeyKind.LOG_MLDSA44, now_ms))
-        origin = ledger_origin(config.agency.id, config.agency.ledger_epoch)
-        log_keys = LogKeys(origin, log_ed25519.public, log_mldsa44.public)
-        cache = NodeCache()
+        cache, partners = NodeCache(), Partners()
+        watch = Watch(config.agency.id, _traces(config))
         sequencer = Sequencer(
             store=store,
             head_file=HeadFile(home / HEAD_FILE),
-            keys=log_keys,
-            ed25519=log_ed25519,
-            mldsa44=log_mldsa44,
+            origin=ledger_origin(config.agency.id, config.agency.ledger_epoch),
+            partners=partners,
+            vault=vault,
             cache=cache,
             clock=clock,
+            watch=watch,
         )
         try:
             office = Office(
                 agency=config.agency.id,
-                log_keys=log_keys,
-                keys=_office_keys(ring, now_ms),
+                vault=vault,
                 store=store,
                 sequencer=sequencer,
-                partners=Partners(),
+                partners=partners,
                 cache=cache,
                 terms=_terms(config),
                 clock=clock,
+                watch=watch,
+                disk=disk_of(config),
             )
-            leaf = read_file(home / TLS_CERTIFICATE, limit=KEY_FILE_BYTES)
-            tls = ring.newest(KeyKind.TLS, now_ms)
-            yield Desk(config, office, leaf, keys.private_pem(tls))
+            yield Desk(config, office, office.tls_identity)
         finally:
             sequencer.close()
+            watch.close()
     finally:
         store.close()
+
+
+def disk_of(config: Config) -> Disk:
+    """Return the file systems that this node writes to."""
+    folders = {"home": config.home}
+    if config.database_path is not None:
+        folders["database"] = config.database_path.parent
+    return Disk(folders, config.limits.disk_floor_mib * MIB)
+
+
+def _traces(config: Config) -> Traces | None:
+    """Begin to write spans, if somebody asked for them."""
+    path = config.traces_path
+    if path is None:
+        return None
+    # Nobody else pays for the import of OpenTelemetry.
+    from sesn_node.telemetry.tracefile import TraceFile  # noqa: PLC0415 - see above
+    from sesn_node.telemetry.traces import Traces  # noqa: PLC0415 - see above
+
+    wanted = config.traces
+    file = TraceFile(path, wanted.file_mib * MIB, wanted.files)
+    return Traces(config.agency.id, file, wanted.one_in)
 
 
 def open_keyring(home: Path, passphrase: bytes) -> Keyring:
@@ -145,20 +170,6 @@ def open_keyring(home: Path, passphrase: bytes) -> Keyring:
     return decrypt_keyring(read_file(home / NODE_KEY, limit=KEY_FILE_BYTES), passphrase)
 
 
-def _office_keys(ring: Keyring, now_ms: int) -> OfficeKeys:
-    storage = ring.newest(KeyKind.STORAGE, now_ms)
-    return OfficeKeys(
-        seal=signer_for(ring.newest(KeyKind.SEAL, now_ms)),
-        witness_ed25519=signer_for(ring.newest(KeyKind.WITNESS_ED25519, now_ms)),
-        witness_mldsa44=signer_for(ring.newest(KeyKind.WITNESS_MLDSA44, now_ms)),
-        decryption={
-            record.key_id: load_encryption_private(record.private)
-            for record in ring.of_kind(KeyKind.ENCRYPTION)
-        },
-        storage=StorageCipher(storage.private),
-    )
-
-
 def _terms(config: Config) -> Terms:
     return Terms(
         limits=config.limits.on_card(),
@@ -167,4 +178,5 @@ def _terms(config: Config) -> Terms:
         lifetime_ms=config.limits.expiry_days * DAY_MS,
         backoff_initial_ms=config.delivery.backoff_initial_ms,
         backoff_cap_ms=config.delivery.backoff_cap_ms,
+        attempts=config.delivery.attempts,
     )

@@ -13,6 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
+from sesn_node import address
 from sesn_node.domain import cards
 from sesn_node.domain.checks import check_agency, check_pattern
 from sesn_node.domain.ids import MAX_EPOCH, AgencyId
@@ -23,7 +24,6 @@ from sesn_node.settings import Section, Setting, name, read, write
 FILE_NAME = "node.toml"
 """Name of the settings file in a node's home folder."""
 
-_SQLITE = "sqlite:///"
 _PORTS = 65_536
 _COUNTRY = re.compile(r"[A-Z]{2}|int")
 _HOST_PORT = re.compile(
@@ -50,13 +50,6 @@ def _check_endpoint(key: str, text: str, lowest_port: int = 1) -> None:
 def _check_listen(key: str, text: str) -> None:
     if text:
         _check_endpoint(key, text, lowest_port=0)
-
-
-def _check_database(key: str, text: str) -> None:
-    path = text.removeprefix(_SQLITE)
-    # SQLAlchemy would read what follows a question mark as options of the driver.
-    if not text.startswith(_SQLITE) or path in {"", ":memory:"} or "?" in path:
-        raise MalformedError(f"{key}: expected {_SQLITE} and the path of a file, got {text!a}")
 
 
 class LogLevel(StrEnum):
@@ -160,18 +153,23 @@ class Contact(Section):
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Database(Section):
     """Where the node keeps messages and its ledger."""
 
     url: Annotated[
         str,
         Setting(
-            "SQLite file. {home} is the folder of this file; a relative path starts there.",
+            "SQLite file, or postgresql://USER@HOST/DATABASE as libpq reads it, for several "
+            "processes of one agency. {home} is the folder of this file; a relative path starts "
+            "there. A password is better kept in a password file (?passfile=PATH).",
             high=1_000,
-            check=_check_database,
+            check=address.check,
         ),
     ] = "sqlite:///{home}/node.db"
+
+    def __repr__(self) -> str:
+        return f"Database(url={address.shown(self.url)!r})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,6 +206,15 @@ class Limits(Section):
         int,
         Setting("Days after which an undelivered message of ours is given up.", low=1, high=366),
     ] = 30
+    disk_floor_mib: Annotated[
+        int,
+        Setting(
+            "MiB that stay free where the home and the SQLite file are. With less room the node "
+            "takes no new messages, from partners or from here, until there is room again. 0: do "
+            "not look.",
+            high=1 << 24,
+        ),
+    ] = 256
 
     def verify(self) -> None:
         """Check that a card takes these limits."""
@@ -232,12 +239,33 @@ class Delivery(Section):
     backoff_cap_ms: Annotated[
         int, Setting("Longest wait between two attempts.", low=1, high=3_600_000)
     ] = 60_000
+    attempts: Annotated[
+        int,
+        Setting(
+            "How often a partner's node may put off a copy of a message, or fail to answer it, "
+            "before the copy is given up as a dead letter; 'sesn outbox requeue' tries it again. "
+            "At the longest wait of 60 s a copy is tried every 30 s on average, so 20000 attempts "
+            "are a week: a partner that is busy over a long weekend loses no message. A partner "
+            "that cannot be reached, or has not trusted our card yet, costs no attempts.",
+            low=1,
+            high=1_000_000,
+        ),
+    ] = 20_000
     poll_ms: Annotated[
         int, Setting("How often the outbox is looked at when nothing wakes it.", low=1, high=60_000)
     ] = 1_000
     request_timeout_ms: Annotated[
         int, Setting("How long a partner may take to answer.", low=100, high=600_000)
     ] = 30_000
+    collect_after_ms: Annotated[
+        int,
+        Setting(
+            "How long a partner that we have dialled may leave us alone before we collect from it "
+            "what it holds for us. At once if this node advertises no address.",
+            low=0,
+            high=600_000,
+        ),
+    ] = 10_000
     shutdown_grace_ms: Annotated[
         int, Setting("How long open exchanges may still run at shutdown.", low=0, high=600_000)
     ] = 5_000
@@ -262,6 +290,49 @@ class Log(Section):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Metrics(Section):
+    """What a monitoring system may ask the node, over plain HTTP."""
+
+    listen: Annotated[
+        str,
+        Setting(
+            "Address of /metrics (Prometheus) and /health, host:port, such as 127.0.0.1:9464. "
+            "There is no access control: keep it on the loopback interface or behind a proxy. "
+            "Empty: off.",
+            high=262,
+            check=_check_listen,
+        ),
+    ] = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traces(Section):
+    """What became of each message, step by step; never its content."""
+
+    file: Annotated[
+        str,
+        Setting(
+            "File that spans are appended to, as OTLP JSON lines; 'sesn trace' reads it. {home} "
+            "is the folder of this file; a relative path starts there. Empty: off.",
+            high=1_000,
+        ),
+    ] = ""
+    file_mib: Annotated[
+        int, Setting("MiB of one file; then it is renamed and a new one begun.", low=1, high=4_096)
+    ] = 64
+    files: Annotated[int, Setting("Files that are kept, the current one included.", low=1)] = 4
+    one_in: Annotated[
+        int,
+        Setting(
+            "Trace one message in so many. Which ones depends on the message id alone, so nodes "
+            "with the same value trace the same messages.",
+            low=1,
+            high=1_000_000,
+        ),
+    ] = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """All settings of a node: its home, an absolute path, and the sections of the file."""
 
@@ -273,20 +344,38 @@ class Config:
     limits: Limits = field(default_factory=Limits)
     delivery: Delivery = field(default_factory=Delivery)
     log: Log = field(default_factory=Log)
+    metrics: Metrics = field(default_factory=Metrics)
+    traces: Traces = field(default_factory=Traces)
 
     @property
-    def database_path(self) -> Path:
-        """The SQLite file, with the home filled in."""
-        path = self.database.url.removeprefix(_SQLITE)
-        return self.home / path.replace("{home}", str(self.home))
+    def database_path(self) -> Path | None:
+        """The SQLite file, with the home filled in; None if the database is a PostgreSQL."""
+        return address.sqlite_path(self.database.url, self.home)
 
     @property
     def database_url(self) -> str:
-        """The SQLAlchemy address of `database_path`."""
-        return f"{_SQLITE}{self.database_path}"
+        """The address of the database, with the home filled in. It may hold a password."""
+        return address.resolved(self.database.url, self.home)
+
+    @property
+    def traces_path(self) -> Path | None:
+        """The trace file, with the home filled in; None if traces are off."""
+        if not self.traces.file:
+            return None
+        return self.home / self.traces.file.replace("{home}", str(self.home))
 
 
-SECTIONS: tuple[type[Section], ...] = (Agency, Node, Contact, Database, Limits, Delivery, Log)
+SECTIONS: tuple[type[Section], ...] = (
+    Agency,
+    Node,
+    Contact,
+    Database,
+    Limits,
+    Delivery,
+    Log,
+    Metrics,
+    Traces,
+)
 """The sections of the file, in order."""
 
 
@@ -298,10 +387,26 @@ def load(path: Path) -> Config:
             wrong type or a value out of bounds. The message names file, section and key.
     """
     try:
-        return _parse(tomllib.loads(path.read_text(encoding="utf-8")), path.parent.absolute())
+        data = path.read_bytes()
     except OSError as error:
         problem = f"cannot be read ({error.strerror}); `sesn init` makes a node's home"
         raise ConfigError(f"{path}: {problem}") from error
+    return parse(data, path)
+
+
+def parse(data: bytes, path: Path, *, home: Path | None = None) -> Config:
+    """Read settings that are not in their place yet.
+
+    Args:
+        data: The file.
+        path: Where it is from, for messages.
+        home: Home of the node; the folder of `path` if not given.
+
+    Raises:
+        ConfigError: As `load`.
+    """
+    try:
+        return _parse(tomllib.loads(data.decode()), (home or path.parent).absolute())
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: expected TOML in UTF-8: {error}") from error
     except ConfigError as error:
@@ -331,4 +436,6 @@ def _parse(document: dict[str, object], home: Path) -> Config:
         limits=read(Limits, document),
         delivery=read(Delivery, document),
         log=read(Log, document),
+        metrics=read(Metrics, document),
+        traces=read(Traces, document),
     )

@@ -16,5 +16,7 @@ settings.register_profile("sesn", derandomize=True, deadline=None, print_blob=Tr
 settings.load_profile("sesn")
 
 # Before the plugin imports them: their asserts then say what they compared.
-pytest.register_assert_rewrite("tests.support.check_node", "tests.support.snapshot")
+pytest.register_assert_rewrite(
+    "tests.support.check_copies", "tests.support.check_node", "tests.support.snapshot"
+)
 pytest_plugins = ("tests.support.fixtures",)

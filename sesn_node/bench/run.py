@@ -26,7 +26,7 @@ from sesn_node.exchange.office import Office
 from sesn_node.exchange.sequencer import Committed
 from sesn_node.exchange.share import Draft, recording, seal_draft, share
 from sesn_node.store.outbox import DeliveryState
-from sesn_node.telemetry import configure
+from sesn_node.telemetry.logs import configure
 from sesn_node.wire.payloads import encode_payload
 
 PAYLOAD_BYTES = 1024

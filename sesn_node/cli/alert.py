@@ -6,20 +6,23 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from sesn_node.bootstrap import Desk
-from sesn_node.cli.alert_json import alert_json, alert_line_json, copies_json
+from sesn_node.cli.alert_json import alert_json, alert_line_json, copies_json, findings_json
 from sesn_node.cli.alert_text import copies_text, draft_text, list_text, show_text
 from sesn_node.cli.ask import confirm, require_terminal
 from sesn_node.cli.files import input_file
 from sesn_node.cli.options import home_of, open_desk, wake_node
-from sesn_node.cli.show import AsJson, console, error_console, print_json, say
+from sesn_node.cli.show import AsJson, Json, console, error_console, print_json, say
 from sesn_node.cli.wait import end_by, wait_for
 from sesn_node.domain.alert import Decision, Payload
 from sesn_node.domain.ids import AgencyId, agency_id, show_message_id
+from sesn_node.domain.terms import Sought
+from sesn_node.exchange.naming import find_alert
 from sesn_node.exchange.respond import respond
 from sesn_node.exchange.share import Draft, share
-from sesn_node.exchange.views import alert_file, alerts, copies_of, find_alert
+from sesn_node.exchange.views import alert_file, alerts, copies_of
 from sesn_node.wire.payloads import MAX_JSON_BYTES, alert_from_json
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
@@ -92,18 +95,43 @@ def send(  # noqa: PLR0913, PLR0917 - one argument an option
 
 
 @app.command("list")
-def list_(
+def list_(  # noqa: PLR0913, PLR0917 - one argument an option
     context: typer.Context,
+    container: Annotated[
+        str | None, typer.Option(metavar="NUMBER", help="Only alerts that name this container.")
+    ] = None,
+    vessel: Annotated[
+        str | None,
+        typer.Option(metavar="IMO|NAME", help="Only alerts that name this ship."),
+    ] = None,
+    party: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only alerts that name this party.")
+    ] = None,
+    seal: Annotated[
+        str | None, typer.Option(metavar="NUMBER", help="Only alerts that name this seal.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="Show at most so many.")] = 20,
     as_json: AsJson = False,
 ) -> None:
-    """List the newest alerts, sent and received, newest first."""
+    """List the newest alerts, sent and received, newest first.
+
+    With several of the options, only those that name all of it. Case, spaces and separators do
+    not matter; parts of a number or name are not found.
+    """
+    sought = Sought(container=container, vessel=vessel, party=party, seal=seal)
+    doubts = sought.doubts()
     with open_desk(context) as desk:
-        found = alerts(desk.office, limit)
+        found = alerts(desk.office, limit, sought or None)
     if as_json:
-        print_json({"alerts": [alert_line_json(view) for view in found]})
-    elif found:
+        lines: dict[str, Json] = {"alerts": [alert_line_json(view) for view in found]}
+        print_json({**lines, "findings": findings_json(doubts)} if sought else lines)
+        return
+    for doubt in doubts:
+        error_console().print(Text(f"{doubt.field} {doubt.observed}: {doubt.reason}", "yellow"))
+    if found:
         console().print(list_text(found))
+    elif sought:
+        say("No alert here names all of that.")
     else:
         say("No alert was sent or received yet.")
 

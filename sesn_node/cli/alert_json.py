@@ -57,7 +57,7 @@ def alert_json(found: AlertFile) -> dict[str, Json]:
         "created": iso(view.created_ms),
         "expires": iso(view.expires_ms),
         "payload": payload_to_json(view.payload) if view.payload else None,
-        "findings": [_finding_json(one) for one in findings(view.alert)] if view.alert else [],
+        "findings": findings_json(findings(view.alert)) if view.alert else [],
         "responses": [_response_json(one) for one in view.responses],
         "ledger": [_entry_json(one) for one in found.entries],
     }
@@ -69,7 +69,7 @@ def copies_json(copies: Sequence[CopyView]) -> list[Json]:
         {
             "agency": copy.agency,
             "state": copy.state.value,
-            "receipt": _receipt_json(copy.receipt) if copy.receipt else None,
+            "receipt": receipt_json(copy.receipt) if copy.receipt else None,
             "code": copy.code,
             "detail": copy.detail,
         }
@@ -77,7 +77,8 @@ def copies_json(copies: Sequence[CopyView]) -> list[Json]:
     ]
 
 
-def _receipt_json(receipt: ReceiptView) -> dict[str, Json]:
+def receipt_json(receipt: ReceiptView) -> dict[str, Json]:
+    """Show a recipient's receipt."""
     return {
         "origin": receipt.origin,
         "index": receipt.index,
@@ -108,6 +109,11 @@ def _entry_json(entry: EntryView) -> dict[str, Json]:
         "agency": entry.agency,
         "code": entry.code or None,
     }
+
+
+def findings_json(found: Sequence[Finding]) -> list[Json]:
+    """Show what was found of identifiers."""
+    return [_finding_json(one) for one in found]
 
 
 def _finding_json(finding: Finding) -> dict[str, Json]:

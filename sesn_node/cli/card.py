@@ -118,7 +118,8 @@ def _keys(card: TrustedCard) -> list[tuple[str, str, int]]:
             (key_id(key.public_key).hex(), "encryption key", key.not_after_ms)
             for key in body.encryption_keys
         ),
-        *((ledger.origin, "ledger", 0) for ledger in body.ledgers),
+        # Once each, however many key sets it has had.
+        *((origin, "ledger", 0) for origin in dict.fromkeys(one.origin for one in body.ledgers)),
         (body.witness.name, "witness", 0),
     ]
 

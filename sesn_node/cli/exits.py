@@ -13,6 +13,8 @@
 | 8 | a node cannot be reached, or does not serve |
 | 9 | storage: the database or a file failed, or must not be written |
 | 10 | configuration: a setting, option or part of the environment is unusable |
+| 11 | `doctor`: a check failed |
+| 12 | `doctor`: nothing failed, and there are warnings |
 
 With `--json` the same is one line on stdout besides: `{"error": {"code": ..., "message": ...}}`.
 """
@@ -53,6 +55,8 @@ class ExitCode(IntEnum):
     UNAVAILABLE = 8
     STORAGE = 9
     CONFIG = 10
+    UNHEALTHY = 11
+    WARNINGS = 12
 
 
 _EXIT_CODES: Final = {

@@ -21,12 +21,17 @@ from sesn_node.errors import SesnError
 NOUNS: Final = (
     Noun("init", "sesn_node.cli.init", "Make a node's home: keys, card, database and ledger."),
     Noun("card", "sesn_node.cli.card", "Agency cards: export ours, look into others."),
+    Noun("keys", "sesn_node.cli.keys", "Our keys: how long they last, and new ones."),
     Noun("peer", "sesn_node.cli.peer", "Partner agencies: trust, list, revoke."),
     Noun("serve", "sesn_node.cli.serve", "Run this agency's node until it is stopped."),
     Noun("status", "sesn_node.cli.status", "Say whether the node serves, and how it stands."),
     Noun("alert", "sesn_node.cli.alert", "Alerts: send, list, read, accept, decline."),
-    Noun("outbox", "sesn_node.cli.outbox", "What has not been acknowledged yet, and why."),
+    Noun("outbox", "sesn_node.cli.outbox", "Where each message stands and why; try again."),
+    Noun("trace", "sesn_node.cli.trace", "One message's life, step by step, on several nodes."),
     Noun("ledger", "sesn_node.cli.ledger", "The ledger: where it stands, and whether it is whole."),
+    Noun("backup", "sesn_node.cli.backup", "Back up the database into one encrypted file."),
+    Noun("restore", "sesn_node.cli.restore", "Make a backup the database of a home again."),
+    Noun("doctor", "sesn_node.cli.doctor", "Look for what is wrong, and say what to do about it."),
     Noun("demo", "sesn_node.cli.demo", "Watch three agencies exchange alerts on this machine."),
     Noun("bench", "sesn_node.cli.bench", "Measure how fast two nodes exchange alerts here."),
 )

@@ -74,7 +74,7 @@ def open_desk(context: typer.Context) -> Iterator[Desk]:
     from sesn_node.bootstrap import open_home  # noqa: PLC0415 - as above
     from sesn_node.cli.passphrase import read_passphrase  # noqa: PLC0415 - as above
     from sesn_node.config import LogFormat, LogLevel  # noqa: PLC0415 - as above
-    from sesn_node.telemetry import configure  # noqa: PLC0415 - as above
+    from sesn_node.telemetry.logs import configure  # noqa: PLC0415 - as above
 
     config = _existing(context)
     # A command tells its result itself; `serve` asks for more.
@@ -93,7 +93,7 @@ def open_store(context: typer.Context) -> Iterator[Store]:
     """
     from sesn_node.store.engine import Store  # noqa: PLC0415 - as above
 
-    store = Store(_existing(context).database_url)
+    store = Store(_existing(context).database_url, create=False)
     try:
         yield store
     finally:
@@ -111,9 +111,10 @@ def wake_node(home: Path) -> bool:
 def _existing(context: typer.Context) -> Config:
     """Read the settings of a home that has a database: SQLite would make an empty one."""
     found = load_config(context)
-    if not found.database_path.exists():
+    path = found.database_path
+    if path is not None and not path.exists():
         raise StorageError(
-            f"the database {found.database_path} is not there; check database.url in "
+            f"the database {path} is not there; check database.url in "
             f"{found.home / 'node.toml'}, or put the newest database back"
         )
     return found

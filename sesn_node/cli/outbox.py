@@ -1,114 +1,142 @@
-"""`sesn outbox`: what has not been acknowledged, where it stands, and why. Needs no passphrase."""
+"""`sesn outbox`: where each message stands and why, and what to do about it."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
-from rich.text import Text
 
-from sesn_node.bootstrap import system_clock
-from sesn_node.cli.options import open_store
-from sesn_node.cli.show import (
-    STATE_STYLES,
-    AsJson,
-    Json,
-    console,
-    iso,
-    print_json,
-    say,
-    short_ids,
-    table,
-    until,
-)
-from sesn_node.domain.ids import show_message_id
-from sesn_node.exchange.standing import PendingView, pending
+from sesn_node.bootstrap import RUN_FOLDER, system_clock
+from sesn_node.cli.options import home_of, load_config, open_desk, open_store, wake_node
+from sesn_node.cli.outbox_json import life_json, requeued_json, standing_json
+from sesn_node.cli.outbox_text import backlog_text, life_text
+from sesn_node.cli.runfile import serving_node
+from sesn_node.cli.show import AsJson, console, print_json, say
+from sesn_node.domain.ids import agency_id, show_message_id
+from sesn_node.exchange.backlog import OPEN_STATES, Backlog, backlog
+from sesn_node.exchange.life import life
+from sesn_node.exchange.naming import find_sent
+from sesn_node.exchange.requeue import Requeued, requeue
 from sesn_node.store.outbox import DeliveryState
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
+MessageArgument = Annotated[
+    str,
+    typer.Argument(metavar="ID", help="The id, or at least its first 8 digits."),
+]
 
-@app.callback()
-def _outbox() -> None:
-    # With a single command typer would leave its name out.
-    ...
+_STATES_TO_REQUEUE: Final = OPEN_STATES - {DeliveryState.QUEUED}
 
 
 @app.command("list")
-def list_(
+def list_(  # noqa: PLR0913, PLR0917 - one argument an option
     context: typer.Context,
+    to: Annotated[
+        str | None, typer.Option(metavar="AGENCY", help="Only copies for this recipient.")
+    ] = None,
+    state: Annotated[
+        list[DeliveryState] | None,
+        typer.Option(help="Only copies that stand so; repeat it for several."),
+    ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", metavar="", help="Acknowledged copies too.")
+    ] = False,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="Show at most so many.")] = 200,
     as_json: AsJson = False,
 ) -> None:
-    """List every copy that is queued, or ended without a receipt, with the reason."""
+    """List every copy that is queued, or ended without a receipt: where it stands, and why."""
+    agency = None if to is None else agency_id(to)
+    states = frozenset(state or (DeliveryState if every else OPEN_STATES))
+    attempts = load_config(context).delivery.attempts
     now_ms = system_clock()
     with open_store(context) as store:
-        found = pending(store, limit)
+        found = backlog(store, now_ms, limit=limit, agency=agency, states=states)
     if as_json:
-        print_json({"outbox": [_json(one) for one in found]})
-    elif not found:
+        copies = [
+            standing_json(copy, recipient, attempts)
+            for recipient in found.recipients
+            for copy in recipient.copies
+        ]
+        print_json({"outbox": copies, "total": found.total})
+    elif found.recipients:
+        console().print(backlog_text(found, attempts, now_ms))
+        _hints(context, found)
+    elif agency is None and states >= OPEN_STATES:
         say("The outbox is empty: every message was acknowledged by every recipient.")
     else:
-        _print(found, now_ms)
+        say("No copy stands so.")
 
 
-def _print(found: tuple[PendingView, ...], now_ms: int) -> None:
-    listing = table("message", "to", "state", "tries", "next try", "why", flexible=("why",))
-    ids = short_ids([one.copy.message_id for one in found])
-    for one in found:
-        copy = one.copy
-        queued = copy.state is DeliveryState.QUEUED
-        listing.add_row(
-            ids[copy.message_id],
-            copy.agency,
-            Text(copy.state, STATE_STYLES[copy.state]),
-            str(copy.attempts),
-            until(_next_attempt_ms(one), now_ms) if queued else "-",
-            _why(one),
+@app.command("show")
+def show(context: typer.Context, message_id: MessageArgument, as_json: AsJson = False) -> None:
+    """Show the whole life of a message that was sent from here, alert or response."""
+    attempts = load_config(context).delivery.attempts
+    now_ms = system_clock()
+    with open_store(context) as store:
+        found = life(store, find_sent(store, message_id), now_ms)
+    if as_json:
+        print_json(life_json(found, attempts))
+    else:
+        console().print(life_text(found, attempts, now_ms))
+
+
+@app.command("requeue")
+def requeue_(
+    context: typer.Context,
+    message_id: MessageArgument,
+    to: Annotated[
+        str | None,
+        typer.Option(metavar="AGENCY", help="Only the copy for this recipient."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Have copies tried again that were refused, given up or expired; the ledger says so.
+
+    A copy that its recipient could not open is sealed anew, as a message of its own.
+    """
+    agency = None if to is None else agency_id(to)
+    with open_desk(context) as desk:
+        found = find_sent(desk.office.store, message_id)
+        done = requeue(desk.office, found, agency)
+    serving = wake_node(home_of(context))
+    if as_json:
+        print_json(
+            {
+                "message_id": show_message_id(found),
+                "copies": [requeued_json(one) for one in done],
+            }
         )
-    console().print(listing)
-    for agency, error in sorted(_unreached(found).items()):
+        return
+    for one in done:
+        say(_requeued(one))
+    if not serving:
+        say("No node serves this home: nothing leaves until 'sesn serve' runs.", "yellow")
+
+
+def _requeued(one: Requeued) -> str:
+    if one.resealed_as is None:
+        return (
+            f"{one.agency}: queued again." if one.changed else f"{one.agency}: is queued already."
+        )
+    anew = show_message_id(one.resealed_as)
+    if one.changed:
+        return f"{one.agency}: sealed anew for its newest card, as message {anew}."
+    return f"{one.agency}: was sealed anew before; see 'sesn outbox show {anew}'."
+
+
+def _hints(context: typer.Context, found: Backlog) -> None:
+    """Say what holds for the whole list, and what can be done."""
+    copies = [copy.copy for one in found.recipients for copy in one.copies]
+    states = {copy.state for copy in copies if copy.resealed_as is None}
+    if found.total > len(copies):
         say()
-        say(f"{agency} is not reached. {error}", "yellow")
-
-
-def _why(one: PendingView) -> str:
-    """Tell why a copy is where it is."""
-    copy = one.copy
-    if copy.code:
-        return f"{copy.code}: {copy.detail}" if copy.detail else copy.code
-    if copy.state is not DeliveryState.QUEUED:
-        return "-"
-    return f"{copy.agency} is not reached" if one.link.error else "waits for its turn"
-
-
-def _unreached(found: tuple[PendingView, ...]) -> dict[str, str]:
-    """Tell of each partner that copies wait for why its node is not reached."""
-    return {
-        one.copy.agency: one.link.error
-        for one in found
-        if one.link.error and one.copy.state is DeliveryState.QUEUED
-    }
-
-
-def _next_attempt_ms(one: PendingView) -> int:
-    return max(one.copy.next_attempt_ms, one.link.next_attempt_ms)
-
-
-def _json(one: PendingView) -> dict[str, Json]:
-    copy = one.copy
-    queued = copy.state is DeliveryState.QUEUED
-    return {
-        "message_id": show_message_id(copy.message_id),
-        "agency": copy.agency,
-        "state": copy.state.value,
-        "attempts": copy.attempts,
-        "code": copy.code,
-        "detail": copy.detail,
-        "link_failures": one.link.failures,
-        "link_error": one.link.error,
-        "next_attempt": iso(_next_attempt_ms(one) or None) if queued else None,
-        "created": iso(one.created_ms),
-        "expires": iso(one.expires_ms),
-        "settled": iso(copy.settled_ms),
-    }
+        say(f"{len(copies):,} of {found.total:,} copies; --limit shows more.")
+    if states & _STATES_TO_REQUEUE:
+        say()
+        say("'sesn outbox requeue ID' tries those again that ended, 'show ID' tells more.")
+    elsewhere = any(one.delivered_from for one in found.recipients)
+    here = serving_node(home_of(context) / RUN_FOLDER) is not None
+    if DeliveryState.QUEUED in states and not here and not elsewhere:
+        say()
+        say("No node serves this home: nothing leaves until 'sesn serve' runs.", "yellow")

@@ -23,6 +23,7 @@ from sesn_node.errors import ConfigError
 VARIABLE: Final = "SESN_PASSPHRASE"
 CREDENTIAL: Final = "sesn-passphrase"
 MIN_CHARACTERS: Final = 12
+NO_PASSPHRASE: Final = "NO_PASSPHRASE"  # noqa: S105 - the name of an error, not a secret
 
 _MAX_BYTES: Final = 4_096
 
@@ -88,7 +89,7 @@ def _prompt(text: str) -> bytes:
         raise ConfigError(
             f"no passphrase: set {VARIABLE}, or use --passphrase-fd or the systemd credential "
             f"{CREDENTIAL}; without a terminal nobody can be asked",
-            code="NO_PASSPHRASE",
+            code=NO_PASSPHRASE,
         )
     return _checked(os.fsencode(getpass(text)), "the prompt")
 

@@ -15,12 +15,12 @@ from typing import Final
 
 import typer
 
-from sesn_node import telemetry
 from sesn_node.bootstrap import RUN_FOLDER
 from sesn_node.cli.options import load_config, open_desk
 from sesn_node.cli.runfile import LOCK_FILE, STATE_FILE, NodeState, encode_state
 from sesn_node.errors import ConflictError, StorageError
 from sesn_node.store.files import locked, replace_file
+from sesn_node.telemetry import logs
 from sesn_node.transport.node import Node
 
 app = typer.Typer(add_completion=False)
@@ -39,7 +39,7 @@ def serve(context: typer.Context) -> None:
     run_folder = config.home / RUN_FOLDER
     # What a killed node left behind goes before the keys are opened, which takes a while.
     with _only_one(run_folder), _state_file(run_folder) as path, open_desk(context) as desk:
-        telemetry.configure(config.log.level, config.log.format)
+        logs.configure(config.log.level, config.log.format)
         _allow_descriptors()
         asyncio.run(_serve(desk.node(), path))
 

@@ -88,7 +88,8 @@ def facts() -> Table:
     """Start a list of names and values."""
     made = Table.grid(padding=(0, 2))
     made.add_column(style="dim", no_wrap=True)
-    made.add_column()
+    # A path is never cut short: people copy it.
+    made.add_column(overflow="fold")
     return made
 
 

@@ -7,15 +7,18 @@ from typing import Final
 import typer
 from rich.text import Text
 
-from sesn_node.bootstrap import RUN_FOLDER, system_clock
+from sesn_node.bootstrap import HEAD_FILE, RUN_FOLDER, system_clock
 from sesn_node.cli.exits import ExitCode
 from sesn_node.cli.ledger import head_json
 from sesn_node.cli.options import load_config, open_store
 from sesn_node.cli.peer import link_words, peer_json
 from sesn_node.cli.runfile import NodeState, serving_node
-from sesn_node.cli.show import STATE_STYLES, AsJson, console, facts, print_json
+from sesn_node.cli.show import STATE_STYLES, AsJson, console, facts, print_json, say
+from sesn_node.cli.trouble import print_trouble, trouble_json
 from sesn_node.config import Config
+from sesn_node.exchange.guard import inspect
 from sesn_node.exchange.standing import Standing, standing
+from sesn_node.store.headfile import HeadFile
 
 app = typer.Typer(add_completion=False)
 
@@ -30,6 +33,7 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
     now_ms = system_clock()
     with open_store(context) as store:
         found = standing(store, now_ms)
+        trouble = inspect(store, HeadFile(config.home / HEAD_FILE))
     if as_json:
         print_json(
             {
@@ -39,6 +43,7 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
                 "pid": node.pid if node else None,
                 "listen": node.listen if node else None,
                 "problem": (node.problem or None) if node else None,
+                "trouble": trouble_json(trouble),
                 "ledger": head_json(found.ledger),
                 "deliveries": {state.value: count for state, count in found.counts.items()},
                 "received": found.received,
@@ -46,12 +51,18 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
             }
         )
     else:
-        _print(config, node, found, now_ms)
+        _print(config, node, found, now_ms, told=trouble is not None)
+        if trouble is not None:
+            say()
+            print_trouble(trouble)
     if node is None:
         raise typer.Exit(ExitCode.UNAVAILABLE)
 
 
-def _print(config: Config, node: NodeState | None, found: Standing, now_ms: int) -> None:
+def _print(
+    config: Config, node: NodeState | None, found: Standing, now_ms: int, *, told: bool
+) -> None:
+    """Show how it stands; `told` if what is wrong with the database is told after this."""
     listing = facts()
     listing.add_row("agency", f"{config.agency.name} ({config.agency.id})")
     listing.add_row("home", str(config.home))
@@ -61,7 +72,7 @@ def _print(config: Config, node: NodeState | None, found: Standing, now_ms: int)
         where = node.listen or "nothing: it only dials out"
         listing.add_row("serves", Text(f"yes, process {node.pid}", "green"))
         listing.add_row("listens on", where)
-        if node.problem:
+        if node.problem and not told:
             listing.add_row("problem", Text(node.problem, "red"))
     listing.add_row("ledger", f"{found.ledger.size:,} entries")
     listing.add_row("received", f"{found.received:,} messages")

@@ -28,6 +28,10 @@ class Document:
         self._members: _Members = dict(value)
         self._what = what
 
+    def has(self, name: str) -> bool:
+        """Tell whether a member that may be left out is there and was not taken yet."""
+        return name in self._members
+
     def text(self, name: str) -> str:
         """Take a string.
 

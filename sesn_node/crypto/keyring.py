@@ -7,17 +7,20 @@ r"""An agency's own keys, and the passphrase-protected file that they live in.
      "box":    base64, AES-256-GCM under Argon2id(passphrase, salt)}
 
 The additional data is "sesn/v1/keyring\0" and the document without `box` as JSON with sorted
-names and no spaces. The box holds `{"keys": [...]}`, one member per field of `KeyRecord`.
+names and no spaces. The box holds `{"keys": [...]}`, one member per field of `KeyRecord`; the
+certificate is left out where there is none.
 
-Every write draws a new salt, so a key and a nonce never meet twice. What this protects is a
-copy of the file, exactly as well as the passphrase resists guessing; a node that runs holds
-its keys in memory.
+A file keeps its salt as long as its passphrase stays, and every write draws a new nonce. So a
+process that opened the file once can read and write later versions of it without keeping the
+passphrase, which opens the root's file too. What the file protects is a copy of it, exactly as well
+as the passphrase resists guessing; a node that runs holds its keys in memory.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,6 +31,7 @@ from sesn_node.errors import ConfigError, ConflictError, MalformedError, Verific
 
 FORMAT: Final = "sesn-keyring-v1"
 WRONG_PASSPHRASE: Final = "WRONG_PASSPHRASE"  # noqa: S105 - the name of an error, not a secret
+PASSPHRASE_CHANGED: Final = "PASSPHRASE_CHANGED"  # noqa: S105 - as above
 KEY_MISSING: Final = "KEY_MISSING"
 
 _PREFIX: Final = b"sesn/v1/keyring\0"
@@ -145,41 +149,126 @@ class Keyring:
             raise ConflictError(f"keyring: there is no key {key_id.hex()} to remove")
         return Keyring(self._others(key_id))
 
+    def without(self, key_ids: Collection[bytes]) -> Keyring:
+        """Return a keyring that holds none of these keys, whether it held them or not."""
+        return Keyring(tuple(one for one in self.records if one.key_id not in key_ids))
+
     def _others(self, key_id: bytes) -> tuple[KeyRecord, ...]:
         return tuple(record for record in self.records if record.key_id != key_id)
 
 
-def encrypt_keyring(keyring: Keyring, passphrase: bytes, params: KdfParams = DEFAULT_KDF) -> bytes:
-    """Write a key file: JSON, ASCII, ending in a newline.
+@dataclass(frozen=True, slots=True, repr=False)
+class FileKey:
+    """The key of one key file, derived once from its passphrase.
+
+    Nonces are random, 96 bits, so one key may write 2^32 versions of its file (NIST SP 800-38D
+    section 8.3).
+    """
+
+    params: KdfParams
+    salt: bytes
+    _key: bytes
+
+    def __repr__(self) -> str:
+        return "FileKey()"
+
+    def open(self, data: bytes) -> Keyring:
+        """Open a version of the file.
+
+        1. The document is strict JSON of the one format, within bounds.
+        2. It has the salt and the costs of this key.
+        3. The box opens with the header as it stands.
+        4. Every private key decodes and belongs to its public key.
+
+        Raises:
+            MalformedError: Steps 1 and 4.
+            VerificationError: `PASSPHRASE_CHANGED`: step 2. `WRONG_PASSPHRASE`: step 3; an altered
+                file looks the same.
+        """
+        return self._open(_read_file(data))
+
+    def _open(self, file: _File) -> Keyring:
+        if (file.params, file.salt) != (self.params, self.salt):
+            raise VerificationError(
+                "key file: it was written anew under another passphrase since this process opened "
+                "it; start the process again",
+                code=PASSPHRASE_CHANGED,
+            )
+        header = _aad(_header(file.params, file.salt, file.nonce))
+        try:
+            plaintext = primitives.aes_gcm_decrypt(self._key, file.nonce, file.box, header)
+        except VerificationError as exc:
+            raise VerificationError(
+                "key file: wrong passphrase, or the file was altered; try again or restore a "
+                "backup",
+                code=WRONG_PASSPHRASE,
+            ) from exc
+        return _load_records(plaintext)
+
+    def seal(self, keyring: Keyring) -> bytes:
+        """Write a version of the file: JSON, ASCII, ending in a newline.
+
+        Raises:
+            MalformedError: More keys than a key file holds (4 MiB).
+        """
+        nonce = primitives.random_bytes(primitives.AES_NONCE_BYTES)
+        header = _header(self.params, self.salt, nonce)
+        box = primitives.aes_gcm_encrypt(self._key, nonce, _dump_records(keyring), _aad(header))
+        data = json.dumps({**header, "box": encode_bytes(box)}, indent=2).encode("ascii") + b"\n"
+        if len(data) > _MAX_FILE_BYTES:
+            raise MalformedError(f"key file: longer than {_MAX_FILE_BYTES} bytes; remove old keys")
+        return data
+
+
+def new_file_key(passphrase: bytes, params: KdfParams = DEFAULT_KDF) -> FileKey:
+    """Derive the key of a file that is to be written, from a fresh salt.
 
     Raises:
-        MalformedError: An empty passphrase, or more keys than a key file holds (4 MiB).
+        MalformedError: An empty passphrase.
     """
     if not passphrase:
         raise MalformedError("passphrase: empty")
     salt = primitives.random_bytes(_SALT_BYTES)
-    nonce = primitives.random_bytes(primitives.AES_NONCE_BYTES)
-    header = _header(params, salt, nonce)
-    box = primitives.aes_gcm_encrypt(
-        _derive(passphrase, salt, params), nonce, _dump_records(keyring), _aad(header)
-    )
-    data = json.dumps({**header, "box": encode_bytes(box)}, indent=2).encode("ascii") + b"\n"
-    if len(data) > _MAX_FILE_BYTES:
-        raise MalformedError(f"key file: longer than {_MAX_FILE_BYTES} bytes; remove old keys")
-    return data
+    return FileKey(params, salt, _derive(passphrase, salt, params))
+
+
+def unlock_keyring(data: bytes, passphrase: bytes) -> tuple[FileKey, Keyring]:
+    """Open a key file, and keep what opens and writes later versions of it.
+
+    Raises:
+        MalformedError: As `FileKey.open`.
+        VerificationError: `WRONG_PASSPHRASE`: or an altered file.
+    """
+    file = _read_file(data)
+    key = FileKey(file.params, file.salt, _derive(passphrase, file.salt, file.params))
+    return key, key._open(file)  # noqa: SLF001 - a constructor of the class
+
+
+def encrypt_keyring(keyring: Keyring, passphrase: bytes, params: KdfParams = DEFAULT_KDF) -> bytes:
+    """Write a new key file: JSON, ASCII, ending in a newline.
+
+    Raises:
+        MalformedError: An empty passphrase, or more keys than a key file holds (4 MiB).
+    """
+    return new_file_key(passphrase, params).seal(keyring)
 
 
 def decrypt_keyring(data: bytes, passphrase: bytes) -> Keyring:
-    """Open a key file.
+    """Open a key file. Raises as `unlock_keyring` does."""
+    return unlock_keyring(data, passphrase)[1]
 
-    1. The document is strict JSON of the one format, within bounds.
-    2. The box opens with the passphrase and the header as it stands.
-    3. Every private key decodes and belongs to its public key.
 
-    Raises:
-        MalformedError: Steps 1 and 3.
-        VerificationError: `WRONG_PASSPHRASE`: step 2; an altered file looks the same.
-    """
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A key file as it was read; nothing in it is verified."""
+
+    params: KdfParams
+    salt: bytes
+    nonce: bytes
+    box: bytes
+
+
+def _read_file(data: bytes) -> _File:
     document = read_document(data, "key file", limit=_MAX_FILE_BYTES)
     if document.text("format") != FORMAT:
         raise MalformedError(f"key file: format: expected {FORMAT}")
@@ -188,16 +277,7 @@ def decrypt_keyring(data: bytes, passphrase: bytes) -> Keyring:
     nonce = _read_bytes(document, "nonce", primitives.AES_NONCE_BYTES)
     box = document.data("box")
     document.end()
-    try:
-        plaintext = primitives.aes_gcm_decrypt(
-            _derive(passphrase, salt, params), nonce, box, _aad(_header(params, salt, nonce))
-        )
-    except VerificationError as exc:
-        raise VerificationError(
-            "key file: wrong passphrase, or the file was altered; try again or restore a backup",
-            code=WRONG_PASSPHRASE,
-        ) from exc
-    return _load_records(plaintext)
+    return _File(params, salt, nonce, box)
 
 
 def _header(params: KdfParams, salt: bytes, nonce: bytes) -> dict[str, object]:
@@ -244,18 +324,22 @@ def _read_bytes(document: Document, name: str, length: int) -> bytes:
 
 
 def _dump_records(keyring: Keyring) -> bytes:
-    records = [
-        {
-            "kind": record.kind.value,
-            "public": encode_bytes(record.public),
-            "private": encode_bytes(record.private),
-            "created_ms": record.created_ms,
-            "not_before_ms": record.not_before_ms,
-            "not_after_ms": record.not_after_ms,
-        }
-        for record in keyring.records
-    ]
+    records = [_dump_record(record) for record in keyring.records]
     return json.dumps({"keys": records}).encode("ascii")
+
+
+def _dump_record(record: KeyRecord) -> dict[str, object]:
+    item: dict[str, object] = {
+        "kind": record.kind.value,
+        "public": encode_bytes(record.public),
+        "private": encode_bytes(record.private),
+        "created_ms": record.created_ms,
+        "not_before_ms": record.not_before_ms,
+        "not_after_ms": record.not_after_ms,
+    }
+    if record.certificate:
+        item["certificate"] = encode_bytes(record.certificate)
+    return item
 
 
 def _load_records(plaintext: bytes) -> Keyring:
@@ -278,6 +362,7 @@ def _load_record(item: Document) -> KeyRecord:
         created_ms=item.integer("created_ms"),
         not_before_ms=item.integer("not_before_ms"),
         not_after_ms=item.integer("not_after_ms"),
+        certificate=item.data("certificate") if item.has("certificate") else b"",
     )
     item.end()
     return record

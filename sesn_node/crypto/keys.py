@@ -7,6 +7,7 @@
     encryption      ML-KEM-768 raw, 1,184           ML-KEM-768 seed, 64 (FIPS 203)
                     then X25519 raw, 32             then X25519 raw, 32
     storage         SHA-256 tag of the key, 32      AES-256 key, 32
+    index           SHA-256 tag of the key, 32      key that others are derived from, 32
 
 Private bytes exist in the clear only in memory and inside the box of `keyring`. A loaded
 public key is usable: whatever would fail only at use is refused here.
@@ -60,6 +61,7 @@ _ED25519_SMALL_ORDER_Y: Final = frozenset(
 )
 
 _STORAGE_TAG: Final = b"sesn/v1/storage-key\0"
+_INDEX_TAG: Final = b"sesn/v1/index-key\0"
 
 
 class KeyKind(StrEnum):
@@ -83,6 +85,8 @@ class KeyKind(StrEnum):
     """Cosigns other agencies' checkpoints too."""
     STORAGE = "storage"
     """Wraps content keys in the database. AES-256."""
+    INDEX = "index"
+    """Hides what alerts name in the search index. HKDF and HMAC with SHA-256."""
 
 
 P256_KINDS: Final = frozenset({KeyKind.ROOT, KeyKind.SEAL, KeyKind.TLS})
@@ -101,7 +105,8 @@ class KeyRecord:
 
     Raises:
         MalformedError: The private key does not decode or is not that of `public`, or the
-            times are not `0 <= not_before_ms < not_after_ms`.
+            times are not `0 <= not_before_ms < not_after_ms`, or a key that is not of TLS has a
+            certificate.
     """
 
     kind: KeyKind
@@ -113,8 +118,12 @@ class KeyRecord:
     """In force from here, Unix milliseconds."""
     not_after_ms: int
     """In force up to, not including, this instant."""
+    certificate: bytes = field(default=b"", repr=False)
+    """Of a TLS key: its leaf, X.509 DER, which must never be without the key that it is for."""
 
     def __post_init__(self) -> None:
+        if self.certificate and self.kind is not KeyKind.TLS:
+            raise MalformedError(f"{self.kind} key: only a TLS key has a certificate")
         if self.created_ms < 0 or not 0 <= self.not_before_ms < self.not_after_ms:
             raise MalformedError(
                 f"{self.kind} key: expected 0 <= not_before_ms < not_after_ms and a "
@@ -144,7 +153,7 @@ def generate(kind: KeyKind, *, created_ms: int, not_before_ms: int, not_after_ms
     elif kind is KeyKind.ENCRYPTION:
         private = random_bytes(_MLKEM768_SEED_BYTES + _X25519_BYTES)
     else:
-        # Seeds of Ed25519 and ML-DSA-44 and the AES key are 32 uniform bytes.
+        # Seeds of Ed25519 and ML-DSA-44, the AES key and the index key are 32 uniform bytes.
         private = random_bytes(32)
     return KeyRecord(
         kind=kind,
@@ -159,8 +168,8 @@ def generate(kind: KeyKind, *, created_ms: int, not_before_ms: int, not_after_ms
 def public_of(kind: KeyKind, private: bytes) -> bytes:
     """Derive the public bytes of `private`.
 
-    For the storage key they are a tag: they name the key and, as it is 32 random bytes, tell
-    nothing about it.
+    For the storage and the index key they are a tag: they name the key and, as it is 32 random
+    bytes, tell nothing about it.
 
     Raises:
         MalformedError: `private` does not decode as a key of `kind`.
@@ -176,8 +185,8 @@ def public_of(kind: KeyKind, private: bytes) -> bytes:
         return (
             mlkem_key.public_key().public_bytes_raw() + x25519_key.public_key().public_bytes_raw()
         )
-    _expect_length("storage key", private, AES_KEY_BYTES)
-    return sha256(_STORAGE_TAG, private)
+    _expect_length(f"{kind} key", private, AES_KEY_BYTES)
+    return sha256(_INDEX_TAG if kind is KeyKind.INDEX else _STORAGE_TAG, private)
 
 
 def load_p256_public(spki: bytes) -> P256Public:

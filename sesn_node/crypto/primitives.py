@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import hashes, hpke
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from sesn_node.errors import MalformedError, VerificationError
 
@@ -206,6 +207,19 @@ def hpke_open(private: HpkePrivateKey, sealed: bytes, info: bytes) -> bytes:
         raise VerificationError(
             "HPKE: not sealed to this key in this context, or altered", code=UNDECRYPTABLE
         ) from exc
+
+
+def hmac_sha256(key: bytes, message: bytes) -> bytes:
+    """Authenticate `message` (RFC 2104, FIPS 198-1), 32 bytes; a pseudorandom function of it."""
+    return hmac.digest(key, message, "sha256")
+
+
+def hkdf_expand(key: bytes, info: bytes) -> bytes:
+    """Derive a 32-byte key for the purpose that `info` names (RFC 5869 section 2.3, SHA-256).
+
+    Without the extract step: `key` is 32 uniform bytes already (section 3.3).
+    """
+    return HKDFExpand(algorithm=hashes.SHA256(), length=32, info=info).derive(key)
 
 
 def argon2id(

@@ -21,7 +21,7 @@ from sesn_node.demo.network import ENDING, network
 from sesn_node.demo.screen import Screen
 from sesn_node.demo.story import Story
 from sesn_node.domain.ids import show_message_id
-from sesn_node.telemetry import configure
+from sesn_node.telemetry.logs import configure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -65,12 +65,14 @@ class Batch:
         shipments: At most 256.
         witness: The sender's word on the checkpoint of the answer before. Status 409 without
             shipments asks for that answer again, proven from the size that it names.
+        card: The sender's sealed card, if it has changed since it was last shown on the stream.
     """
 
     sequence: int
     add_checkpoint: bytes = b""
     shipments: tuple[Shipment | BadShipment, ...] = ()
     witness: WitnessAnswer = NOTHING_WITNESSED
+    card: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +97,11 @@ class Answer:
         witness: The receiver's word on the batch's checkpoint.
         add_checkpoint: C2SP add-checkpoint body of the receiver's ledger.
         outcomes: One per shipment, in the same order.
+        card: The receiver's sealed card, if it has changed since it was last shown on the stream.
     """
 
     sequence: int
     witness: WitnessAnswer = NOTHING_WITNESSED
     add_checkpoint: bytes = b""
     outcomes: tuple[Outcome, ...] = ()
+    card: bytes = b""

@@ -137,7 +137,9 @@ class SealKey:
 
 @dataclass(frozen=True, slots=True)
 class LedgerKeySet:
-    """One ledger epoch and the keys that sign its checkpoints; both must sign.
+    """Keys that sign the checkpoints of one ledger, its epoch; both must sign.
+
+    A ledger whose keys were rotated has several sets, of which the last one signs.
 
     Args:
         origin: `<agency>.sesn/ledger/<epoch>`.
@@ -253,7 +255,8 @@ class Card:
         endpoints: `host:port` of the Exchange service, at most 8; none if it only dials out.
         root_certificate: X.509 DER, at most 4,096 bytes.
         seal_keys: 1 to 16, strictly ascending by `not_before_ms`.
-        ledgers: 1 to 64 of this agency, epochs strictly ascending; the last is being written.
+        ledgers: 1 to 64 key sets of this agency's ledgers, by epoch, then by age; the last one
+            signs.
         witness: Named `<agency>.sesn/witness`.
         encryption_keys: 1 to 16, strictly ascending by `not_before_ms`.
         limits: What the agency accepts.
@@ -294,7 +297,7 @@ class Card:
 
     @property
     def ledger(self) -> LedgerKeySet:
-        """The ledger that is being written."""
+        """The ledger that is being written, and the keys that sign it now."""
         return self.ledgers[-1]
 
     def encryption_key_at(self, at_ms: int) -> EncryptionKey | None:
@@ -322,10 +325,10 @@ class Card:
         epoch = 0
         for index, ledger in enumerate(self.ledgers):
             owner, next_epoch = parse_origin(ledger.origin)
-            if owner != self.agency or next_epoch <= epoch:
+            if owner != self.agency or next_epoch < epoch:
                 raise MalformedError(
-                    f"ledgers[{index}].origin: expected a later ledger of {self.agency}, got "
-                    f"{ledger.origin}"
+                    f"ledgers[{index}].origin: expected the same or a later ledger of "
+                    f"{self.agency}, got {ledger.origin}"
                 )
             epoch = next_epoch
         if self.witness.name != witness_name(self.agency):

@@ -12,7 +12,8 @@ of entry has, and which words `code` may be.
 | REFUSED_BY_PEER | yes (header) | our SHARED | recipient | `RefusalCode` |
 | UNDELIVERED | yes (header) | our SHARED | recipient | `UndeliveredCode` |
 | PEER | object only (card) | - | the peer | `PeerCode` |
-| KEY | object only (own card) | - | - | `KeyCode` |
+| KEY | object only (own card, or id of a key) | - | - | `KeyCode` |
+| OPERATOR | yes (header) | a SHARED of ours | recipient | `OperatorCode` |
 """
 
 from __future__ import annotations
@@ -50,14 +51,18 @@ class EntryKind(StrEnum):
     UNDELIVERED = "UNDELIVERED"
     PEER = "PEER"
     KEY = "KEY"
+    OPERATOR = "OPERATOR"
 
 
 class UndeliveredCode(StrEnum):
     """Why a message will not reach a recipient."""
 
     EXPIRED = "EXPIRED"
+    """Past its expiry."""
     DEAD = "DEAD"
+    """Deferred more often than this node's settings allow."""
     PEER_REVOKED = "PEER_REVOKED"
+    """The recipient is not trusted any more."""
 
 
 class PeerCode(StrEnum):
@@ -74,8 +79,22 @@ class KeyCode(StrEnum):
     """What was done to our own card or keys."""
 
     CARD_ISSUED = "CARD_ISSUED"
+    """The object is our card: partners get this one from now on."""
     KEY_ROTATED = "KEY_ROTATED"
+    """The object is the id of a key that came into use."""
     KEY_RETIRED = "KEY_RETIRED"
+    """The object is the id of a key that is used for nothing new any more."""
+    KEY_DESTROYED = "KEY_DESTROYED"
+    """The object is the id of a key whose private part is gone from the key file."""
+
+
+class OperatorCode(StrEnum):
+    """What an operator did about one recipient's copy of a message of ours."""
+
+    REQUEUED = "REQUEUED"
+    """It is tried again; answers the SHARED entry of the same message."""
+    RESEALED = "RESEALED"
+    """Its content was sealed anew; answers the SHARED entry of the message that says it now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +132,7 @@ class Entry:
         time_ms: When, by the clock of the ledger's owner, Unix milliseconds.
         salt: 32 fresh random bytes, so that a leaf hash alone reveals nothing.
         message_id: Message that the entry is about, or None.
-        object_sha256: SHA-256 of a header or of a card's body, 32 bytes.
+        object_sha256: SHA-256 of a header, of a card's body, or of a public key, 32 bytes.
         commitment: The payload commitment, 32 bytes; empty for entries about no message.
         answers: Entry that this one answers, here or in a partner's ledger.
         agency: The other agency, where one is concerned.
@@ -170,6 +189,7 @@ _REFUSALS = frozenset(code.value for code in RefusalCode)
 _UNDELIVERED = frozenset(code.value for code in UndeliveredCode)
 _PEER = frozenset(code.value for code in PeerCode)
 _KEY = frozenset(code.value for code in KeyCode)
+_OPERATOR = frozenset(code.value for code in OperatorCode)
 
 _SHAPES = {
     EntryKind.SHARED: _Shape(_Presence.MUST, _Presence.NEVER, _Presence.NEVER, _NO_CODE),
@@ -180,6 +200,7 @@ _SHAPES = {
     EntryKind.UNDELIVERED: _Shape(_Presence.MUST, _Presence.MUST, _Presence.MUST, _UNDELIVERED),
     EntryKind.PEER: _Shape(_Presence.NEVER, _Presence.NEVER, _Presence.MUST, _PEER),
     EntryKind.KEY: _Shape(_Presence.NEVER, _Presence.NEVER, _Presence.NEVER, _KEY),
+    EntryKind.OPERATOR: _Shape(_Presence.MUST, _Presence.MUST, _Presence.MUST, _OPERATOR),
 }
 
 

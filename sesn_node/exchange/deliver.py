@@ -44,17 +44,33 @@ class Consigned:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A batch on its way, and what its answer will be held against."""
+    """A batch on its way, and what its answer will be held against.
+
+    Args:
+        batch: The batch; without shipments if it only shows our new card.
+        head: Our ledger's head that proves its shipments.
+        consigned: The messages, in the order of the shipments.
+        card_sha256: Our card that the partner has seen once it has the batch.
+        suspect: Its one message got no answer when it was sent alone before.
+    """
 
     batch: Batch
     head: HeadRow
     consigned: tuple[Consigned, ...]
+    card_sha256: bytes
+    suspect: bool = False
 
 
-def prepare_batch(
-    office: Office, agency: AgencyId, *, sequence: int, witness: WitnessAnswer = NOTHING_WITNESSED
+def prepare_batch(  # noqa: PLR0913 - where the stream stands
+    office: Office,
+    agency: AgencyId,
+    *,
+    sequence: int,
+    shown: bytes,
+    witness: WitnessAnswer = NOTHING_WITNESSED,
+    probe: bool = False,
 ) -> Outgoing | None:
-    """Take what is due for a partner, the most urgent first; None if nothing is.
+    """Take what is due for a partner, the most urgent first; None if there is nothing to say.
 
     Nothing is written: until the answer is settled, the copies stay due, and a crash costs one
     resend.
@@ -63,42 +79,58 @@ def prepare_batch(
         office: Ours.
         agency: The partner.
         sequence: Number of the batch within the stream.
+        shown: SHA-256 of our card that the partner has seen last. If we have issued another
+            since, the batch shows it: what is due may be sealed under its keys.
         witness: Our word on the checkpoint of the partner's last answer.
+        probe: Take one message only.
 
     Raises:
         PolicyError: The partner is not trusted, or no longer.
-        StorageError: Our checkpoint must not leave: the database is an old copy, or the head
-            file cannot be written.
+        StorageError: Our checkpoint or our word as a witness must not leave: the database is an
+            old copy, or the head file cannot be written.
     """
     now_ms = office.clock()
     with office.store.read() as transaction:
         directory = office.partners.current(transaction)
         theirs = directory.trusted(agency, now_ms).card.card.limits
         ours = office.terms.limits
-        most = min(ours.batch_envelopes, theirs.batch_envelopes)
+        most = 1 if probe else min(ours.batch_envelopes, theirs.batch_envelopes)
         due = _fitting(
             transaction.outbox.due(agency, now_ms, most), min(ours.batch_bytes, theirs.batch_bytes)
         )
-        if not due:
+        own = directory.own
+        card = b"" if own.sha256 == shown else own.sealed
+        if not due and not card and not witness.cosignatures:
             return None
         ledger = office.ledger(transaction)
         shipments, consigned = _consign(ledger, due)
-        body = ledger.add_checkpoint(transaction.peers.link(agency).witnessed_size)
+        body = b""
+        if due:
+            body = ledger.add_checkpoint(transaction.peers.link(agency).witnessed_size)
+    # Covers the cosignatures as well, even if the caller has to send them alone.
     office.sequencer.release(ledger.head)
-    batch = Batch(sequence, body, shipments, witness)
-    return Outgoing(batch, ledger.head, consigned)
+    if not due and not card:
+        return None
+    batch = Batch(sequence, body, shipments, witness, card)
+    suspect = any(one.suspect for one in due)
+    return Outgoing(batch, ledger.head, consigned, own.sha256, suspect)
 
 
 def _fitting(due: Iterable[Due], limit: int) -> list[Due]:
-    """Take the first copies that fit into the partner's batch size; always at least one."""
+    """Take the first copies that fit into the partner's batch size; always at least one.
+
+    A suspect goes alone, so that others do not share its fate.
+    """
     taken: list[Due] = []
     total = 0
     for one in due:
         total += len(one.header) + len(one.ciphertext) + len(one.wrapped_key)
         total += _SHIPMENT_OVERHEAD_BYTES
-        if total > limit and taken:
+        if taken and (one.suspect or total > limit):
             break
         taken.append(one)
+        if one.suspect:
+            break
     return taken
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from sesn_node.domain.ids import AgencyId, Origin, parse_origin, show_message_id
 from sesn_node.errors import SesnError, VerificationError
-from sesn_node.ledger.checkpoint import verify_checkpoint
+from sesn_node.ledger.checkpoint import verify_checkpoint_under
 from sesn_node.ledger.cosignature import verify_cosignatures
 from sesn_node.trust.card import open_card
 
@@ -52,19 +52,25 @@ class Evidence:
                 self._cards.setdefault(owner, []).append(card)
                 self.hashes.add(sha256)
 
-    def log_keys(self, origin: str) -> LogKeys:
-        """Return the keys of a ledger, from its owner's newest card that lists it.
+    def log_key_sets(self, origin: str) -> tuple[LogKeys, ...]:
+        """Return all keys that signed a ledger, the newest last, from its owner's kept cards.
 
         Raises:
             VerificationError: No kept card lists it.
             MalformedError: Not an origin.
         """
         agency, _ = parse_origin(origin)
-        for card in reversed(self._cards.get(agency, [])):
-            keys = card.log_keys(Origin(origin))
-            if keys is not None:
-                return keys
-        raise VerificationError(f"no kept card lists the ledger {origin}")
+        sets: dict[LogKeys, None] = {}
+        for card in self._cards.get(agency, []):
+            sets.update(dict.fromkeys(card.log_key_sets(Origin(origin))))
+        if not sets:
+            raise VerificationError(f"no kept card lists the ledger {origin}")
+        return tuple(sets)
+
+    def own_card(self, sha256: bytes) -> TrustedCard | None:
+        """Return a kept card of ours."""
+        own = self._cards.get(self.agency, [])
+        return next((card for card in own if card.sha256 == sha256), None)
 
     def seal_key(self, header: Header) -> EcdsaVerifier:
         """Return the key that may have sealed a message, from any card of its sender.
@@ -106,7 +112,7 @@ class Evidence:
         notes = self._transaction.witness.checkpoints(origin, size).values()
         if not notes:
             raise VerificationError(f"the checkpoint of {origin} at size {size} is not kept")
-        heads = [verify_checkpoint(note, self.log_keys(origin)) for note in notes]
+        heads = [verify_checkpoint_under(note, self.log_key_sets(origin)) for note in notes]
         for head in heads:
             if head.size != size:
                 raise VerificationError(f"the checkpoint of {origin} is of size {head.size}")

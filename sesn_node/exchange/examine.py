@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sesn_node.crypto.keyring import KEY_MISSING
 from sesn_node.crypto.primitives import sha256
 from sesn_node.crypto.seal import MessageContext, open_content, open_wrapped_key
 from sesn_node.crypto.signing import ObjectKind, body_hash, verify_object
@@ -14,8 +15,17 @@ from sesn_node.domain.entries import EntryKind, EntryRef
 from sesn_node.domain.ids import Origin
 from sesn_node.domain.messages import CIPHERTEXT_OVERHEAD
 from sesn_node.domain.refusals import RefusalCode
-from sesn_node.errors import MalformedError, PolicyError, SesnError, VerificationError
+from sesn_node.errors import (
+    MalformedError,
+    PolicyError,
+    SesnError,
+    StorageError,
+    VerificationError,
+)
+from sesn_node.exchange.owncard import promised_keys
+from sesn_node.exchange.search import index_terms
 from sesn_node.ledger.merkle import leaf_hash, verify_inclusion
+from sesn_node.trust.card import UNKNOWN_SEAL_KEY
 from sesn_node.wire.entries import decode_entry
 from sesn_node.wire.envelopes import decode_header
 from sesn_node.wire.payloads import decode_payload
@@ -30,6 +40,9 @@ if TYPE_CHECKING:
     from sesn_node.ledger.checkpoint import TreeHead
     from sesn_node.store.engine import Transaction
     from sesn_node.trust.card import TrustedCard
+
+BUSY_RETRY_MS = 5_000
+"""How long a sender that is told `BUSY` should wait."""
 
 INBOX_TABLE = "inbox"
 """Names the table in the additional data of a stored content key."""
@@ -54,6 +67,7 @@ class Refusable:
 class Seen:
     """A message that we hold already; our entry for it."""
 
+    message_id: MessageId
     entry_index: int
 
 
@@ -69,6 +83,7 @@ class Fresh:
         shared_size: Size of the sender's checkpoint that proves it.
         kind: What the payload is.
         stored_key: Content key, wrapped for our storage.
+        terms: What it can be found by.
     """
 
     header: Header
@@ -78,6 +93,7 @@ class Fresh:
     shared_size: int
     kind: str
     stored_key: bytes
+    terms: tuple[bytes, ...]
 
     @property
     def message_id(self) -> MessageId:
@@ -95,30 +111,28 @@ Examined = Fresh | Seen | Refusable | Refused
 class Examiner:
     """Examines the shipments of one batch of one sender, under one verified checkpoint."""
 
-    __slots__ = ("_head", "_now_ms", "_office", "_sender")
+    __slots__ = ("_head", "_now_ms", "_office", "_promised", "_sender")
 
     def __init__(self, office: Office, sender: TrustedCard, head: TreeHead, now_ms: int) -> None:
         self._office = office
         self._sender = sender
         self._head = head
         self._now_ms = now_ms
+        self._promised: dict[bytes, int] | None = None
 
     def examine(
         self, transaction: Transaction, shipments: Sequence[Shipment | BadShipment]
     ) -> list[Examined]:
-        """Examine a batch. Numbers refer to the steps in `receive`."""
+        """Examine a batch. Numbers refer to the steps in `receive`.
+
+        Raises:
+            StorageError: `KEY_MISSING`: this process lacks keys that are in use.
+        """
+        self._office.keys.require_all()
         limits = self._office.terms.limits
-        if len(shipments) > limits.batch_envelopes:  # 3
-            refused = Refused(
-                RefusalCode.TOO_LARGE, f"at most {limits.batch_envelopes} envelopes in a batch"
-            )
-            return [refused] * len(shipments)
         size = sum(_size(one) for one in shipments)
-        if size > limits.batch_bytes:  # 3
-            refused = Refused(
-                RefusalCode.TOO_LARGE, f"at most {limits.batch_bytes} bytes in a batch"
-            )
-            return [refused] * len(shipments)
+        if len(shipments) > limits.batch_envelopes or size > limits.batch_bytes:  # 3
+            return [self._of_large_batch(one, alone=len(shipments) == 1) for one in shipments]
         opened = [self._open_outer(shipment) for shipment in shipments]
         ids = [one[1].message_id for one in opened if not isinstance(one, Refused)]
         seen = transaction.inbox.seen(self._sender.card.agency, ids)
@@ -133,7 +147,7 @@ class Examiner:
             known = seen.get(header.message_id)
             if known is not None:  # 7
                 results.append(
-                    Seen(known.entry_index)
+                    Seen(header.message_id, known.entry_index)
                     if known.header_sha256 == header_sha256
                     else _refusable(header, header_sha256, _conflict())
                 )
@@ -146,6 +160,24 @@ class Examiner:
             except SesnError as error:
                 results.append(_refusable(header, header_sha256, _refused(error)))
         return results
+
+    def _of_large_batch(self, shipment: Shipment | BadShipment, *, alone: bool) -> Refused:
+        """Step 3: refuse for now what would fit into a smaller batch.
+
+        Its sender may not have seen our card with the lower limits yet.
+        """
+        if isinstance(shipment, BadShipment):
+            return Refused(shipment.code, shipment.reason)
+        limits = self._office.terms.limits
+        size = len(shipment.envelope.ciphertext)
+        if alone or size > limits.payload_bytes + CIPHERTEXT_OVERHEAD:
+            return Refused(RefusalCode.TOO_LARGE, f"{size} bytes, more than this node takes")
+        return Refused(
+            RefusalCode.BUSY,
+            f"this batch is too large: our card allows {limits.batch_envelopes} messages and "
+            f"{limits.batch_bytes} bytes in one",
+            BUSY_RETRY_MS,
+        )
 
     def _open_outer(
         self, shipment: Shipment | BadShipment
@@ -167,7 +199,10 @@ class Examiner:
             key = self._sender.seal_key(header.seal_key_id, header.created_ms)
             verify_object(key, ObjectKind.ENVELOPE, envelope.header, envelope.seal)
         except SesnError as error:
-            return Refused(RefusalCode.BAD_SEAL, str(error))
+            # Its newest card may be on its way to us: the sender tries again.
+            unknown = error.code == UNKNOWN_SEAL_KEY
+            code = RefusalCode.NOT_TRUSTED if unknown else RefusalCode.BAD_SEAL
+            return Refused(code, str(error))
         return shipment, header, body_hash(envelope.header)
 
     def _open_inner(
@@ -180,7 +215,7 @@ class Examiner:
         """
         self._check_times(header)
         shared = self._check_shared(shipment, header, header_sha256)
-        content_key, payload = self._unseal(shipment, header)
+        content_key, payload = self._unseal(transaction, shipment, header)
         self._check_handling(transaction, header, payload)
         stored_key = self._office.keys.storage.wrap(
             content_key,
@@ -195,6 +230,7 @@ class Examiner:
             shared_size=self._head.size,
             kind=payload.kind.value,
             stored_key=stored_key,
+            terms=index_terms(self._office, payload),
         )
 
     def _check_times(self, header: Header) -> None:
@@ -229,7 +265,9 @@ class Examiner:
             )
         return EntryRef(Origin(self._head.origin), proven.index, hashed)
 
-    def _unseal(self, shipment: Shipment, header: Header) -> tuple[bytes, Payload]:
+    def _unseal(
+        self, transaction: Transaction, shipment: Shipment, header: Header
+    ) -> tuple[bytes, Payload]:
         """Steps 10 to 12, the handling excepted."""
         us = self._office.agency
         envelope = shipment.envelope
@@ -245,10 +283,7 @@ class Examiner:
             )
         private = self._office.keys.decryption.get(addressee.key_id)
         if private is None:
-            raise VerificationError(
-                f"{us} has no key {addressee.key_id.hex()[:16]}; fetch its newest card",
-                code=RefusalCode.UNDECRYPTABLE.value,
-            )
+            raise self._no_key(transaction, addressee.key_id)
         size = len(envelope.ciphertext)
         if size > self._office.terms.limits.payload_bytes + CIPHERTEXT_OVERHEAD:
             raise PolicyError(
@@ -265,6 +300,22 @@ class Examiner:
         except MalformedError as error:
             # What is wrong with it may quote it, and a refusal is neither sealed nor secret.
             raise MalformedError("the payload breaks its format") from error
+
+    def _no_key(self, transaction: Transaction, wanted: bytes) -> SesnError:
+        """Say what it means that we cannot open a wrapped key."""
+        us = self._office.agency
+        if self._promised is None:
+            self._promised = promised_keys(transaction, us)
+        if self._now_ms < self._promised.get(wanted, 0):
+            # Made by another process of ours, perhaps on another machine.
+            return StorageError(
+                f"{us} does not have key {wanted.hex()[:16]} at hand; try again later",
+                code=KEY_MISSING,
+            )
+        return VerificationError(
+            f"{us} has no key {wanted.hex()[:16]}; fetch its newest card",
+            code=RefusalCode.UNDECRYPTABLE.value,
+        )
 
     def _check_handling(self, transaction: Transaction, header: Header, payload: Payload) -> None:
         """Step 12: a response answers a message that we sent to its sender."""
@@ -294,6 +345,11 @@ def _size(shipment: Shipment | BadShipment) -> int:
 
 
 def _refused(error: SesnError) -> Refused:
+    if isinstance(error, StorageError):
+        # The fault is ours, and where our keys are is nobody's business.
+        return Refused(
+            RefusalCode.BUSY, f"this node cannot open it at present ({error.code})", BUSY_RETRY_MS
+        )
     code = RefusalCode(error.code) if error.code in _CODES else RefusalCode.MALFORMED
     return Refused(code, str(error))
 

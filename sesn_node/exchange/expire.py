@@ -5,17 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sesn_node.domain.entries import EntryKind, EntryRef, UndeliveredCode
-from sesn_node.domain.ids import AgencyId, MessageId
+from sesn_node.domain.ids import AgencyId, MessageId, show_message_id
 from sesn_node.exchange.office import new_entry
 from sesn_node.ledger.merkle import leaf_hash
 from sesn_node.store.outbox import DeliveryState
+from sesn_node.telemetry.logs import get_logger
 from sesn_node.wire.entries import decode_entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from sesn_node.domain.entries import Entry
     from sesn_node.exchange.office import Office
     from sesn_node.exchange.sequencer import Work
+    from sesn_node.store.sealed import SentRow
+
+_log = get_logger(__name__)
 
 _AT_ONCE = 500
 
@@ -33,12 +38,16 @@ def expire(office: Office) -> int:
         if not transaction.outbox.expired(office.clock(), 1):
             return 0
 
-    def operation(work: Work) -> int:
+    def operation(work: Work) -> list[tuple[bytes, str]]:
         copies = work.transaction.outbox.expired(work.now_ms, _AT_ONCE)
         end_undelivered(work, copies, DeliveryState.EXPIRED, UndeliveredCode.EXPIRED)
-        return len(copies)
+        return copies
 
-    return office.sequencer.run(operation).value
+    ended = office.sequencer.run(operation).value
+    for message_id, agency in ended:
+        _log.warning("message-expired", peer=agency, message_id=show_message_id(message_id))
+    office.watch.undelivered(ended, UndeliveredCode.EXPIRED.value)
+    return len(ended)
 
 
 def end_undelivered(
@@ -47,31 +56,43 @@ def end_undelivered(
     state: DeliveryState,
     code: UndeliveredCode,
 ) -> None:
-    """End queued copies (message id, agency) without a receipt, each with an UNDELIVERED entry."""
+    """End queued copies (message id, agency) without a receipt, each with an UNDELIVERED entry.
+
+    What the recipient's node said last stays in the detail.
+    """
     for message_id, agency in copies:
         message = work.transaction.outbox.message(message_id)
-        if message is None:
+        copy = work.transaction.outbox.copy(message_id, agency)
+        if message is None or copy is None:
             continue
-        index = message.sealed.entry_index
-        data = work.transaction.ledger.entries_at([index])[index].entry
-        shared = EntryRef(work.origin, index, leaf_hash(data))
-        work.append(
-            new_entry(
-                EntryKind.UNDELIVERED,
-                work.now_ms,
-                message.sealed.header_sha256,
-                message_id=MessageId(message_id),
-                commitment=decode_entry(data).commitment,
-                answers=shared,
-                agency=AgencyId(agency),
-                code=code.value,
-            )
-        )
+        append_undelivered(work, message, agency, code)
+        said = ": ".join(part for part in (copy.code, copy.detail) if part)
         work.transaction.outbox.close(
             message_id,
             agency,
             state=state,
             code=code.value,
-            detail=None,
+            detail=said or None,
             settled_ms=work.now_ms,
         )
+
+
+def append_undelivered(work: Work, message: SentRow, agency: str, code: UndeliveredCode) -> None:
+    """Record in the ledger that a message of ours will not reach a recipient, and why."""
+    work.append(about_copy(work, EntryKind.UNDELIVERED, message, agency, code.value))
+
+
+def about_copy(work: Work, kind: EntryKind, message: SentRow, agency: str, code: str) -> Entry:
+    """Write an entry about one recipient's copy, which answers the message's SHARED entry."""
+    index = message.sealed.entry_index
+    data = work.transaction.ledger.entries_at([index])[index].entry
+    return new_entry(
+        kind,
+        work.now_ms,
+        message.sealed.header_sha256,
+        message_id=MessageId(message.message_id),
+        commitment=decode_entry(data).commitment,
+        answers=EntryRef(work.origin, index, leaf_hash(data)),
+        agency=AgencyId(agency),
+        code=code,
+    )

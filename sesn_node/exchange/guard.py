@@ -7,10 +7,19 @@ compared with the head file, and the newest entries are hashed again.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias
 
-from sesn_node.errors import SesnError, StorageError
-from sesn_node.ledger.checkpoint import verify_checkpoint
+from sesn_node.domain.ids import Origin
+from sesn_node.errors import MalformedError, SesnError, StorageError
+from sesn_node.exchange import oldcopy
+from sesn_node.exchange.oldcopy import OLD_COPY, OldCopy, Scene
+from sesn_node.ledger.checkpoint import (
+    checkpoint_time_s,
+    parse_checkpoint,
+    verify_checkpoint_under,
+)
 from sesn_node.ledger.merkle import (
     frontier_positions,
     leaf_hash,
@@ -18,76 +27,126 @@ from sesn_node.ledger.merkle import (
     root_at,
     root_from_frontier,
 )
+from sesn_node.trust.card import open_card
+from sesn_node.trust.directory import PeerState
+from sesn_node.wire.entries import decode_entry
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from sesn_node.ledger.checkpoint import LogKeys, TreeHead
-    from sesn_node.store.engine import Transaction
-    from sesn_node.store.headfile import HeadFile
+    from sesn_node.ledger.checkpoint import LogKeys
+    from sesn_node.store.engine import Store, Transaction
+    from sesn_node.store.headfile import HeadFile, Released
     from sesn_node.store.ledger import HeadRow
 
-OLD_COPY = "OLD_COPY"
-"""Code of the error of a database that must not be appended to."""
+Describe: TypeAlias = "Callable[[Scene], OldCopy]"
+"""Puts into words what was found; where it was found is looked up only then."""
 
 TAIL_ENTRIES = 256
 """How many of the newest entries are hashed again."""
 
-_WHAT_NEXT = (
-    "The node reads and serves, but appends nothing. Put the newest database back; do not "
-    "remove the head file."
-)
-
 
 def check_head(
-    transaction: Transaction, head: HeadRow, head_file: HeadFile, keys: LogKeys
+    transaction: Transaction, head: HeadRow, head_file: HeadFile, key_sets: Sequence[LogKeys]
 ) -> tuple[bytes, ...]:
     """Make sure that a ledger head may be built upon, and return the tree's frontier.
 
+    Raises:
+        StorageError: With code `OLD_COPY`: see `find_trouble`. The message says what to do.
+    """
+    trouble = find_trouble(transaction, head, head_file, key_sets)
+    if trouble is not None:
+        raise StorageError(trouble.message, code=OLD_COPY)
+    return tuple(_nodes(transaction, frontier_positions(head.size)))
+
+
+def find_trouble(
+    transaction: Transaction, head: HeadRow, head_file: HeadFile, key_sets: Sequence[LogKeys]
+) -> OldCopy | None:
+    """Say why a ledger head must not be built upon; None if it may be.
+
     Checked: the stored checkpoint carries our own two signatures over this size and root; the
-    head file's checkpoint is a prefix of this tree; the newest entries hash to the stored
-    leaves, and the stored subtrees to the root.
+    head file's checkpoint is a prefix of this tree, and it has witnessed no more than the
+    database; the newest entries hash to the stored leaves, and the stored subtrees to the root.
 
     Raises:
-        StorageError: With code `OLD_COPY`: behind the head file, different from it, or damaged.
+        StorageError: The database or the head file cannot be read.
     """
-    signed = _verified(head.note, keys, "the database's checkpoint")
+    describe = (
+        _signed(head, key_sets)
+        or _behind(transaction, head, head_file, key_sets)
+        or _tail(transaction, head)
+    )
+    return None if describe is None else describe(_scene(transaction, head, head_file))
+
+
+def inspect(store: Store, head_file: HeadFile) -> OldCopy | None:
+    """Say why this database must not be appended to; None if it may be. Needs no private key.
+
+    Raises:
+        StorageError: The database or the head file cannot be read, or there is no ledger.
+    """
+    # First: a node that serves may commit meanwhile, and the file would be ahead of the snapshot.
+    head_file = head_file.as_it_is()
+    with store.read() as transaction:
+        head = transaction.ledger.require_head()
+        row = transaction.peers.own_card()
+        try:
+            # As of the day that it was taken: it may have expired since.
+            key_sets = open_card(row.sealed, row.taken_ms).log_key_sets(Origin(head.origin))
+        except SesnError as error:
+            raise StorageError(f"a stored card was altered: {error}") from error
+        return find_trouble(transaction, head, head_file, key_sets)
+
+
+def _signed(head: HeadRow, key_sets: Sequence[LogKeys]) -> Describe | None:
+    """Hold the head against the checkpoint that the database has of it."""
+    try:
+        signed = verify_checkpoint_under(head.note, key_sets)
+    except SesnError as error:
+        what = f"the database's checkpoint does not carry this node's own signatures ({error})"
+        return partial(oldcopy.damaged, what=what)
     if (signed.size, signed.root) != (head.size, head.root):
-        raise StorageError(
-            f"the ledger head (size {head.size}) is not what its checkpoint says (size "
-            f"{signed.size}): the database is damaged. {_WHAT_NEXT}",
-            code=OLD_COPY,
-        )
-    _check_head_file(transaction, head, head_file, keys)
-    return _check_tail(transaction, head)
+        what = f"the ledger head (size {head.size}) is not what its checkpoint says ({signed.size})"
+        return partial(oldcopy.damaged, what=what)
+    return None
 
 
-def _check_head_file(
-    transaction: Transaction, head: HeadRow, head_file: HeadFile, keys: LogKeys
-) -> None:
-    note = head_file.read()
-    if note is None:
-        raise StorageError(
-            f"the head file {head_file.path} is missing, so nothing shows that this database is "
-            f"the newest copy. {_WHAT_NEXT}",
-            code=OLD_COPY,
-        )
-    released = _verified(note, keys, f"the head file {head_file.path}")
-    if released.size > head.size:
-        raise StorageError(
-            f"the database is an old copy: it holds {head.size} ledger entries, but this node "
-            f"has signed {released.size}. Was it restored from a backup? {_WHAT_NEXT}",
-            code=OLD_COPY,
-        )
-    if root_at(released.size, transaction.ledger.nodes) != released.root:
-        raise StorageError(
-            f"the database holds another history than this node signed at size {released.size}. "
-            f"Was it restored from a backup and used elsewhere? {_WHAT_NEXT}",
-            code=OLD_COPY,
-        )
+def _behind(
+    transaction: Transaction, head: HeadRow, head_file: HeadFile, key_sets: Sequence[LogKeys]
+) -> Describe | None:
+    """Hold the database against the head file."""
+    try:
+        released = head_file.read()
+        if released is None:
+            return oldcopy.no_head_file
+        claimed = parse_checkpoint(released.note).claimed
+        if claimed.origin == head.origin and claimed.size > head.size:
+            # Perhaps under keys that this old database has never heard of.
+            return partial(oldcopy.behind, released=released, signed_s=_time_s(released, key_sets))
+        signed = verify_checkpoint_under(released.note, key_sets)
+    except StorageError:
+        raise
+    except SesnError as error:
+        return partial(oldcopy.foreign_head_file, reason=str(error))
+    if root_at(signed.size, transaction.ledger.nodes) != signed.root:
+        return partial(oldcopy.other_history, released=released)
+    if released.witnessed > head.witnessed:
+        return partial(oldcopy.witness_behind, released=released)
+    return None
 
 
-def _check_tail(transaction: Transaction, head: HeadRow) -> tuple[bytes, ...]:
+def _time_s(released: Released, key_sets: Sequence[LogKeys]) -> int | None:
+    """Return when the head file's checkpoint was signed; None if no key set is known to have."""
+    try:
+        verify_checkpoint_under(released.note, key_sets)
+        return checkpoint_time_s(released.note, key_sets)
+    except SesnError:
+        return None
+
+
+def _tail(transaction: Transaction, head: HeadRow) -> Describe | None:
+    """Hash the newest entries again."""
     start = max(0, head.size - TAIL_ENTRIES)
     leaves = [leaf_hash(row.entry) for row in transaction.ledger.entries(start, head.size)]
     stored = _nodes(transaction, [position(0, index) for index in range(start, head.size)])
@@ -97,24 +156,23 @@ def _check_tail(transaction: Transaction, head: HeadRow) -> tuple[bytes, ...]:
         or leaves != stored
         or root_from_frontier(head.size, frontier) != head.root
     ):
-        raise StorageError(
-            f"the newest entries of the ledger do not hash to its root at size {head.size}: the "
-            f"database is damaged. 'sesn ledger verify' tells where. {_WHAT_NEXT}",
-            code=OLD_COPY,
-        )
-    return tuple(frontier)
+        what = f"the newest entries of the ledger do not hash to its root at size {head.size}"
+        return partial(oldcopy.damaged, what=what)
+    return None
+
+
+def _scene(transaction: Transaction, head: HeadRow, head_file: HeadFile) -> Scene:
+    newest_ms = None
+    for row in transaction.ledger.entries(head.size - 1, head.size):
+        # Of a damaged database it may not be readable.
+        with suppress(MalformedError):
+            newest_ms = decode_entry(row.entry).time_ms
+    partners = [
+        row.agency for row in transaction.peers.peers() if row.state == PeerState.TRUSTED.value
+    ]
+    return Scene(head_file.path, head, newest_ms, partners)
 
 
 def _nodes(transaction: Transaction, positions: Sequence[int]) -> list[bytes]:
     found = transaction.ledger.nodes(positions)
     return [found.get(at, b"\0" * 32) for at in positions]
-
-
-def _verified(note: bytes, keys: LogKeys, what: str) -> TreeHead:
-    try:
-        return verify_checkpoint(note, keys)
-    except SesnError as error:
-        raise StorageError(
-            f"{what} does not carry this node's own signatures: {error}. {_WHAT_NEXT}",
-            code=OLD_COPY,
-        ) from error

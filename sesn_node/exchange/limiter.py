@@ -19,6 +19,10 @@ REFUSALS: Final = Rate(burst=100, token_ms=6_000)
 """REFUSED entries that one partner can cause, so that nobody floods a ledger."""
 CARDS: Final = Rate(burst=5, token_ms=10 * 60 * 1000)
 """Later cards of one partner that are taken by themselves; each is an entry."""
+GREETINGS: Final = Rate(burst=20, token_ms=5_000)
+"""Greetings of one partner that end a wait of ours; each can make us write, and dial."""
+CHECKPOINTS: Final = Rate(burst=100, token_ms=6_000)
+"""Checkpoints that one partner has us witness without a message; each is kept, 7 KB."""
 
 
 class Limiter:
@@ -33,10 +37,18 @@ class Limiter:
 
     def allow(self, agency: str, now_ms: int) -> bool:
         """Take one token of an agency's bucket, if there is one."""
-        full = float(self._rate.burst)
         with self._lock:
-            tokens, since_ms = self._buckets.get(agency, (full, now_ms))
-            tokens = min(full, tokens + max(0, now_ms - since_ms) / self._rate.token_ms)
+            tokens = self._tokens(agency, now_ms)
             allowed = tokens >= 1
             self._buckets[agency] = (tokens - allowed, now_ms)
         return allowed
+
+    def empty(self, agency: str, now_ms: int) -> bool:
+        """Say whether an agency's bucket has no token, and take none."""
+        with self._lock:
+            return self._tokens(agency, now_ms) < 1
+
+    def _tokens(self, agency: str, now_ms: int) -> float:
+        full = float(self._rate.burst)
+        tokens, since_ms = self._buckets.get(agency, (full, now_ms))
+        return min(full, tokens + max(0, now_ms - since_ms) / self._rate.token_ms)

@@ -37,6 +37,19 @@ def link_failed(office: Office, agency: AgencyId, failures: int, wait_ms: int, e
     )
 
 
-def peer_is_back(office: Office, agency: AgencyId) -> None:
-    """Note that a partner reached us: whatever waits for it is due at once."""
-    office.sequencer.run(lambda work: work.transaction.outbox.end_deferral(agency))
+def peer_is_back(office: Office, agency: AgencyId) -> bool:
+    """Note that a partner reached us: whatever waits for it is due at once.
+
+    Writes only if something waits, and not for ever more greetings, so that a partner cannot make
+    us write, or dial, by greeting.
+
+    Returns:
+        Whether the greeting counts; it does not if there were too many lately.
+    """
+    if not office.greeting_limiter.allow(agency, office.clock()):
+        return False
+    with office.store.read() as transaction:
+        waits = transaction.outbox.has_deferred(agency)
+    if waits:
+        office.sequencer.run(lambda work: work.transaction.outbox.end_deferral(agency))
+    return True

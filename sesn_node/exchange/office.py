@@ -11,41 +11,26 @@ from sesn_node.domain.cards import Limits
 from sesn_node.domain.entries import SALT_BYTES, Entry, EntryKind
 from sesn_node.domain.ids import AgencyId
 from sesn_node.errors import SesnError, StorageError
-from sesn_node.exchange.limiter import CARDS, Limiter
+from sesn_node.exchange.limiter import CARDS, CHECKPOINTS, GREETINGS, Limiter
 from sesn_node.exchange.ownledger import NodeCache, OwnLedger
+from sesn_node.store.disk import Disk
+from sesn_node.telemetry.watch import Watch
 from sesn_node.trust.card import open_card
 from sesn_node.trust.directory import Directory, Peer, PeerState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
-    from sesn_node.crypto.primitives import HpkePrivateKey
-    from sesn_node.crypto.signers import Signer
-    from sesn_node.crypto.storage import StorageCipher
     from sesn_node.domain.entries import EntryRef
     from sesn_node.domain.ids import MessageId
     from sesn_node.exchange.sequencer import Sequencer
+    from sesn_node.exchange.vault import OfficeKeys, Vault
     from sesn_node.ledger.checkpoint import LogKeys
     from sesn_node.store.engine import Store, Transaction
     from sesn_node.store.peers import CardRow
     from sesn_node.trust.card import TrustedCard
 
 DAY_MS = 24 * 60 * 60 * 1000
-
-
-@dataclass(frozen=True, slots=True)
-class OfficeKeys:
-    """The private keys that a serving node needs; the root key is not among them.
-
-    `decryption` maps key ids to private keys, expired ones included while messages sealed to
-    them may still arrive.
-    """
-
-    seal: Signer
-    witness_ed25519: Signer
-    witness_mldsa44: Signer
-    decryption: Mapping[bytes, HpkePrivateKey] = field(repr=False)
-    storage: StorageCipher = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +44,7 @@ class Terms:
         lifetime_ms: From composition to expiry, unless the sender says otherwise.
         backoff_initial_ms: Upper bound of the first wait after a failure.
         backoff_cap_ms: Upper bound of any wait.
+        attempts: How often a copy is put off before it is given up.
     """
 
     limits: Limits = field(default_factory=Limits)
@@ -67,6 +53,7 @@ class Terms:
     lifetime_ms: int = 30 * DAY_MS
     backoff_initial_ms: int = 500
     backoff_cap_ms: int = 60_000
+    attempts: int = 20_000
 
 
 class Partners:
@@ -93,9 +80,14 @@ class Partners:
         """
         version = transaction.peers.version()
         with self._lock:
-            if self._current is None or self._current.version != version:
-                self._current = self._load(transaction, version)
-            return self._current
+            if self._current is not None and self._current.version == version:
+                return self._current
+            found = self._load(transaction, version)
+            # A snapshot that was begun before the last change must not bring back what was before:
+            # whoever has read a state of the directory uses the keys of that state or a later one.
+            if self._current is None or self._current.version < version:
+                self._current = found
+            return found
 
     def within(self, transaction: Transaction) -> Directory:
         """Return the directory as a write transaction sees it, and do not remember it.
@@ -118,7 +110,7 @@ class Partners:
         own = self._card(transaction.peers.own_card(), opened)
         # Only the cards in use: partners issue ever later ones.
         self._cards = opened
-        return Directory(version, own, peers)
+        return Directory(version, own, peers, transaction.peers.directory().storage_key_id)
 
     def _card(self, row: CardRow, opened: dict[bytes, TrustedCard]) -> TrustedCard:
         card = self._cards.get(row.sealed)
@@ -138,32 +130,64 @@ class Office:
 
     Args:
         agency: Who we are.
-        log_keys: Origin and public keys of our ledger.
-        keys: Private keys.
+        vault: Our keys.
         store: The database.
         sequencer: The only way to append.
         partners: The peer directory.
         cache: Tree nodes.
         terms: Limits and times.
         clock: Unix milliseconds.
+        watch: What is told of messages, for metrics and traces.
+        disk: Whether there is room for new messages.
         card_limiter: How many later cards of a partner are taken by themselves.
+        greeting_limiter: How many greetings of a partner end our waiting for it.
+        checkpoint_limiter: How many checkpoints that come without a message are witnessed.
     """
 
     agency: AgencyId
-    log_keys: LogKeys
-    keys: OfficeKeys
+    vault: Vault
     store: Store
     sequencer: Sequencer
     partners: Partners
     cache: NodeCache
     terms: Terms
     clock: Callable[[], int]
+    watch: Watch = field(default_factory=Watch)
+    disk: Disk = field(default_factory=lambda: Disk({}, 0))
     card_limiter: Limiter = field(default_factory=lambda: Limiter(CARDS))
+    greeting_limiter: Limiter = field(default_factory=lambda: Limiter(GREETINGS))
+    checkpoint_limiter: Limiter = field(default_factory=lambda: Limiter(CHECKPOINTS))
 
     def directory(self) -> Directory:
         """Return the newest peer directory."""
         with self.store.read() as transaction:
             return self.partners.current(transaction)
+
+    @property
+    def keys(self) -> OfficeKeys:
+        """The private keys in use, by the newest directory that this process has seen.
+
+        Whoever wrote something with them compares, in the transaction that records it, whether
+        they are in use still (`unmoved`).
+        """
+        return self.vault.keys(self.partners.latest or self.directory())
+
+    @property
+    def log_keys(self) -> LogKeys:
+        """Origin and public keys of our ledger, as our card names them now."""
+        own = (self.partners.latest or self.directory()).own
+        keys = own.log_keys(own.current_origin)
+        if keys is None:
+            raise AssertionError  # The origin is one that the card names.
+        return keys
+
+    def tls_identity(self) -> tuple[bytes, bytes]:
+        """Return the leaf and the private key to present at handshakes now, PEM.
+
+        Raises:
+            ConfigError: The key file holds none.
+        """
+        return self.vault.tls(self.partners.latest or self.directory())
 
     def ledger(self, transaction: Transaction) -> OwnLedger:
         """Return our ledger at the head that this transaction sees.
@@ -175,13 +199,20 @@ class Office:
 
 
 def unmoved(transaction: Transaction, directory: Directory, agencies: Sequence[AgencyId]) -> bool:
-    """Tell whether a transaction sees these agencies as a directory does: state and card.
+    """Tell whether a transaction sees these agencies, and us, as a directory does.
 
+    Of them, state and card; of us, the card and the storage key, and so which keys are in use.
     Changes of trust in others do not count: a partner that shows card after card must not keep
     the rest from being served.
     """
-    if transaction.peers.version() == directory.version:
+    now = transaction.peers.directory()
+    if now.version == directory.version:
         return True
+    if (now.own_card_sha256, now.storage_key_id) != (
+        directory.own.sha256,
+        directory.storage_key_id,
+    ):
+        return False
     read = {
         agency: (found.state.value, found.card.sha256)
         for agency in agencies

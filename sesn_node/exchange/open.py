@@ -24,6 +24,7 @@ def open_received(office: Office, row: InboxRow) -> Payload:
     Raises:
         PolicyError: Its content was erased.
         VerificationError: The row was altered, or belongs to another storage key.
+        StorageError: `KEY_MISSING`: there is no storage key in the key file.
         MalformedError: The row was altered.
     """
     return _open(office, row.sealed, INBOX_TABLE, inbox_row_id(row.sender, row.message_id))
@@ -38,7 +39,12 @@ def _open(office: Office, row: SealedRow, table: str, row_id: bytes) -> Payload:
     if row.ciphertext is None or row.content_key is None:
         raise PolicyError("the content of this message was erased", code="ERASED")
     header = decode_header(row.header)
-    key = office.keys.storage.unwrap(row.content_key, table=table, row=row_id)
+    keys = office.keys.reading
+    if not keys.knows(row.content_key):
+        # Wrapped under a key that came into use since this process last looked.
+        office.directory()
+        keys = office.keys.reading
+    key = keys.unwrap(row.content_key, table=table, row=row_id)
     data = open_content(
         row.ciphertext,
         key,

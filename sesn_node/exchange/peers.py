@@ -9,8 +9,8 @@ from sesn_node.errors import ConflictError, PolicyError, VerificationError
 from sesn_node.exchange.expire import end_undelivered
 from sesn_node.exchange.office import new_entry
 from sesn_node.store.outbox import DeliveryState
-from sesn_node.telemetry import get_logger
-from sesn_node.trust.card import open_card
+from sesn_node.telemetry.logs import get_logger
+from sesn_node.trust.card import CARD_STALE, open_card
 from sesn_node.trust.directory import Admission, PeerState
 
 if TYPE_CHECKING:
@@ -84,6 +84,9 @@ def take_card(office: Office, agency: AgencyId, sealed: bytes) -> bool:
     held = office.directory()
     if held.trusted(agency, now_ms).card.sealed == sealed:
         return False
+    if office.card_limiter.empty(agency, now_ms):
+        # Not even opened: that tries every key in it, which takes its owner nothing to ask for.
+        raise _too_many_cards(agency)
     card = open_card(sealed, now_ms)
     if card.card.agency != agency:
         raise VerificationError(
@@ -95,18 +98,23 @@ def take_card(office: Office, agency: AgencyId, sealed: bytes) -> bool:
         directory.trusted(agency, work.now_ms)
         if directory.admit(card) is Admission.SAME:
             return False
+        # Asked only now: the same card comes in over several streams at once, and one that is
+        # refused anyway writes nothing. Neither needs a token.
+        if not office.card_limiter.allow(agency, now_ms):
+            raise _too_many_cards(agency)
         _set(work, card, PeerState.TRUSTED, PeerCode.CARD_TAKEN)
         return True
 
     if held.admit(card) is Admission.SAME:
         return False
-    # Asked only now: a card that is refused anyway writes nothing, and needs no token.
-    if not office.card_limiter.allow(agency, now_ms):
-        raise PolicyError(
-            f"{agency} showed too many cards in a short time; the one held stays in use",
-            code=TOO_MANY_CARDS,
-        )
     return office.sequencer.run(operation).value
+
+
+def _too_many_cards(agency: AgencyId) -> PolicyError:
+    return PolicyError(
+        f"{agency} showed too many cards in a short time; the one held stays in use",
+        code=TOO_MANY_CARDS,
+    )
 
 
 def take_shown_card(office: Office, agency: AgencyId, sealed: bytes) -> None:
@@ -126,6 +134,27 @@ def take_shown_card(office: Office, agency: AgencyId, sealed: bytes) -> None:
         _log.warning("card-not-taken", peer=agency, code=error.code)
 
 
+def take_travelling_card(office: Office, agency: AgencyId, sealed: bytes) -> None:
+    """Take the card that a partner shows on an open stream.
+
+    One that a later card has overtaken on another stream is passed over.
+
+    Raises:
+        SesnError: As `take_card`.
+    """
+    try:
+        take_shown_card(office, agency, sealed)
+    except VerificationError as error:
+        if error.code != CARD_STALE or not _was_taken(office, agency, sealed):
+            raise
+
+
+def _was_taken(office: Office, agency: AgencyId, sealed: bytes) -> bool:
+    """Tell whether we once took this card of an agency."""
+    with office.store.read() as transaction:
+        return any(row.sealed == sealed for row in transaction.browse.cards_of(agency))
+
+
 def revoke_peer(office: Office, agency: AgencyId) -> int:
     """Stop trusting an agency at once; what is queued for it ends as undelivered.
 
@@ -137,7 +166,7 @@ def revoke_peer(office: Office, agency: AgencyId) -> int:
         ConflictError: It is revoked already.
     """
 
-    def operation(work: Work) -> int:
+    def operation(work: Work) -> list[tuple[bytes, AgencyId]]:
         known = office.partners.within(work.transaction).peers.get(agency)
         if known is None:
             raise PolicyError(
@@ -148,9 +177,11 @@ def revoke_peer(office: Office, agency: AgencyId) -> int:
         _set(work, known.card, PeerState.REVOKED, PeerCode.REVOKED)
         copies = [(one, agency) for one in work.transaction.outbox.queued_for(agency)]
         end_undelivered(work, copies, DeliveryState.DEAD, UndeliveredCode.PEER_REVOKED)
-        return len(copies)
+        return copies
 
-    return office.sequencer.run(operation).value
+    ended = office.sequencer.run(operation).value
+    office.watch.undelivered(ended, UndeliveredCode.PEER_REVOKED.value)
+    return len(ended)
 
 
 def _check_new_ledgers(transaction: Transaction, held: Peer, card: TrustedCard) -> None:
@@ -159,11 +190,12 @@ def _check_new_ledgers(transaction: Transaction, held: Peer, card: TrustedCard) 
     What is recorded of an origin is never forgotten, so every checkpoint of the new ledger
     would look like a fork of the old one.
     """
-    known = {ledger.origin: ledger for ledger in held.card.card.ledgers}
-    for ledger in card.card.ledgers:
-        if known.get(ledger.origin) != ledger and transaction.witness.head(ledger.origin):
+    for origin in {ledger.origin for ledger in card.card.ledgers}:
+        known = held.card.log_key_sets(origin)
+        kept = known and card.log_key_sets(origin)[: len(known)] == known
+        if not kept and transaction.witness.head(origin):
             raise PolicyError(
-                f"the new card of {card.agency} gives other keys to its ledger {ledger.origin}, "
+                f"the new card of {card.agency} gives other keys to its ledger {origin}, "
                 "which this node has witnessed; the agency must found its node anew with a later "
                 "ledger epoch ('sesn init --epoch')",
                 code=ORIGIN_REUSED,
@@ -182,4 +214,6 @@ def _set(work: Work, card: TrustedCard, state: PeerState, code: PeerCode) -> Non
     work.transaction.peers.set_peer(
         agency=agency, state=state.value, card_sha256=card.sha256, changed_ms=work.now_ms
     )
+    # Whoever serves for this agency beside us must cut off, or begin to talk.
+    work.transaction.notify()
     work.append(new_entry(EntryKind.PEER, work.now_ms, card.sha256, agency=agency, code=code.value))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sesn_node.crypto.signing import ObjectKind, body_hash, verify_object
-from sesn_node.domain.entries import EntryKind, EntryRef
+from sesn_node.domain.entries import EntryKind, EntryRef, UndeliveredCode
 from sesn_node.domain.ids import Origin, parse_origin, show_message_id
 from sesn_node.errors import VerificationError
 from sesn_node.exchange.tally import Tally, groups, require
@@ -211,10 +211,14 @@ def _require_ledger_of(agency: str, origin: str) -> None:
 
 def _ending(copy: OutboxRow, about: list[_Own]) -> None:
     kind = _ENDINGS[copy.state]
+    code = copy.code
+    if copy.state is DeliveryState.DEAD and code != UndeliveredCode.PEER_REVOKED:
+        # A dead letter keeps what the recipient's node said last.
+        code = UndeliveredCode.DEAD.value
     require(
         any(
-            (one.entry.kind, one.entry.agency, one.entry.code) == (kind, copy.agency, copy.code)
+            (one.entry.kind, one.entry.agency, one.entry.code) == (kind, copy.agency, code)
             for one in about
         ),
-        f"our ledger has no {kind.value} entry with code {copy.code}",
+        f"our ledger has no {kind.value} entry with code {code}",
     )

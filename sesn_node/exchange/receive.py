@@ -23,12 +23,12 @@ Everything that this answer claims is durable before it leaves.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from sesn_node.domain.batches import (
-    NOTHING_WITNESSED,
     Answer,
     Batch,
     Outcome,
@@ -37,26 +37,34 @@ from sesn_node.domain.batches import (
     WitnessAnswer,
 )
 from sesn_node.domain.entries import EntryKind
-from sesn_node.domain.ids import show_message_id
 from sesn_node.domain.refusals import RefusalCode
-from sesn_node.errors import ConflictError, MalformedError, PolicyError, StorageError
-from sesn_node.exchange.examine import Examiner, Fresh, Refusable, Seen
+from sesn_node.errors import (
+    ConflictError,
+    MalformedError,
+    PolicyError,
+    StorageError,
+    VerificationError,
+)
+from sesn_node.exchange.examine import BUSY_RETRY_MS, Examiner, Fresh, Refusable, Seen
+from sesn_node.exchange.intake import Intake
 from sesn_node.exchange.limiter import REFUSALS, Limiter
 from sesn_node.exchange.office import new_entry, unmoved
+from sesn_node.exchange.outcomes import arrival, refuse_all, report, unproven, unwitnessed
+from sesn_node.exchange.replaced import cosigned_before_rotation
 from sesn_node.exchange.witness import (
     MOVED,
-    UNKNOWN_ORIGIN,
     check_cosignatures,
     judge_checkpoint,
     keep_cosigned,
     keep_fork,
     record,
-    report_refused,
 )
+from sesn_node.ledger.cosignature import MISSING_SIGNATURE
 from sesn_node.ledger.witness import Status
+from sesn_node.store.disk import DISK_FLOOR
 from sesn_node.store.inbox import InboxRow
 from sesn_node.store.sealed import SealedRow
-from sesn_node.telemetry import get_logger
+from sesn_node.telemetry.logs import get_logger
 from sesn_node.wire.batches import encode_proof
 
 if TYPE_CHECKING:
@@ -68,11 +76,11 @@ if TYPE_CHECKING:
     from sesn_node.exchange.office import Office
     from sesn_node.exchange.sequencer import Work
     from sesn_node.exchange.witness import Cosigned, Judged
+    from sesn_node.telemetry.watch import Receiving
     from sesn_node.trust.directory import Directory
 
 _log = get_logger(__name__)
 
-_BUSY_RETRY_MS = 5_000
 _ATTEMPTS = 5
 
 
@@ -93,6 +101,10 @@ class Receiver:
         self._office = office
         self._limiter = Limiter(REFUSALS)
 
+    def open(self, caller: AgencyId) -> Intake:
+        """Begin to receive on a new stream of a partner whose identity TLS has proven."""
+        return Intake(self._office, self, caller)
+
     def receive(self, caller: AgencyId, batch: Batch, previous: Answer | None = None) -> Answer:
         """Take a batch from a partner whose identity TLS has proven.
 
@@ -112,28 +124,62 @@ class Receiver:
         if batch.witness.status == Status.OTHER_OLD_SIZE and not batch.shipments:
             return self._answer_again(caller, batch, previous)
         if not batch.shipments:
-            if cosigned is not None:
-                self._office.sequencer.run(lambda work: keep_cosigned(work.transaction, cosigned))
+            self._keep_cosigned(cosigned)
             return Answer(batch.sequence)
+        watch = self._office.watch
+        receiving = watch.receiving(caller, batch.sequence, len(batch.shipments))
+        answer = self._receive_or_refuse(caller, batch, cosigned, receiving)
+        if answer.witness.status:
+            watch.judged(caller, answer.witness.status)
+        if not answer.add_checkpoint:
+            receiving.refused(
+                next((one.code.value for one in answer.outcomes if isinstance(one, Refused)), "")
+            )
+        return answer
+
+    def _receive_or_refuse(
+        self, caller: AgencyId, batch: Batch, cosigned: Cosigned | None, receiving: Receiving
+    ) -> Answer:
+        """Receive a batch, unless the caller or this node's own state forbids it."""
         try:
-            return self._receive(caller, batch, cosigned)
+            self._office.disk.require_room()
+            return self._receive(caller, batch, cosigned, receiving)
         except PolicyError as error:
             refused = Refused(RefusalCode.NOT_TRUSTED, str(error))
         except StorageError as error:
             detail = f"this node cannot store at present ({error.code})"
-            refused = Refused(RefusalCode.BUSY, detail, _BUSY_RETRY_MS)
-        return _refuse_all(caller, batch, refused)
+            if error.code == DISK_FLOOR:
+                detail = "this node has too little disk space left for new messages"
+                # The caller's word on what we sent before is small, and it is evidence.
+                with suppress(StorageError):
+                    self._keep_cosigned(cosigned)
+            refused = Refused(RefusalCode.BUSY, detail, BUSY_RETRY_MS)
+        return refuse_all(caller, batch, refused)
+
+    def _keep_cosigned(self, cosigned: Cosigned | None) -> None:
+        if cosigned is not None:
+            self._office.sequencer.run(lambda work: keep_cosigned(work.transaction, cosigned))
 
     def _cosigned(self, caller: AgencyId, batch: Batch, previous: Answer | None) -> Cosigned | None:
         if previous is None or not previous.add_checkpoint or not batch.witness.cosignatures:
             return None
-        return check_cosignatures(
-            self._office.directory(),
-            caller,
-            previous.add_checkpoint,
-            batch.witness.cosignatures,
-            self._office.clock(),
-        )
+        try:
+            return check_cosignatures(
+                self._office.directory(),
+                caller,
+                previous.add_checkpoint,
+                batch.witness.cosignatures,
+                self._office.clock(),
+            )
+        except VerificationError as error:
+            body, lines = previous.add_checkpoint, batch.witness.cosignatures
+            if error.code != MISSING_SIGNATURE or not cosigned_before_rotation(
+                self._office, caller, body, lines
+            ):
+                raise
+            # It proves nothing, and nobody misses it.
+            _log.info("cosignature-not-kept", peer=caller, code=error.code)
+            return None
 
     def _answer_again(self, caller: AgencyId, batch: Batch, previous: Answer | None) -> Answer:
         """Prove the last answer's receipts under our newest checkpoint, from another size.
@@ -148,7 +194,9 @@ class Receiver:
         outcomes = [one.index if isinstance(one, ProvenEntry) else one for one in previous.outcomes]
         return self._answer(caller, batch, outcomes, previous.witness)
 
-    def _receive(self, caller: AgencyId, batch: Batch, cosigned: Cosigned | None) -> Answer:
+    def _receive(
+        self, caller: AgencyId, batch: Batch, cosigned: Cosigned | None, receiving: Receiving
+    ) -> Answer:
         office = self._office
         for _ in range(_ATTEMPTS):
             now_ms = office.clock()
@@ -161,14 +209,15 @@ class Receiver:
                     )
                 except MalformedError as error:
                     bad = WitnessAnswer(int(Status.BAD_REQUEST))
-                    return _refuse_all(caller, batch, _unproven(bad, str(error)), bad)
+                    return refuse_all(caller, batch, unproven(bad, str(error)), bad)
                 examined: list[Examined] = []
                 if judged is not None and judged.accepted is not None:
                     examiner = Examiner(office, sender, judged.accepted, now_ms)
                     examined = examiner.examine(transaction, batch.shipments)
             if judged is None or judged.accepted is None:
                 keep_fork(office, judged)  # outside the read: it writes
-                return _unwitnessed(caller, batch, judged)
+                return unwitnessed(caller, batch, judged)
+            receiving.mark("examined")
             try:
                 done = office.sequencer.run(
                     partial(
@@ -183,11 +232,14 @@ class Receiver:
                 if error.code != MOVED:
                     raise
                 continue
-            _report(caller, examined, done.value.outcomes)
+            receiving.mark("committed")
+            report(caller, examined, done.value.outcomes)
             witness = WitnessAnswer(int(Status.COSIGNED), 0, done.value.cosignatures)
-            return self._answer(caller, batch, done.value.outcomes, witness)
-        busy = Refused(RefusalCode.BUSY, "too many batches at once", _BUSY_RETRY_MS)
-        return _refuse_all(caller, batch, busy)
+            answer = self._answer(caller, batch, done.value.outcomes, witness)
+            receiving.done(list(map(arrival, examined, done.value.outcomes)))
+            return answer
+        busy = Refused(RefusalCode.BUSY, "too many batches at once", BUSY_RETRY_MS)
+        return refuse_all(caller, batch, busy)
 
     def _take(
         self,
@@ -283,6 +335,7 @@ class Receiver:
                 shared_proof=encode_proof(one.shipment.shared.proof),
                 shared_origin=one.shared.origin,
                 shared_size=one.shared_size,
+                terms=one.terms,
             )
         )
         return received
@@ -340,51 +393,3 @@ class Receiver:
             for one in decided
         ]
         return Answer(batch.sequence, witness, body, tuple(outcomes))
-
-
-def _report(
-    caller: AgencyId, examined: Sequence[Examined], outcomes: Sequence[int | Refused]
-) -> None:
-    """Log what became of each message, under the id that its sender's node logs too."""
-    for one, outcome in zip(examined, outcomes, strict=True):
-        message_id = show_message_id(one.message_id) if isinstance(one, Fresh | Refusable) else None
-        if isinstance(outcome, Refused):
-            _log.warning(
-                "message-refused-here",
-                peer=caller,
-                message_id=message_id,
-                code=outcome.code.value,
-                detail=outcome.detail,
-            )
-        elif message_id is not None:
-            _log.info("message-received", peer=caller, message_id=message_id, entry=outcome)
-
-
-def _unwitnessed(caller: AgencyId, batch: Batch, judged: Judged | None) -> Answer:
-    """Refuse a batch whose checkpoint was not accepted; the status says what to do about it."""
-    if judged is None:
-        refused = _unproven(UNKNOWN_ORIGIN, "no trusted ledger has this origin")
-        return _refuse_all(caller, batch, refused, UNKNOWN_ORIGIN)
-    if judged.verdict.fork:
-        refused = Refused(RefusalCode.LEDGER_FORK, "the ledger shows two histories")
-    else:
-        refused = _unproven(judged.refusal, judged.verdict.reason)
-    return _refuse_all(caller, batch, refused, judged.refusal, judged)
-
-
-def _unproven(answer: WitnessAnswer, reason: str) -> Refused:
-    """Refuse for now: the sender has to prove its ledger otherwise."""
-    detail = f"the checkpoint was not accepted (status {answer.status}): {reason}"
-    return Refused(RefusalCode.NOT_IN_LEDGER, detail)
-
-
-def _refuse_all(
-    caller: AgencyId,
-    batch: Batch,
-    refused: Refused,
-    witness: WitnessAnswer = NOTHING_WITNESSED,
-    judged: Judged | None = None,
-) -> Answer:
-    """Refuse every shipment of a batch, and say so in the log."""
-    report_refused(caller, refused.code.value, witness.status, judged)
-    return Answer(batch.sequence, witness, b"", (refused,) * len(batch.shipments))

@@ -8,13 +8,17 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from sesn_node.domain.entries import EntryKind
+from sesn_node.domain.entries import EntryKind, KeyCode
+from sesn_node.domain.ids import Origin
 from sesn_node.exchange.tally import Tally, groups, require
 from sesn_node.ledger.checkpoint import verify_checkpoint
 from sesn_node.ledger.merkle import Appender, leaf_hash
 from sesn_node.wire.entries import decode_entry
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sesn_node.domain.entries import Entry
     from sesn_node.exchange.evidence import Evidence
     from sesn_node.exchange.tally import Check
     from sesn_node.ledger.checkpoint import LogKeys, TreeHead
@@ -34,7 +38,7 @@ class Rehash:
         transaction: Where everything is read.
         head: The stored head.
         released: The verified checkpoint of the head file, or None if it does not verify.
-        keys: Keys of our ledger.
+        key_sets: Keys that signed our ledger, the newest last.
         evidence: Kept cards, which entries about cards must name.
     """
 
@@ -43,13 +47,14 @@ class Rehash:
         transaction: Transaction,
         head: HeadRow,
         released: TreeHead | None,
-        keys: LogKeys,
+        key_sets: Sequence[LogKeys],
         evidence: Evidence,
     ) -> None:
         self._transaction = transaction
         self._head = head
         self._released = released
-        self._keys = keys
+        # What signs as of the entries read so far; see `_meet_card`.
+        self._keys = key_sets[0]
         self._evidence = evidence
         self._entries = Tally("entries", "every entry reads, in order, about what its row says")
         self._nodes = Tally("tree", "every stored hash follows from the entries")
@@ -93,10 +98,24 @@ class Rehash:
                 f"the row says {row.kind}, the entry {entry.kind.value}, or the messages differ",
             )
             if entry.kind in {EntryKind.KEY, EntryKind.PEER}:
-                require(
-                    entry.object_sha256 in self._evidence.hashes,
-                    f"the card {entry.object_sha256.hex()[:16]} that it names is not kept",
-                )
+                self._meet_card(entry)
+
+    def _meet_card(self, entry: Entry) -> None:
+        """Look at an entry about a card, or a key of ours.
+
+        A card of ours says which keys sign the ledger from its own entry on: the checkpoint of a
+        group of entries that changes them carries the signatures of both.
+        """
+        if entry.kind is EntryKind.KEY and entry.code != KeyCode.CARD_ISSUED:
+            return
+        require(
+            entry.object_sha256 in self._evidence.hashes,
+            f"the card {entry.object_sha256.hex()[:16]} that it names is not kept",
+        )
+        own = self._evidence.own_card(entry.object_sha256)
+        keys = None if own is None else own.log_keys(Origin(self._head.origin))
+        if entry.kind is EntryKind.KEY and keys is not None:
+            self._keys = keys
 
     def _meet_nodes(self, appender: Appender) -> None:
         """Compare the hashes that a group of entries made known with those that are stored."""

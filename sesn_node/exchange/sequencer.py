@@ -11,15 +11,18 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from concurrent.futures import Future
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Generic, TypeVar, cast
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final, Generic, TypeVar, cast
 
+from sesn_node.crypto.keyring import KEY_MISSING
 from sesn_node.domain.entries import EntryRef
 from sesn_node.domain.ids import Origin
-from sesn_node.errors import StorageError
+from sesn_node.errors import SesnError, StorageError
+from sesn_node.exchange.follow import follow
 from sesn_node.exchange.guard import check_head
-from sesn_node.ledger.checkpoint import TreeHead, sign_checkpoint
+from sesn_node.ledger.checkpoint import TreeHead
 from sesn_node.ledger.merkle import Appender, leaf_hash
 from sesn_node.store.engine import refusals
 from sesn_node.store.ledger import EntryRow, HeadRow
@@ -28,15 +31,20 @@ from sesn_node.wire.entries import encode_entry
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sesn_node.crypto.signers import Signer
     from sesn_node.domain.entries import Entry
+    from sesn_node.exchange.office import Partners
     from sesn_node.exchange.ownledger import NodeCache
-    from sesn_node.ledger.checkpoint import LogKeys
+    from sesn_node.exchange.vault import Vault
     from sesn_node.store.engine import Store, Transaction
     from sesn_node.store.headfile import HeadFile
     from sesn_node.store.outbox import QueuedMessage
+    from sesn_node.telemetry.watch import Watch
+    from sesn_node.trust.directory import Directory
 
 T = TypeVar("T")
+
+_NOTHING: Final = (-1, -1)
+"""Less than any ledger, even an empty one."""
 
 MAX_GROUP = 256
 """Operations in one transaction: bounds how long the first one waits for the last."""
@@ -150,25 +158,27 @@ class Sequencer:
         *,
         store: Store,
         head_file: HeadFile,
-        keys: LogKeys,
-        ed25519: Signer,
-        mldsa44: Signer,
+        origin: Origin,
+        partners: Partners,
+        vault: Vault,
         cache: NodeCache,
         clock: Callable[[], int],
+        watch: Watch,
     ) -> None:
         self._store = store
         self._head_file = head_file
-        self._keys = keys
-        self._ed25519 = ed25519
-        self._mldsa44 = mldsa44
+        self._origin = origin
+        self._partners = partners
+        self._vault = vault
         self._cache = cache
         self._clock = clock
+        self._watch = watch
         self._known: HeadRow | None = None
         self._frontier: tuple[bytes, ...] = ()
-        # Guarded by the condition: size that the head file holds, and the one being written.
+        # Guarded by the condition: what the head file holds, and what is being written.
         self._head_written = threading.Condition()
-        self._released = 0
-        self._writing = 0
+        self._released = _NOTHING
+        self._writing = _NOTHING
         self._on_queued: Callable[[], None] = _nothing
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
@@ -219,20 +229,37 @@ class Sequencer:
         """
         self._enqueue(_Job(lambda _: None, writes=False, after_head=True)).result()
 
-    def release(self, head: HeadRow) -> None:
-        """Wait until the head file holds a checkpoint that is about to leave the node.
+    def pulse(self) -> None:
+        """As `check`; besides, make sure that the database takes a write.
 
         Raises:
-            StorageError: It does not, and cannot; the checkpoint must stay here.
+            StorageError: As `check`.
         """
+        self._enqueue(_Job(_beat, writes=True, after_head=True)).result()
+
+    def release(self, head: HeadRow) -> None:
+        """Wait until the head file covers a checkpoint or cosignature that is about to leave.
+
+        Args:
+            head: The ledger's head when it was made, or later.
+
+        Raises:
+            StorageError: It does not, and cannot; checkpoint and cosignature must stay here.
+        """
+        wanted = _extent(head)
         with self._head_written:
             self._head_written.wait_for(
-                lambda: self._released >= head.size or self._writing < head.size
+                lambda: self._released >= wanted or self._writing < wanted
             )
-            if self._released >= head.size:
+            if self._released >= wanted:
                 return
         # Another process's commit, or the file could not be written: try now.
         self.check()
+
+    @property
+    def head_file(self) -> HeadFile:
+        """The file that holds the newest checkpoint."""
+        return self._head_file
 
     @property
     def known_size(self) -> int:
@@ -265,15 +292,20 @@ class Sequencer:
                 return
 
     def _commit(self, group: list[_Job]) -> None:
+        started = time.perf_counter()
         try:
             head, has_queued = self._transact(group)
         except BaseException as error:  # noqa: BLE001 - whatever it is, the callers must learn of it
             self._known = None
+            self._watch.group_failed(error.code if isinstance(error, SesnError) else "FAULT")
             for job in group:
                 job.done.set_exception(error)
             return
+        # A look at the ledger is no work.
+        if operations := sum(not job.after_head for job in group):
+            self._watch.grouped(operations, time.perf_counter() - started)
         with self._head_written:
-            self._writing = head.size
+            self._writing = _extent(head)
         # The commit is durable, which is what callers wait for. Whoever takes a checkpoint out of
         # the node waits in `release` for what comes next.
         for job in group:
@@ -289,60 +321,102 @@ class Sequencer:
     def _write_head(self, head: HeadRow) -> Exception | None:
         failure: Exception | None = None
         try:
-            self._head_file.raise_to(head.note, head.size)
+            self._head_file.raise_to(head.note, head.size, head.witnessed)
         except Exception as error:  # noqa: BLE001 - whoever releases must learn of it, whatever it is
             failure = error
             # Hold the database against the file again before anything is built on it.
             self._known = None
         with self._head_written:
-            self._writing = 0
+            self._writing = _NOTHING
             if failure is None:
-                self._released = max(self._released, head.size)
+                self._released = max(self._released, _extent(head))
             self._head_written.notify_all()
         return failure
 
     def _transact(self, group: list[_Job]) -> tuple[HeadRow, bool]:
         with self._store.write() as transaction:
-            head = self._head(transaction)
+            directory = self._partners.current(transaction)
+            head = self._head(transaction, directory)
             appender = Appender(head.size, self._frontier)
             work = Work(transaction, self._clock(), Origin(head.origin), appender)
             for job in group:
                 try:
                     job.value = work.run(job.operation, writes=job.writes)
-                except StorageError:
-                    raise
+                except StorageError as error:
+                    if error.code != KEY_MISSING:
+                        raise
+                    # Of this home, not of the database: it ends one operation only.
+                    job.error = error
                 except Exception as error:  # noqa: BLE001 - its caller gets it; the group goes on
                     # Not yet: it may rest on what another operation of the group has written.
                     job.error = error
             work.flush()
+            if work.has_queued:
+                transaction.notify()
+            if transaction.witness.advanced:
+                head = replace(head, witnessed=transaction.ledger.witnessed())
             if appender.size > head.size:
-                head = self._grow(transaction, head, work.rows, appender)
+                head = self._grow(transaction, head, work.rows, appender, directory)
         # The commit returned: from here on the new head is the truth.
         self._known = head
         self._frontier = appender.frontier()
         self._cache.add(appender.nodes)
         return head, work.has_queued
 
-    def _head(self, transaction: Transaction) -> HeadRow:
+    def _head(self, transaction: Transaction, directory: Directory) -> HeadRow:
         head = transaction.ledger.require_head()
+        if head.origin != self._origin:
+            raise StorageError(
+                f"the settings name the ledger {self._origin} (id and ledger_epoch of [agency]), "
+                f"the database holds {head.origin}: neither is written to. Put the settings back; "
+                "another ledger takes a new home."
+            )
         known = self._known
-        if known is None or (head.size, head.root) != (known.size, known.root):
-            # Start-up, a failed commit, or another process of this agency appended.
+        if known is None or (_extent(head), head.root) != (_extent(known), known.root):
+            # Start-up, a failed commit, or another process of this agency appended or witnessed.
             self._known = None
-            self._cache.clear()
-            self._frontier = check_head(transaction, head, self._head_file, self._keys)
+            key_sets = self._vault.keys(directory).log_sets
+            tree = known and follow(
+                transaction,
+                known,
+                self._frontier,
+                head,
+                head_file=self._head_file,
+                key_sets=key_sets,
+            )
+            if tree:
+                self._frontier = tree.frontier()
+                self._cache.add(tree.nodes)
+            else:
+                self._cache.clear()
+                self._frontier = check_head(transaction, head, self._head_file, key_sets)
+        self._vault.keys(directory).require_all()
         return head
 
     def _grow(
-        self, transaction: Transaction, head: HeadRow, rows: list[EntryRow], appender: Appender
+        self,
+        transaction: Transaction,
+        head: HeadRow,
+        rows: list[EntryRow],
+        appender: Appender,
+        directory: Directory,
     ) -> HeadRow:
         tree = TreeHead(Origin(head.origin), appender.size, appender.root())
-        note = sign_checkpoint(
-            tree, ed25519=self._ed25519, mldsa44=self._mldsa44, time_s=self._clock() // 1000
-        )
-        grown = HeadRow(head.origin, tree.size, tree.root, note)
+        changed = transaction.peers.version() != directory.version
+        after = self._partners.within(transaction) if changed else directory
+        note = self._vault.sign_head(tree, self._clock() // 1000, directory, after)
+        grown = replace(head, size=tree.size, root=tree.root, note=note)
         transaction.ledger.append(head, grown, rows, appender.nodes)
         return grown
+
+
+def _extent(head: HeadRow) -> tuple[int, int]:
+    """How far a database has come: neither number shrinks from one commit to the next."""
+    return head.size, head.witnessed
+
+
+def _beat(work: Work) -> None:
+    work.transaction.pulse.beat()
 
 
 def _nothing() -> None:

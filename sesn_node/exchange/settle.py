@@ -1,6 +1,7 @@
 """Settle: verify a partner's answer to a batch, and record what it proves.
 
-The numbers in the code are the steps:
+A card that came with the answer is taken first: the answer may need its keys. The numbers in the
+code are the steps then:
 
  1. the partner, as a witness, cosigned the checkpoint that we sent; both lines verify
  2. the partner's own checkpoint is verified against what we witnessed of its ledger
@@ -23,8 +24,10 @@ from sesn_node.domain.entries import EntryKind, EntryRef
 from sesn_node.domain.ids import Origin, show_message_id
 from sesn_node.domain.refusals import RefusalCode
 from sesn_node.errors import ConflictError, VerificationError
-from sesn_node.exchange.backoff import backoff_ms
+from sesn_node.exchange.aside import put_off, report_given_up
 from sesn_node.exchange.office import new_entry, unmoved
+from sesn_node.exchange.peers import take_travelling_card
+from sesn_node.exchange.replaced import cosigned_before_rotation
 from sesn_node.exchange.witness import (
     MOVED,
     check_cosignatures,
@@ -34,6 +37,7 @@ from sesn_node.exchange.witness import (
     record,
     report_refused,
 )
+from sesn_node.ledger.cosignature import MISSING_SIGNATURE
 from sesn_node.ledger.merkle import leaf_hash, verify_inclusion
 from sesn_node.ledger.witness import Status
 from sesn_node.store.outbox import DeliveryState, ReceiptRow
@@ -60,17 +64,20 @@ class Settled:
     Args:
         acknowledged: Messages whose receipt was stored by this call.
         refused: Messages that were refused, with the refusal.
+        given_up: Those of them that became dead letters.
         witness: Our word on the partner's checkpoint, for the next batch. Status 409: nothing
             was recorded, since the partner proved its checkpoint from another size than the one
             that we hold; it has to answer again.
         prove_again: The partner holds another size of our ledger than we thought, and refused
-            the batch for it; the right size is noted, and the batch can be sent again at once.
+            the batch for it; the right size is noted, and the batch can be sent again at once. Or
+            it answered under keys that it has replaced since.
     """
 
     acknowledged: tuple[Consigned, ...] = ()
     refused: tuple[tuple[Consigned, Refused], ...] = ()
     witness: WitnessAnswer = NOTHING_WITNESSED
     prove_again: bool = False
+    given_up: tuple[tuple[Consigned, Refused], ...] = ()
 
     @property
     def answer_again(self) -> bool:
@@ -92,39 +99,35 @@ def settle(office: Office, agency: AgencyId, outgoing: Outgoing, answer: Answer)
     """Verify an answer and record what it proves; see the module's steps.
 
     Raises:
-        VerificationError: The answer proves nothing: wrong receipt, signature or proof.
+        VerificationError: The answer proves nothing: wrong receipt, signature or proof; or its
+            card is a fork or another agency's.
         MalformedError: The answer cannot be read.
         PolicyError: The partner is no longer trusted.
         StorageError: Nothing was recorded, or the outcome is unknown; the batch is due again.
     """
-    if len(answer.outcomes) != len(outgoing.consigned):
-        raise VerificationError(
-            f"{agency} answered {len(answer.outcomes)} of {len(outgoing.consigned)} messages"
-        )
-    if answer.witness.status == Status.OTHER_OLD_SIZE:
-        size = answer.witness.size
-        office.sequencer.run(lambda work: work.transaction.peers.set_witnessed(agency, size))
-        return Settled(prove_again=True)
+    if answer.card:
+        take_travelling_card(office, agency, answer.card)
+    early = _without_receipts(office, agency, outgoing, answer)
+    if early is not None:
+        return early
     while True:
         now_ms = office.clock()
         with office.store.read() as transaction:
             directory = office.partners.current(transaction)
             directory.trusted(agency, now_ms)
-            judged = None
-            if answer.add_checkpoint:
-                judged = judge_checkpoint(
-                    transaction, directory, answer.add_checkpoint, owner=agency
-                )
-        if judged is not None and judged.verdict.fork:
-            code = RefusalCode.LEDGER_FORK
-            report_refused(agency, code.value, judged.verdict.status, judged)
-            keep_fork(office, judged)
-            raise VerificationError(f"the ledger of {agency} shows two histories", code=code.value)
-        if judged is not None and judged.verdict.status is Status.OTHER_OLD_SIZE:
-            return Settled(witness=judged.refusal)
-        proven = _verify(agency, directory, outgoing, answer, judged=judged, now_ms=now_ms)
+            body = answer.add_checkpoint
+            judged = judge_checkpoint(transaction, directory, body, owner=agency) if body else None
+        again = _asked_again(office, agency, judged)
+        if again is not None:
+            return again
         try:
-            return office.sequencer.run(
+            proven = _verify(agency, directory, outgoing, answer, judged=judged, now_ms=now_ms)
+        except VerificationError as error:
+            if _answered_before_rotation(office, agency, outgoing, answer, error):
+                return Settled(prove_again=True)
+            raise
+        try:
+            settled = office.sequencer.run(
                 partial(
                     _record,
                     office,
@@ -136,6 +139,58 @@ def settle(office: Office, agency: AgencyId, outgoing: Outgoing, answer: Answer)
         except ConflictError as error:
             if error.code != MOVED:
                 raise
+            continue
+        for consigned, refusal in settled.given_up:
+            report_given_up(office, agency, consigned.message_id, refusal.code.value)
+        return settled
+
+
+def _asked_again(office: Office, agency: AgencyId, judged: Judged | None) -> Settled | None:
+    """Say how an answer has to be given again that came with this checkpoint; None if it has not.
+
+    Raises:
+        VerificationError: `LEDGER_FORK`: it proves a fork.
+    """
+    if judged is None:
+        return None
+    if judged.verdict.fork:
+        code = RefusalCode.LEDGER_FORK
+        report_refused(agency, code.value, judged.verdict.status, judged)
+        keep_fork(office, judged)
+        raise VerificationError(f"the ledger of {agency} shows two histories", code=code.value)
+    if judged.verdict.status is Status.OTHER_OLD_SIZE:
+        return Settled(witness=judged.refusal)
+    return Settled(prove_again=True) if judged.outdated else None
+
+
+def _answered_before_rotation(
+    office: Office,
+    agency: AgencyId,
+    outgoing: Outgoing,
+    answer: Answer,
+    error: VerificationError,
+) -> bool:
+    """Tell whether an answer fails only because its maker has replaced its witness keys since."""
+    return error.code == MISSING_SIGNATURE and cosigned_before_rotation(
+        office, agency, outgoing.batch.add_checkpoint, answer.witness.cosignatures
+    )
+
+
+def _without_receipts(
+    office: Office, agency: AgencyId, outgoing: Outgoing, answer: Answer
+) -> Settled | None:
+    """Deal with an answer that has nothing to verify; None if it has."""
+    if len(answer.outcomes) != len(outgoing.consigned):
+        raise VerificationError(
+            f"{agency} answered {len(answer.outcomes)} of {len(outgoing.consigned)} messages"
+        )
+    if not outgoing.consigned:
+        return Settled()
+    if answer.witness.status == Status.OTHER_OLD_SIZE:
+        size = answer.witness.size
+        office.sequencer.run(lambda work: work.transaction.peers.set_witnessed(agency, size))
+        return Settled(prove_again=True)
+    return None
 
 
 def _verify(  # noqa: PLR0913 - what an answer is held against
@@ -235,8 +290,8 @@ def _record(
     if proven.cosigned is not None:
         keep_cosigned(work.transaction, proven.cosigned)
     acknowledged = _acknowledge(work, agency, proven)
-    _record_refusals(office, work, agency, proven.refused)
-    return Settled(acknowledged, proven.refused, witness)
+    given_up = _record_refusals(office, work, agency, proven.refused)
+    return Settled(acknowledged, proven.refused, witness, given_up=given_up)
 
 
 def _acknowledge(work: Work, agency: AgencyId, proven: _Proven) -> tuple[Consigned, ...]:
@@ -270,22 +325,27 @@ def _record_refusals(
     work: Work,
     agency: AgencyId,
     refused: Sequence[tuple[Consigned, Refused]],
-) -> None:
+) -> tuple[tuple[Consigned, Refused], ...]:
+    """End what was refused for good, put off the rest; return what was put off too often."""
     if not refused:
-        return
-    states = work.transaction.outbox.states(agency, [one.message_id for one, _ in refused])
+        return ()
+    given_up: list[tuple[Consigned, Refused]] = []
+    queued = work.transaction.outbox.tries(agency, [one.message_id for one, _ in refused])
     for consigned, refusal in refused:
-        if states.get(consigned.message_id) is not DeliveryState.QUEUED:
+        if consigned.message_id not in queued:
             continue
         if not refusal.code.permanent:
-            wait_ms = backoff_ms(office.terms, consigned.attempts + 1)
-            work.transaction.outbox.defer(
-                consigned.message_id,
+            if put_off(
+                office,
+                work,
                 agency,
-                until_ms=work.now_ms + max(wait_ms, refusal.retry_after_ms),
+                consigned.message_id,
+                attempts=queued[consigned.message_id],
                 code=refusal.code.value,
                 detail=refusal.detail,
-            )
+                least_ms=refusal.retry_after_ms,
+            ):
+                given_up.append((consigned, refusal))
             continue
         work.append(
             new_entry(
@@ -306,4 +366,6 @@ def _record_refusals(
             code=refusal.code.value,
             detail=refusal.detail,
             settled_ms=work.now_ms,
+            attempts=1,
         )
+    return tuple(given_up)

@@ -18,15 +18,19 @@ from sesn_node.domain.ids import AgencyId, MessageId, new_message_id, show_messa
 from sesn_node.domain.messages import MAX_LIFETIME_MS, SUITE, Header, Priority, Recipient
 from sesn_node.errors import ConflictError, PolicyError, StorageError
 from sesn_node.exchange.office import new_entry, unmoved
+from sesn_node.exchange.search import index_terms
 from sesn_node.store.outbox import QueuedMessage
 from sesn_node.store.sealed import SealedRow, SentRow
-from sesn_node.telemetry import get_logger
+from sesn_node.store.search import TermRow
+from sesn_node.telemetry.logs import get_logger
+from sesn_node.telemetry.spans import Timeline
 from sesn_node.wire.envelopes import encode_header
 from sesn_node.wire.payloads import encode_payload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from sesn_node.domain.entries import EntryRef
     from sesn_node.exchange.office import Office
     from sesn_node.exchange.sequencer import Work
     from sesn_node.trust.directory import Directory
@@ -77,12 +81,14 @@ class Sealed:
     header_sha256: bytes
     row: SentRow
     copies: tuple[tuple[str, bytes], ...]
+    terms: tuple[TermRow, ...]
     commitment: bytes
     directory: Directory
     only_reply: bool
 
 
-_STALE = "DIRECTORY_CHANGED"
+DIRECTORY_CHANGED = "DIRECTORY_CHANGED"
+"""Code of the error that asks for a message to be sealed again."""
 
 
 def share(office: Office, draft: Draft) -> MessageId:
@@ -96,8 +102,11 @@ def share(office: Office, draft: Draft) -> MessageId:
         PolicyError: A recipient is not trusted, has no key in force, or is ourselves; or a limit
             of this node or of a recipient forbids the message.
         MalformedError: The message cannot be written.
-        StorageError: It could not be stored; nothing was shared, or the outcome is unknown.
+        StorageError: It could not be stored; nothing was shared, or the outcome is unknown. Code
+            `DISK_FLOOR`: there is too little room, and nothing was shared.
     """
+    office.disk.require_room()
+    timeline = Timeline()
     # The directory as last seen will do: whether it is the newest, the transaction asks, and a
     # refusal is checked against the newest.
     directory = office.partners.latest or office.directory()
@@ -110,20 +119,24 @@ def share(office: Office, draft: Draft) -> MessageId:
                 raise
             directory = newest
             continue
+        timeline.mark("sealed")
         try:
             office.sequencer.run(recording(sealed), writes=sealed.only_reply)
         except ConflictError as error:
-            if error.code != _STALE:
+            if error.code != DIRECTORY_CHANGED:
                 raise
             directory = office.directory()
             continue
         except StorageError as error:
             _durable_after_all(office, sealed, error)
+        timeline.mark("committed")
         _log.info(
             "message-shared",
             message_id=show_message_id(sealed.message_id),
             recipients=len(sealed.copies),
         )
+        answers = sealed.row.sealed.in_reply_to
+        office.watch.shared(sealed.message_id, len(sealed.copies), timeline, answers)
         return sealed.message_id
 
 
@@ -183,6 +196,10 @@ def seal_draft(office: Office, draft: Draft, directory: Directory) -> Sealed:
         header_sha256=header_sha256,
         row=SentRow(message_id, row),
         copies=tuple((copy.agency, copy.wrapped) for copy in content.wrapped),
+        terms=tuple(
+            TermRow(term, now_ms, office.agency, message_id)
+            for term in index_terms(office, draft.payload)
+        ),
         commitment=content.commitment,
         directory=directory,
         only_reply=draft.only_reply,
@@ -190,38 +207,48 @@ def seal_draft(office: Office, draft: Draft, directory: Directory) -> Sealed:
 
 
 def recording(sealed: Sealed) -> Callable[[Work], MessageId]:
-    """Return the operation that records a sealed message: SHARED, the message, its copies.
+    """Return the operation that records a sealed message; it raises as `record` does."""
 
-    The operation raises `ConflictError` with code `DIRECTORY_CHANGED` when trust in a recipient
-    changed since the sealing (seal the draft again), and `DECIDED` when only one reply is allowed.
-    """
-
-    def record(work: Work) -> MessageId:
-        to = [AgencyId(agency) for agency, _ in sealed.copies]
-        if not unmoved(work.transaction, sealed.directory, to):
-            raise ConflictError("trust changed while the message was being sealed", code=_STALE)
-        answered = sealed.row.sealed.in_reply_to
-        # By whom it was sent, too: two senders may have used one id.
-        senders = [agency for agency, _ in sealed.copies]
-        if sealed.only_reply and work.transaction.outbox.replied(answered or b"", senders):
-            raise ConflictError(
-                f"message {show_message_id(answered or b'')} was decided already; 'sesn alert "
-                "show' tells how",
-                code="DECIDED",
-            )
-        shared = work.append(
-            new_entry(
-                EntryKind.SHARED,
-                work.now_ms,
-                sealed.header_sha256,
-                message_id=sealed.message_id,
-                commitment=sealed.commitment,
-            )
-        )
-        work.queue(QueuedMessage(sealed.row.recorded_at(shared.index), sealed.copies))
+    def operation(work: Work) -> MessageId:
+        record(work, sealed)
         return sealed.message_id
 
-    return record
+    return operation
+
+
+def record(work: Work, sealed: Sealed) -> EntryRef:
+    """Record a sealed message: SHARED, the message, its copies; return where SHARED stands.
+
+    Raises:
+        ConflictError: Trust in a recipient changed since the sealing (`DIRECTORY_CHANGED`; seal
+            the draft again), or only one reply is allowed (`DECIDED`).
+    """
+    to = [AgencyId(agency) for agency, _ in sealed.copies]
+    if not unmoved(work.transaction, sealed.directory, to):
+        raise ConflictError(
+            "trust changed while the message was being sealed", code=DIRECTORY_CHANGED
+        )
+    answered = sealed.row.sealed.in_reply_to
+    # By whom it was sent, too: two senders may have used one id.
+    senders = [agency for agency, _ in sealed.copies]
+    if sealed.only_reply and work.transaction.outbox.replied(answered or b"", senders):
+        raise ConflictError(
+            f"message {show_message_id(answered or b'')} was decided already; 'sesn alert "
+            "show' tells how",
+            code="DECIDED",
+        )
+    shared = work.append(
+        new_entry(
+            EntryKind.SHARED,
+            work.now_ms,
+            sealed.header_sha256,
+            message_id=sealed.message_id,
+            commitment=sealed.commitment,
+        )
+    )
+    row = sealed.row.recorded_at(shared.index)
+    work.queue(QueuedMessage(row, sealed.copies, sealed.terms))
+    return shared
 
 
 def _durable_after_all(office: Office, sealed: Sealed, error: StorageError) -> None:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sesn_node.domain.ids import AgencyId, Origin
-from sesn_node.exchange.views import CopyView, copy_view
 from sesn_node.ledger.checkpoint import TreeHead
 from sesn_node.store.outbox import DeliveryState
 from sesn_node.trust.card import open_card
@@ -40,16 +39,6 @@ class PeerView:
     def agency(self) -> AgencyId:
         """Its id."""
         return self.card.agency
-
-
-@dataclass(frozen=True, slots=True)
-class PendingView:
-    """A copy that is not acknowledged, with the state of the link that it waits for."""
-
-    copy: CopyView
-    created_ms: int
-    expires_ms: int
-    link: LinkRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,23 +81,6 @@ def peers(store: Store, now_ms: int) -> tuple[PeerView, ...]:
     """List every pinned agency, by id."""
     with store.read() as transaction:
         return _peers(transaction, now_ms)
-
-
-def pending(store: Store, limit: int) -> tuple[PendingView, ...]:
-    """List the copies that are not acknowledged, the most urgent first, at most `limit`."""
-    with store.read() as transaction:
-        links = {link.agency: link for link in transaction.peers.links()}
-        rows = transaction.outbox.pending(limit)
-        times = transaction.browse.created(list({row.message_id for row in rows}))
-        return tuple(
-            PendingView(
-                copy=copy_view(row),
-                created_ms=times[row.message_id],
-                expires_ms=row.expires_ms,
-                link=links.get(row.agency) or transaction.peers.link(row.agency),
-            )
-            for row in rows
-        )
 
 
 def _head(transaction: Transaction) -> TreeHead:

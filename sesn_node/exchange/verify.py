@@ -15,9 +15,11 @@ from sesn_node.exchange.evidence import Evidence
 from sesn_node.exchange.proofs import Messages
 from sesn_node.exchange.rehash import Rehash
 from sesn_node.exchange.tally import Tally, require
-from sesn_node.ledger.checkpoint import TreeHead, verify_checkpoint
+from sesn_node.ledger.checkpoint import TreeHead, verify_checkpoint_under
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sesn_node.exchange.tally import Check
     from sesn_node.ledger.checkpoint import LogKeys
     from sesn_node.store.engine import Store, Transaction
@@ -61,33 +63,55 @@ def verify_ledger(store: Store, head_file: HeadFile) -> Verification:
         VerificationError: No kept card lists our ledger, so nothing can be held against its keys.
         MalformedError: The head row names no ledger.
     """
+    # First: a node that serves may commit meanwhile, and the file would be ahead of the snapshot.
+    head_file = head_file.as_it_is()
     with store.read() as transaction:
-        head = transaction.ledger.require_head()
-        cards = Tally("cards", "every kept card opens under its root")
-        evidence = Evidence(transaction, parse_origin(head.origin)[0], cards)
-        keys = evidence.log_keys(head.origin)
-        released, head_file_check = _head_file(head_file, head, keys)
-        rehash = Rehash(transaction, head, released, keys, evidence)
-        checks = [cards.result(), head_file_check, *rehash.run()]
-        checks += [_partners(transaction, head, evidence), _cosignatures(transaction, evidence)]
-        messages = Messages(transaction, Origin(head.origin), evidence)
-        checks += [*messages.sent(), messages.received(), messages.counts(rehash.kinds)]
+        return verify_recorded(transaction, head_file)
+
+
+def verify_recorded(transaction: Transaction, head_file: HeadFile | None) -> Verification:
+    """Verify everything that a transaction sees; see `verify_ledger`, which raises the same.
+
+    Args:
+        transaction: Where everything is read.
+        head_file: What the database is held against; None for one that is not in its place yet.
+    """
+    head = transaction.ledger.require_head()
+    cards = Tally("cards", "every kept card opens under its root")
+    evidence = Evidence(transaction, parse_origin(head.origin)[0], cards)
+    key_sets = evidence.log_key_sets(head.origin)
+    checks = [cards.result()]
+    released = None
+    if head_file is not None:
+        released, head_file_check = _head_file(head_file, head, key_sets)
+        checks.append(head_file_check)
+    rehash = Rehash(transaction, head, released, key_sets, evidence)
+    checks += rehash.run()
+    checks += [_partners(transaction, head, evidence), _cosignatures(transaction, evidence)]
+    messages = Messages(transaction, Origin(head.origin), evidence)
+    checks += [*messages.sent(), messages.received(), messages.counts(rehash.kinds)]
     return Verification(TreeHead(Origin(head.origin), head.size, head.root), tuple(checks))
 
 
-def _head_file(head_file: HeadFile, head: HeadRow, keys: LogKeys) -> tuple[TreeHead | None, Check]:
+def _head_file(
+    head_file: HeadFile, head: HeadRow, key_sets: Sequence[LogKeys]
+) -> tuple[TreeHead | None, Check]:
     tally = Tally("head-file", "the head file is signed by us, and not ahead of the database")
     released = None
     with tally.case(str(head_file.path)):
-        note = head_file.read()
-        if note is None:
+        held = head_file.read()
+        if held is None:
             raise StorageError("is missing, so nothing shows that the database is the newest copy")
-        signed = verify_checkpoint(note, keys)
+        signed = verify_checkpoint_under(held.note, key_sets)
         require(
             signed.size <= head.size,
             f"size {signed.size}, the database holds {head.size}: it is an old copy",
         )
         released = signed
+        require(
+            held.witnessed <= head.witnessed,
+            f"witnessed {held.witnessed}, the database {head.witnessed}: it is an old copy",
+        )
     return released, tally.result()
 
 
@@ -98,7 +122,7 @@ def _partners(transaction: Transaction, head: HeadRow, evidence: Evidence) -> Ch
             continue
         for row in transaction.browse.all_checkpoints(origin):
             with tally.case(f"checkpoint of {origin} at size {row.size}"):
-                signed = verify_checkpoint(row.note, evidence.log_keys(origin))
+                signed = verify_checkpoint_under(row.note, evidence.log_key_sets(origin))
                 require(
                     (signed.size, signed.root) == (row.size, row.root), "its row says otherwise"
                 )

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 from sesn_node.domain.alert import Alert, Decision, MessageKind, Response
 from sesn_node.domain.entries import EntryKind
-from sesn_node.domain.ids import AgencyId, MessageId, parse_message_id, show_message_id
-from sesn_node.errors import ConflictError, MalformedError, PolicyError, SesnError
+from sesn_node.domain.ids import AgencyId, MessageId, show_message_id
+from sesn_node.errors import ConflictError, PolicyError, SesnError
 from sesn_node.exchange.open import open_received, open_sent
+from sesn_node.exchange.search import find
 from sesn_node.ledger.merkle import leaf_hash
 from sesn_node.store.outbox import DeliveryState
 from sesn_node.wire.entries import decode_entry
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sesn_node.domain.alert import Payload
+    from sesn_node.domain.terms import Sought
     from sesn_node.exchange.office import Office
     from sesn_node.store.engine import Store, Transaction
     from sesn_node.store.inbox import InboxRow
@@ -31,8 +33,6 @@ if TYPE_CHECKING:
     from sesn_node.store.outbox import OutboxRow
     from sesn_node.store.sealed import SealedRow, SentRow
 
-MIN_PREFIX_DIGITS = 8
-_ID_BYTES = 16
 _ALERT = MessageKind.ALERT.value
 _RESPONSE = MessageKind.RESPONSE.value
 
@@ -60,7 +60,10 @@ class ReceiptView:
 
 @dataclass(frozen=True, slots=True)
 class CopyView:
-    """How one recipient's copy stands; `code` and `detail` tell of the last failure."""
+    """How one recipient's copy stands; `code` and `detail` tell of the last failure.
+
+    `resealed_as` is the message that says the same under another seal.
+    """
 
     message_id: MessageId
     agency: AgencyId
@@ -71,6 +74,7 @@ class CopyView:
     detail: str | None
     settled_ms: int | None
     receipt: ReceiptView | None
+    resealed_as: MessageId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,14 +156,22 @@ class AlertFile:
     entries: tuple[EntryView, ...]
 
 
-def alerts(office: Office, limit: int) -> tuple[AlertView, ...]:
-    """List the newest alerts, sent and received, newest first, at most `limit`."""
+def alerts(office: Office, limit: int, sought: Sought | None = None) -> tuple[AlertView, ...]:
+    """List the newest alerts, sent and received, newest first, at most `limit`.
+
+    Args:
+        office: Ours.
+        limit: How many.
+        sought: What each must name; all alerts if None.
+    """
     with office.store.read() as transaction:
-        browse = transaction.browse
-        views = [
-            *_received(office, transaction, browse.newest_received(_ALERT, limit)),
-            *_sent(office, transaction, browse.newest_sent(_ALERT, limit)),
-        ]
+        if sought is None:
+            received = transaction.browse.newest_received(_ALERT, limit)
+            sent = transaction.browse.newest_sent(_ALERT, limit)
+        else:
+            ours, theirs = find(office, transaction, sought, limit)
+            received, sent = transaction.inbox.some(theirs), transaction.browse.sent_messages(ours)
+        views = [*_received(office, transaction, received), *_sent(office, transaction, sent)]
     views.sort(key=lambda view: (view.at_ms, view.message_id), reverse=True)
     return tuple(views[:limit])
 
@@ -202,43 +214,6 @@ def several_senders(message_id: MessageId, senders: Sequence[str]) -> ConflictEr
     )
 
 
-def find_alert(store: Store, text: str) -> MessageId:
-    """Find an alert by its id, or by the first digits of it.
-
-    Args:
-        store: The database.
-        text: A message id as people write it, or at least its first 8 hexadecimal digits.
-
-    Raises:
-        MalformedError: Neither.
-        PolicyError: No alert begins like this.
-        ConflictError: Several do; the message names them.
-    """
-    digits = text.strip().lower().replace("-", "")
-    if len(digits) == 2 * _ID_BYTES:
-        return parse_message_id(digits)
-    short = len(digits) < MIN_PREFIX_DIGITS
-    if short or len(digits) > 2 * _ID_BYTES or set(digits) - set("0123456789abcdef"):
-        raise MalformedError(
-            f"message id {text[:60]!a}: expected a UUID such as 'sesn alert list' shows, or at "
-            f"least its first {MIN_PREFIX_DIGITS} digits"
-        )
-    low = bytes.fromhex(digits.ljust(2 * _ID_BYTES, "0"))
-    high = bytes.fromhex(digits.ljust(2 * _ID_BYTES, "f"))
-    with store.read() as transaction:
-        found = transaction.browse.ids_between(_ALERT, low, high, limit=4)
-    if not found:
-        raise _unknown(text)
-    if len(found) > 1:
-        names = ", ".join(show_message_id(one) for one in found[:3])
-        more = " and more" if len(found) > 3 else ""  # noqa: PLR2004 - three are named
-        raise ConflictError(
-            f"several alerts begin with {text}: {names}{more}; write more digits",
-            code="AMBIGUOUS",
-        )
-    return MessageId(found[0])
-
-
 def copies_of(store: Store, message_id: MessageId) -> tuple[CopyView, ...]:
     """Say how the copies of one message stand, by agency."""
     with store.read() as transaction:
@@ -267,6 +242,7 @@ def copy_view(row: OutboxRow) -> CopyView:
         detail=row.detail,
         settled_ms=row.settled_ms,
         receipt=receipt,
+        resealed_as=None if row.resealed_as is None else MessageId(row.resealed_as),
     )
 
 

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 from sesn_node.domain.batches import WitnessAnswer
 from sesn_node.domain.ids import Origin, parse_origin, witness_name
 from sesn_node.domain.refusals import RefusalCode
-from sesn_node.errors import ConflictError, MalformedError, StorageError
+from sesn_node.errors import ConflictError, MalformedError, PolicyError, StorageError
+from sesn_node.exchange.replaced import judge_outdated
 from sesn_node.ledger.checkpoint import TreeHead
-from sesn_node.ledger.cosignature import cosign, verify_cosignatures
+from sesn_node.ledger.cosignature import cosign, made_by, verify_cosignatures
 from sesn_node.ledger.witness import Status, judge, parse_add_checkpoint
 from sesn_node.store.witness import CosignatureRow, WitnessRow
-from sesn_node.telemetry import get_logger
+from sesn_node.telemetry.logs import get_logger
 from sesn_node.trust.directory import PeerState
 from sesn_node.wire.batches import MAX_ADD_CHECKPOINT_BYTES
 
@@ -27,15 +28,18 @@ if TYPE_CHECKING:
     from sesn_node.domain.ids import AgencyId
     from sesn_node.exchange.office import Office
     from sesn_node.exchange.sequencer import Work
-    from sesn_node.ledger.checkpoint import LogKeys
     from sesn_node.ledger.witness import Verdict
     from sesn_node.store.engine import Transaction
+    from sesn_node.trust.card import TrustedCard
     from sesn_node.trust.directory import Directory
 
 _log = get_logger(__name__)
 
 MOVED = "WITNESS_MOVED"
 """Code of the conflict that says: verify again, from what is recorded now."""
+
+TOO_MANY_CHECKPOINTS = "TOO_MANY_CHECKPOINTS"
+"""Code of a checkpoint that is not witnessed for now: its submitter had too many witnessed."""
 
 UNKNOWN_ORIGIN = WitnessAnswer(int(Status.UNKNOWN_ORIGIN))
 
@@ -49,12 +53,14 @@ class Judged:
         agency: Owner of the ledger.
         note: The signed checkpoint, verbatim.
         recorded: What we held of the origin when we judged.
+        outdated: Whether only keys signed it that its owner has replaced.
     """
 
     verdict: Verdict
     agency: AgencyId
     note: bytes
     recorded: WitnessRow | None
+    outdated: bool = False
 
     @property
     def accepted(self) -> TreeHead | None:
@@ -75,7 +81,9 @@ def judge_checkpoint(
     """Verify an add-checkpoint body against the card of its ledger's owner and our record.
 
     A ledger that the card does not name last is closed: it grows no more. Its recorded head may
-    be submitted again, and whoever has its old keys can still prove that it forked.
+    be submitted again, and whoever has its old keys can still prove that it forked. Of a ledger
+    whose keys were replaced, the old ones count for nothing but such a proof: else an agency could
+    get rid of one by a rotation.
 
     Args:
         transaction: Where the recorded checkpoint is read.
@@ -93,11 +101,14 @@ def judge_checkpoint(
     found = _ledger_of(directory, request.origin)
     if found is None or (owner is not None and found[0] != owner):
         return None
-    agency, keys, current = found
+    agency, card, current = found
+    key_sets = card.log_key_sets(request.origin)
     row = transaction.witness.head(request.origin)
     recorded = None if row is None else TreeHead(Origin(row.origin), row.size, row.root)
-    verdict = judge(request, keys, recorded)
-    if verdict.status is Status.COSIGNED:
+    verdict, outdated = judge(request, key_sets[-1], recorded), False
+    if verdict.status is Status.NO_TRUSTED_SIGNATURE:
+        verdict, outdated = judge_outdated(transaction, request, key_sets[:-1], verdict)
+    elif verdict.status is Status.COSIGNED:
         if not current and (owner is not None or verdict.head != recorded):
             reason = "the owner's card names a later ledger"
             verdict = replace(verdict, status=Status.UNKNOWN_ORIGIN, reason=reason)
@@ -108,10 +119,10 @@ def judge_checkpoint(
         if kept.keys() - {verdict.head.root}:
             reason = "another history was witnessed at this size"
             verdict = replace(verdict, status=Status.BAD_PROOF, reason=reason, fork=True)
-    return Judged(verdict, agency, request.note, row)
+    return Judged(verdict, agency, request.note, row, outdated)
 
 
-def _ledger_of(directory: Directory, origin: str) -> tuple[AgencyId, LogKeys, bool] | None:
+def _ledger_of(directory: Directory, origin: str) -> tuple[AgencyId, TrustedCard, bool] | None:
     """Find whose ledger an origin names, among trusted partners, and whether it is written."""
     try:
         agency, _ = parse_origin(origin)
@@ -120,8 +131,9 @@ def _ledger_of(directory: Directory, origin: str) -> tuple[AgencyId, LogKeys, bo
     peer = directory.peers.get(agency)
     if peer is None or peer.state is not PeerState.TRUSTED:
         return None
-    keys = peer.card.log_keys(Origin(origin))
-    return None if keys is None else (agency, keys, origin == peer.card.current_origin)
+    if peer.card.log_keys(Origin(origin)) is None:
+        return None
+    return agency, peer.card, origin == peer.card.current_origin
 
 
 def record(office: Office, work: Work, judged: Judged) -> bytes:
@@ -139,17 +151,21 @@ def record(office: Office, work: Work, judged: Judged) -> bytes:
     table = work.transaction.witness
     if table.head(head.origin) != judged.recorded:
         raise ConflictError(f"the record of {head.origin} moved meanwhile", code=MOVED)
+    keys = office.keys
+    if work.transaction.peers.directory().own_card_sha256 != keys.card_sha256:
+        raise ConflictError("our card changed meanwhile, and with it our keys", code=MOVED)
     if judged.recorded is not None and judged.recorded.size == head.size:
         kept = table.cosignature(head.origin, head.size, office.agency)
-        if kept is not None:
+        # Partners take fresh cosignatures under our newest keys only.
+        if kept is not None and made_by(kept.lines, keys.witness_keys):
             return kept.lines
     table.advance(judged.recorded, WitnessRow(head.origin, judged.agency, head.size, head.root))
     time_s = work.now_ms // 1000
     lines = cosign(
         head,
         name=witness_name(office.agency),
-        ed25519=office.keys.witness_ed25519,
-        mldsa44=office.keys.witness_mldsa44,
+        ed25519=keys.witness_ed25519,
+        mldsa44=keys.witness_mldsa44,
         time_s=time_s,
     )
     table.keep_checkpoint(origin=head.origin, size=head.size, root=head.root, note=judged.note)
@@ -167,13 +183,21 @@ def keep_fork(office: Office, judged: Judged | None) -> None:
         return
     head, note = judged.verdict.head, judged.verdict.note
 
+    def first(transaction: Transaction) -> bool:
+        return len(transaction.witness.checkpoints(head.origin, head.size)) == 1
+
     def keep(work: Work) -> None:
-        table = work.transaction.witness
-        if len(table.checkpoints(head.origin, head.size)) == 1:
-            table.keep_checkpoint(origin=head.origin, size=head.size, root=head.root, note=note)
+        if first(work.transaction):
+            work.transaction.witness.keep_checkpoint(
+                origin=head.origin, size=head.size, root=head.root, note=note
+            )
 
     try:
-        office.sequencer.run(keep)
+        # Shown again and again, it makes nobody write.
+        with office.store.read() as transaction:
+            wanted = first(transaction)
+        if wanted:
+            office.sequencer.run(keep)
     except StorageError as error:
         _log.warning("ledger-fork-not-kept", origin=head.origin, size=head.size, code=error.code)
 
@@ -205,7 +229,10 @@ def add_checkpoint(office: Office, caller: AgencyId, body: bytes) -> WitnessAnsw
         body: C2SP add-checkpoint body.
 
     Raises:
-        StorageError: The record could not be advanced; no cosignature exists.
+        StorageError: The record could not be advanced, or the head file not be written; no
+            cosignature leaves.
+        PolicyError: The caller had too many witnessed lately (`TOO_MANY_CHECKPOINTS`). Those that
+            come with messages do not count.
     """
     while True:
         directory = office.directory()
@@ -223,14 +250,21 @@ def add_checkpoint(office: Office, caller: AgencyId, body: bytes) -> WitnessAnsw
             report_refused(caller, code.value, refusal.status, judged)
             keep_fork(office, judged)
             return refusal
+        grown = judged.recorded is None or judged.recorded.size < judged.accepted.size
+        if grown and not office.checkpoint_limiter.allow(caller, office.clock()):
+            raise PolicyError(
+                f"{caller} had too many checkpoints witnessed in a short time; come back later",
+                code=TOO_MANY_CHECKPOINTS,
+            )
         operation = partial(record, office, judged=judged)
         try:
-            lines = office.sequencer.run(operation).value
+            done = office.sequencer.run(operation)
         except ConflictError as error:
             if error.code != MOVED:
                 raise
             continue
-        return WitnessAnswer(int(Status.COSIGNED), 0, lines)
+        office.sequencer.release(done.head)
+        return WitnessAnswer(int(Status.COSIGNED), 0, done.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,11 +307,17 @@ def keep_cosigned(transaction: Transaction, cosigned: Cosigned) -> None:
 
 
 def cosigned_checkpoint(office: Office, origin: str) -> bytes:
-    """Return the last checkpoint of an origin that we cosigned, with our lines; b"" if none."""
+    """Return the last checkpoint of an origin that we cosigned, with our lines; b"" if none.
+
+    Raises:
+        StorageError: Our lines must not leave: the head file does not cover them yet, and cannot.
+    """
     with office.store.read() as transaction:
         row = transaction.witness.head(origin)
         if row is None:
             return b""
         note = transaction.witness.checkpoints(row.origin, row.size).get(row.root)
         mine = transaction.witness.cosignature(row.origin, row.size, office.agency)
+        head = transaction.ledger.require_head()
+    office.sequencer.release(head)
     return (note or b"") + (b"" if mine is None else mine.lines)

@@ -18,6 +18,7 @@ two notes with different ones would carry the same signature.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sesn_node.crypto.signers import Signer
@@ -167,13 +168,56 @@ def sign_checkpoint(head: TreeHead, ed25519: Signer, mldsa44: Signer, time_s: in
     Raises:
         MalformedError: The origin cannot name a key, or the time is out of range.
     """
-    check_name(head.origin)
     text = checkpoint_text(head)
-    kind = SignatureType.ED25519
-    line = NoteSignature(
-        head.origin, note_key_id(head.origin, kind, ed25519.public), ed25519.sign(text.encode())
+    return format_note(Note(text, _signatures(head, ed25519, mldsa44, time_s)))
+
+
+def countersign_checkpoint(note: bytes, ed25519: Signer, mldsa44: Signer, time_s: int) -> bytes:
+    """Sign a checkpoint with a second key set of its ledger; returns the note with four lines.
+
+    For the one checkpoint by which a ledger changes its keys: it counts for whoever knows the
+    old set and for whoever knows the new one. Each ignores the other's lines.
+
+    Args:
+        note: What `sign_checkpoint` returned.
+        ed25519: Signs the text.
+        mldsa44: Signs the head, with the time.
+        time_s: POSIX time, seconds, not 0.
+
+    Raises:
+        MalformedError: Not a checkpoint, or the time is out of range.
+    """
+    signed = parse_checkpoint(note)
+    more = _signatures(signed.claimed, ed25519, mldsa44, time_s)
+    return format_note(Note(signed.note.text, (*signed.note.signatures, *more)))
+
+
+def verify_checkpoint_under(
+    checkpoint: bytes | Checkpoint, key_sets: Sequence[LogKeys]
+) -> TreeHead:
+    """Verify a checkpoint that was kept: under any of the key sets that its ledger has had.
+
+    Args:
+        checkpoint: The note, or what `parse_checkpoint` made of it.
+        key_sets: Sets of one ledger, the newest last; it is tried first.
+
+    Raises:
+        MalformedError: Not a checkpoint.
+        VerificationError: As `verify_checkpoint`, of the newest set; MISSING_SIGNATURE without
+            any set.
+    """
+    if isinstance(checkpoint, bytes):
+        checkpoint = parse_checkpoint(checkpoint)
+    failure = VerificationError(
+        f"checkpoint of {checkpoint.claimed.origin!r}: no keys are known", code="MISSING_SIGNATURE"
     )
-    return format_note(Note(text, (line, sign_subtree(head, head.origin, mldsa44, time_s))))
+    for place, keys in enumerate(reversed(key_sets)):
+        try:
+            return verify_checkpoint(checkpoint, keys)
+        except VerificationError as error:
+            if place == 0:
+                failure = error
+    raise failure
 
 
 def verify_checkpoint(checkpoint: bytes | Checkpoint, keys: LogKeys) -> TreeHead:
@@ -216,6 +260,37 @@ def verify_checkpoint(checkpoint: bytes | Checkpoint, keys: LogKeys) -> TreeHead
                 code="MISSING_SIGNATURE",
             )
     return head
+
+
+def _signatures(
+    head: TreeHead, ed25519: Signer, mldsa44: Signer, time_s: int
+) -> tuple[NoteSignature, NoteSignature]:
+    """Sign a head with one key set of its ledger: a line of type 0x01, and one of type 0x06."""
+    check_name(head.origin)
+    key_id = note_key_id(head.origin, SignatureType.ED25519, ed25519.public)
+    line = NoteSignature(head.origin, key_id, ed25519.sign(checkpoint_text(head).encode()))
+    return line, sign_subtree(head, head.origin, mldsa44, time_s)
+
+
+def checkpoint_time_s(checkpoint: bytes, key_sets: Sequence[LogKeys]) -> int:
+    """Tell when a ledger signed a checkpoint: the time that its ML-DSA-44 signature covers.
+
+    Args:
+        checkpoint: The note, which `verify_checkpoint_under` accepts under the same keys.
+        key_sets: Sets of the ledger, the newest last; it is tried first.
+
+    Returns:
+        POSIX time, seconds; 0 without a statement.
+
+    Raises:
+        MalformedError: Not a checkpoint.
+        VerificationError: BAD_SIGNATURE, or MISSING_SIGNATURE.
+    """
+    read = parse_checkpoint(checkpoint)
+    for keys in reversed(key_sets):
+        for payload in keys.mldsa44_key.payloads(read.note.signatures):
+            return verify_subtree(payload, read.claimed, keys.mldsa44_key)
+    raise VerificationError("checkpoint: no ML-DSA-44 signature", code="MISSING_SIGNATURE")
 
 
 def subtree_message(head: TreeHead, name: str, time_s: int) -> bytes:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from sesn_node.crypto.signers import Signer
 from sesn_node.errors import VerificationError
@@ -30,6 +31,9 @@ from sesn_node.ledger.note import (
     note_key_id,
     parse_signature_lines,
 )
+
+MISSING_SIGNATURE: Final = "MISSING_SIGNATURE"
+"""Code of the error of lines that are not by the keys they are held against."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +131,21 @@ def verify_cosignatures(
         raise VerificationError(
             f"cosignature of {keys.name} on {head.origin} at size {head.size}: not signed by "
             "both its keys at one time",
-            code="MISSING_SIGNATURE",
+            code=MISSING_SIGNATURE,
         )
     return max(times)
+
+
+def made_by(lines: bytes, keys: WitnessKeys) -> bool:
+    """Tell whether a witness's own cosignature is by these keys of it, or by older ones.
+
+    By the key ids alone: the lines were made here, and need no proof.
+
+    Raises:
+        MalformedError: Not signature lines.
+    """
+    signatures = parse_signature_lines(lines)
+    return all(key.payloads(signatures) for key in (keys.ed25519_key, keys.mldsa44_key))
 
 
 def cosigned_times(

@@ -15,7 +15,16 @@ from sesn_node.store.inbox import InboxRow, inbox_row
 from sesn_node.store.ledger import EntryRow
 from sesn_node.store.outbox import OutboxRow, outbox_row
 from sesn_node.store.peers import CardRow
-from sesn_node.store.schema import card, checkpoint, cosignature, inbox, ledger_entry, outbox, sent
+from sesn_node.store.schema import (
+    card,
+    checkpoint,
+    cosignature,
+    inbox,
+    ledger_entry,
+    outbox,
+    peer,
+    sent,
+)
 from sesn_node.store.sealed import SentRow, sent_row
 from sesn_node.store.witness import CosignatureRow
 
@@ -78,6 +87,25 @@ class Browse:
             found.update(row.message_id for row in rows)
         return sorted(found)[:limit]
 
+    def card(self, agency: str) -> bytes | None:
+        """Return the newest card of a pinned agency."""
+        row = self._connection.execute(
+            select(card.c.sealed)
+            .join(peer, (card.c.agency == peer.c.agency) & (card.c.sha256 == peer.c.card_sha256))
+            .where(peer.c.agency == agency)
+        ).one_or_none()
+        return None if row is None else row.sealed
+
+    def sent_ids_between(self, low: bytes, high: bytes, limit: int) -> list[bytes]:
+        """Return the ids of messages that we sent, from `low` to `high`."""
+        rows = self._connection.execute(
+            select(sent.c.message_id)
+            .where(sent.c.message_id.between(low, high))
+            .order_by(sent.c.message_id)
+            .limit(limit)
+        )
+        return [row.message_id for row in rows]
+
     def copies(self, message_ids: Sequence[bytes]) -> list[OutboxRow]:
         """Return the copies of these messages, by message and agency."""
         rows = self._connection.execute(
@@ -87,6 +115,11 @@ class Browse:
         )
         return [outbox_row(row) for row in rows]
 
+    def sent_messages(self, message_ids: Sequence[bytes]) -> list[SentRow]:
+        """Return those of these messages that we sealed."""
+        rows = self._connection.execute(select(sent).where(sent.c.message_id.in_(message_ids)))
+        return [sent_row(row) for row in rows]
+
     def sent_replies(self, message_ids: Sequence[bytes]) -> list[SentRow]:
         """Return the messages that we sent in answer to any of these, oldest first."""
         rows = self._connection.execute(
@@ -95,13 +128,6 @@ class Browse:
             .order_by(sent.c.created_ms, sent.c.message_id)
         )
         return [sent_row(row) for row in rows]
-
-    def created(self, message_ids: Sequence[bytes]) -> dict[bytes, int]:
-        """Say when messages of ours were written."""
-        rows = self._connection.execute(
-            select(sent.c.message_id, sent.c.created_ms).where(sent.c.message_id.in_(message_ids))
-        )
-        return {row.message_id: row.created_ms for row in rows}
 
     def entries_about(self, message_ids: Sequence[bytes]) -> list[EntryRow]:
         """Return the ledger's entries about these messages, in order."""
@@ -113,6 +139,21 @@ class Browse:
                 ledger_entry.c.entry,
             )
             .where(ledger_entry.c.message_id.in_(message_ids))
+            .order_by(ledger_entry.c.entry_index)
+        )
+        return [EntryRow(*row) for row in rows]
+
+    def key_entries(self) -> list[EntryRow]:
+        """Return the ledger's entries about our own card and keys, in order."""
+        rows = self._connection.execute(
+            select(
+                ledger_entry.c.entry_index,
+                ledger_entry.c.kind,
+                ledger_entry.c.message_id,
+                ledger_entry.c.entry,
+            )
+            # Entries about no message are few, and the index of messages finds them.
+            .where(ledger_entry.c.message_id.is_(None), ledger_entry.c.kind == "KEY")
             .order_by(ledger_entry.c.entry_index)
         )
         return [EntryRow(*row) for row in rows]
@@ -172,6 +213,22 @@ class Browse:
         order = (card.c.agency, card.c.sequence)
         for row in self._stream(select(*columns).order_by(*order)):
             yield row.agency, row.sha256, CardRow(row.sealed, row.taken_ms)
+
+    def cards_of(self, agency: str) -> list[CardRow]:
+        """Return every card that we took of an agency, by sequence."""
+        rows = self._connection.execute(
+            select(card.c.sealed, card.c.taken_ms)
+            .where(card.c.agency == agency)
+            .order_by(card.c.sequence)
+        )
+        return [CardRow(*row) for row in rows]
+
+    def last_expiry(self, created_before_ms: int) -> int:
+        """Return when the last of our messages that were written before then expires; or 0."""
+        found = self._connection.execute(
+            select(func.max(sent.c.expires_ms)).where(sent.c.created_ms < created_before_ms)
+        ).scalar_one()
+        return 0 if found is None else int(found)
 
     def _stream(self, statement: Select[tuple[object, ...]]) -> Iterator[Row[tuple[object, ...]]]:
         # The option stands on the statement: set on the connection, it would stay there.

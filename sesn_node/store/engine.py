@@ -1,61 +1,90 @@
-"""The database: connection settings and transactions.
-
-SQLite runs in WAL mode with `synchronous=FULL`, so that a commit that returned survives a
-power cut, and with `secure_delete`, so that erased bytes are overwritten in the file.
-"""
+"""The database: transactions, and what the processes that share it have between them."""
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import URL, create_engine, event
+from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from sesn_node import address
+from sesn_node.crypto.primitives import random_bytes
 from sesn_node.errors import ConfigError, StorageError
+from sesn_node.store import problems, sql, sqlite
 from sesn_node.store.browse import Browse
+from sesn_node.store.copies import CopyTable
+from sesn_node.store.figures import Figures
 from sesn_node.store.inbox import InboxTable
+from sesn_node.store.leases import LocalLeases
 from sesn_node.store.ledger import LedgerTable
 from sesn_node.store.migrate import migrate
 from sesn_node.store.outbox import OutboxTable
 from sesn_node.store.peers import PeerTable
+from sesn_node.store.pulse import PulseTable
+from sesn_node.store.search import SearchTable
+from sesn_node.store.upkeep import Upkeep
 from sesn_node.store.witness import WitnessTable
+from sesn_node.store.wrapped import WrappedKeys
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from sqlite3 import Connection as SqliteConnection
+    from collections.abc import Callable, Iterator
 
     from sqlalchemy import Connection, Engine
-    from sqlalchemy.pool import ConnectionPoolEntry
 
-_SQLITE = "sqlite:///"
-_BUSY_TIMEOUT_MS = 10_000
-_CONNECTIONS = 16
-_PRAGMAS = (
-    "PRAGMA journal_mode = WAL",
-    "PRAGMA synchronous = FULL",
-    "PRAGMA secure_delete = ON",
-    "PRAGMA foreign_keys = ON",
-    "PRAGMA trusted_schema = OFF",
-    # Else REPLACE, which deletes rows as well, would pass the triggers of the append-only tables.
-    "PRAGMA recursive_triggers = ON",
-    f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}",
-)
+    from sesn_node.store.leases import Leases
+
+_CONNECTIONS: Final = 16
+_PROCESS_BYTES: Final = 8
 
 
 class Transaction:
     """The tables, as one transaction sees them."""
 
-    __slots__ = ("_connection", "browse", "inbox", "ledger", "outbox", "peers", "witness")
+    __slots__ = (
+        "_connection",
+        "_notifies",
+        "browse",
+        "copies",
+        "figures",
+        "inbox",
+        "ledger",
+        "outbox",
+        "peers",
+        "pulse",
+        "search",
+        "upkeep",
+        "witness",
+        "wrapped",
+    )
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._notifies = False
         self.ledger = LedgerTable(connection)
         self.outbox = OutboxTable(connection)
         self.inbox = InboxTable(connection)
         self.peers = PeerTable(connection)
         self.witness = WitnessTable(connection)
+        self.wrapped = WrappedKeys(connection)
+        self.pulse = PulseTable(connection)
+        self.search = SearchTable(connection)
         self.browse = Browse(connection)
+        self.copies = CopyTable(connection)
+        self.figures = Figures(connection)
+        self.upkeep = Upkeep(connection)
+
+    def notify(self) -> None:
+        """Wake the other processes that share this database, once this transaction has committed.
+
+        Nothing happens where no other process can be listening.
+        """
+        self._notifies = True
+
+    @property
+    def notifies(self) -> bool:
+        """Whether others are to be woken."""
+        return self._notifies
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
@@ -89,53 +118,86 @@ def refusals() -> Iterator[None]:
     try:
         yield
     except SQLAlchemyError as error:
-        # Of what the database said itself, without the statement; else a row that must be there
-        # is not, or no connection was free.
-        problem = error.orig if isinstance(error, DBAPIError) else error
-        raise StorageError(
-            f"the database refused: {problem}. Nothing was half written; check its disk, its "
-            "permissions and 'sesn ledger verify'."
-        ) from error
+        raise StorageError(problems.refused(error)) from error
 
 
 class Store:
     """One database, shared by the threads of a process and by processes of one agency."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, create: bool = True) -> None:
         """Open the database and bring its schema up to date.
+
+        Args:
+            url: `sqlite:///PATH`, or an address that libpq knows: `postgresql://...`.
+            create: Whether the database may be empty as yet.
 
         Raises:
             ConfigError: The URL names no supported database.
-            StorageError: The database cannot be opened, or is newer than this program.
+            StorageError: The database cannot be opened, is newer than this program, or is empty
+                and must not be.
         """
+        self._url = url
         self._engine = _create_engine(url)
+        self._dialect = self._engine.dialect.name
+        self._local_leases = LocalLeases()
+        self._process = random_bytes(_PROCESS_BYTES).hex()
+        event.listen(self._engine, "begin", _on_begin)
         try:
-            migrate(self._engine)
+            migrate(self._engine, create=create)
         except BaseException as error:
             # Nobody closes a store that was never opened.
             self._engine.dispose()
             if isinstance(error, DBAPIError):
-                raise StorageError(
-                    f"the database {self._engine.url} cannot be opened: {error.orig}. Check the "
-                    "path, its permissions and the free space."
-                ) from error
+                raise StorageError(problems.cannot_open(url, error)) from error
             raise
+        # Looked at when the file is open, so that it is there.
+        self._file: sqlite.OpenFile | None = None
+        if self._dialect == sql.SQLITE:
+            self._file = sqlite.OpenFile(url.removeprefix(address.SQLITE))
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
         """Open a consistent snapshot; nothing may be written in it."""
-        with self._transaction("BEGIN") as transaction:
+        with self._transaction(sql.begin_read(self._dialect)) as transaction:
             yield transaction
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
         """Open the one write transaction; commit when the body ends, roll back if it raises.
 
+        One at a time, whatever process opens it: it begins by locking the head of the ledger.
+
         Raises:
             StorageError: The database refused; after a failed commit the outcome is unknown.
         """
-        with self._transaction("BEGIN IMMEDIATE") as transaction:
+        if self._file is not None:
+            self._file.check()
+        with self._transaction(sql.begin_write(self._dialect)) as transaction:
             yield transaction
+
+    def leases(self) -> Leases:
+        """Return the leases by which the processes of one agency share out deliveries."""
+        if self._dialect == sql.SQLITE:
+            return self._local_leases
+        from sesn_node.store.shared import SharedLeases  # noqa: PLC0415 - as `_create_engine`
+
+        return SharedLeases(self._url)
+
+    @contextmanager
+    def listening(self, wake: Callable[[], None]) -> Iterator[None]:
+        """Call `wake` when another process has committed something that it notified of.
+
+        Args:
+            wake: Called from another thread, also whenever notifications may have been missed. It
+                must return at once and not raise.
+        """
+        if self._dialect == sql.SQLITE:
+            yield
+            return
+        from sesn_node.store import shared  # noqa: PLC0415 - as `_create_engine`
+
+        with shared.listening(self._url, self._process, wake):
+            yield
 
     def close(self) -> None:
         """Close all connections; SQLite folds its write-ahead log back when the last one goes."""
@@ -143,34 +205,57 @@ class Store:
 
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[Transaction]:
-        with refusals(), self._engine.connect() as connection:
+        with refusals(), self._begun(begin) as connection:
+            try:
+                transaction = Transaction(connection)
+                yield transaction
+                notify = sql.notify(self._dialect, self._process) if transaction.notifies else None
+                if notify is not None:
+                    connection.exec_driver_sql(notify)
+                connection.commit()
+            except BaseException:
+                # What went wrong first is what the caller must hear of.
+                with suppress(SQLAlchemyError):
+                    connection.rollback()
+                raise
+
+    def _begun(self, begin: str) -> Connection:
+        """Begin a transaction on a connection of the pool.
+
+        One that broke while it lay there shows itself when nothing was done yet, and all of its
+        age are thrown away with it: the next one is new. Asking each connection beforehand whether
+        it lives would cost a round trip every time.
+        """
+        for last in (False, True):
+            connection = self._engine.connect()
             connection.info["begin"] = begin
-            with connection.begin():
-                yield Transaction(connection)
+            try:
+                connection.begin()
+            except BaseException as error:
+                connection.close()
+                broken = isinstance(error, DBAPIError) and error.connection_invalidated
+                if last or not broken:
+                    raise
+            else:
+                return connection
+        raise AssertionError
 
 
 def _create_engine(url: str) -> Engine:
-    # Not by SQLAlchemy's parser, which reads % and ? in the path of a home as more than characters.
-    path = url.removeprefix(_SQLITE)
+    if url.startswith(address.POSTGRESQL):
+        # Imported here because a node on SQLite does not pay for it.
+        from sesn_node.store import postgres  # noqa: PLC0415 - see above
+
+        return postgres.create(url, _CONNECTIONS)
+    path = url.removeprefix(address.SQLITE)
     if path in {"", url}:
         raise ConfigError(
-            f"database.url {url!r}: expected {_SQLITE}PATH, the embedded database of a node"
+            f"database.url: expected {address.SQLITE}PATH, the embedded database of a node, or "
+            f"{address.POSTGRESQL}USER@HOST/DATABASE"
         )
-    parsed = URL.create("sqlite", database=path)
-    # Overflow connections would be opened, set up and thrown away with every transaction.
-    engine = create_engine(parsed, pool_size=_CONNECTIONS, max_overflow=0)
-    event.listen(engine, "connect", _on_connect)
-    event.listen(engine, "begin", _on_begin)
-    return engine
-
-
-def _on_connect(connection: SqliteConnection, _entry: ConnectionPoolEntry) -> None:
-    # The driver's own transaction control would start a deferred transaction behind our back,
-    # which deadlocks two writers instead of queueing them.
-    connection.isolation_level = None
-    for pragma in _PRAGMAS:
-        connection.execute(pragma)
+    return sqlite.create(path, _CONNECTIONS)
 
 
 def _on_begin(connection: Connection) -> None:
-    connection.exec_driver_sql(connection.info.get("begin", "BEGIN"))
+    # Two statements may stand in it, which PostgreSQL takes only without parameters.
+    connection.exec_driver_sql(connection.info["begin"], execution_options={"no_parameters": True})

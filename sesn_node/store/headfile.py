@@ -2,20 +2,45 @@
 
 A database put back from a backup looks complete. Held against this file it shows itself as an
 old copy, and the node refuses to append to it: a second history under the same keys would be a
-fork, and partners would rightly call it one.
+fork, and partners would rightly call it one. The first line does the same for what the node
+cosigned of others' ledgers without an entry of its own:
+
+    witnessed 20
+    nl.customs.sesn/ledger/1
+    6
+    CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=
+
+    (two signature lines)
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sesn_node.errors import StorageError
+from sesn_node.errors import MalformedError, StorageError
 from sesn_node.store.files import locked, read_file, replace_file
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _LIMIT = 64 * 1024
+_MARK = b"witnessed "
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """What a head file holds.
+
+    Args:
+        note: The checkpoint, signed.
+        size: Its tree size, as its second line says.
+        witnessed: `HeadRow.witnessed` when it was written.
+    """
+
+    note: bytes
+    size: int
+    witnessed: int
 
 
 class HeadFile:
@@ -32,40 +57,82 @@ class HeadFile:
         """Where the file is."""
         return self._path
 
-    def read(self) -> bytes | None:
-        """Return the checkpoint note, or None if there is no head file.
+    def written_ms(self) -> int | None:
+        """Return when the file was last written, Unix milliseconds; None if it is not there."""
+        try:
+            return self._path.stat().st_mtime_ns // 1_000_000
+        except OSError:
+            return None
+
+    def read(self) -> Released | None:
+        """Return what the file holds, or None if there is no head file.
+
+        The signatures are not verified here, but where the checkpoint is relied on.
 
         Raises:
+            MalformedError: It does not hold a checkpoint.
             StorageError: Unreadable, or absurdly long.
         """
-        if not self._path.exists():
+        data = self._data()
+        if data is None:
             return None
-        return read_file(self._path, limit=_LIMIT)
+        first, _, note = data.partition(b"\n")
+        try:
+            size = int(note.split(b"\n", 2)[1])
+            witnessed = int(first.removeprefix(_MARK))
+        except (IndexError, ValueError) as error:
+            raise MalformedError(f"{self._path} does not hold a checkpoint") from error
+        if first != b"%s%d" % (_MARK, witnessed) or witnessed < 0:
+            raise MalformedError(f"{self._path} does not say what was witnessed")
+        return Released(note, size, witnessed)
 
-    def raise_to(self, note: bytes, size: int) -> None:
-        """Replace the file durably, unless it already holds a checkpoint of this size or larger.
+    def as_it_is(self) -> HeadFile:
+        """Return this file as it is now: whatever is written later, it reads the same."""
+        try:
+            return _Kept(self._path, self._data(), None)
+        except StorageError as error:
+            return _Kept(self._path, None, error)
+
+    def _data(self) -> bytes | None:
+        return read_file(self._path, limit=_LIMIT) if self._path.exists() else None
+
+    def raise_to(self, note: bytes, size: int, witnessed: int) -> None:
+        """Replace the file durably, unless it already holds this or something later.
 
         Two processes of one home may commit in one order and arrive here in the other.
 
         Args:
             note: Signed checkpoint that was just committed.
             size: Its tree size.
+            witnessed: How far others' ledgers were witnessed then. Both only grow, and in the
+                order of the commits.
 
         Raises:
             StorageError: The file cannot be written, or does not hold a checkpoint; nothing may
                 be released then.
         """
         with locked(self._lock):
-            held = self.read()
-            if held is None or self._size_of(held) < size:
-                replace_file(self._path, note)
+            try:
+                held = self.read()
+            except MalformedError as error:
+                raise StorageError(
+                    f"{error}. Put back the one that belongs to this node; do not remove it."
+                ) from error
+            if held is None or (held.size, held.witnessed) < (size, witnessed):
+                replace_file(self._path, b"%s%d\n%s" % (_MARK, witnessed, note))
 
-    def _size_of(self, note: bytes) -> int:
-        """Read the second line; its signatures are checked where the file is relied on."""
-        try:
-            return int(note.split(b"\n", 2)[1])
-        except (IndexError, ValueError) as error:
-            raise StorageError(
-                f"{self._path} does not hold a checkpoint. Put back the one that belongs to this "
-                "node; do not remove it."
-            ) from error
+
+class _Kept(HeadFile):
+    """A head file as it was at one moment, or why it could not be read."""
+
+    __slots__ = ("_error", "_kept")
+
+    def __init__(self, path: Path, kept: bytes | None, error: StorageError | None) -> None:
+        super().__init__(path)
+        self._kept = kept
+        self._error = error
+
+    def _data(self) -> bytes | None:
+        if self._error is not None:
+            raise self._error
+        return self._kept

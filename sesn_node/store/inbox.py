@@ -9,18 +9,20 @@ from sqlalchemy import bindparam, insert, select
 
 from sesn_node.store.schema import inbox, refusal
 from sesn_node.store.sealed import SealedRow, sealed_row, sealed_values
+from sesn_node.store.search import TermRow, add_terms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from sqlalchemy import Connection, Row
 
-# Still imported from here by `exchange.share`.
-
 
 @dataclass(frozen=True, slots=True)
 class InboxRow:
-    """A received message with the proof that its sender's ledger holds it."""
+    """A received message with the proof that its sender's ledger holds it.
+
+    `terms` are what it can be found by; they go into the index and do not come back with the row.
+    """
 
     sender: str
     message_id: bytes
@@ -31,6 +33,7 @@ class InboxRow:
     shared_proof: bytes
     shared_origin: str
     shared_size: int
+    terms: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +74,17 @@ class InboxTable:
         return {row.message_id: Seen(row.header_sha256, row.entry_index) for row in rows}
 
     def add(self, rows: Sequence[InboxRow]) -> None:
-        """Store messages that arrived."""
+        """Store messages that arrived, and what they can be found by."""
         if rows:
             self._connection.execute(_INSERT, [_flat(row) for row in rows])
+            add_terms(
+                self._connection,
+                (
+                    TermRow(term, row.received_ms, row.sender, row.message_id)
+                    for row in rows
+                    for term in row.terms
+                ),
+            )
 
     def refused(
         self, sender: str, message_ids: Sequence[bytes]
@@ -111,6 +122,15 @@ class InboxTable:
         """Return the messages of this id; two senders may have used it."""
         rows = self._connection.execute(select(inbox).where(inbox.c.message_id == message_id))
         return [inbox_row(row) for row in rows]
+
+    def some(self, keys: Iterable[tuple[str, bytes]]) -> list[InboxRow]:
+        """Return the messages of these senders and ids."""
+        wanted = set(keys)
+        rows = self._connection.execute(
+            select(inbox).where(inbox.c.message_id.in_([message_id for _, message_id in wanted]))
+        )
+        # Another sender may have used an id.
+        return [inbox_row(row) for row in rows if (row.sender, row.message_id) in wanted]
 
     def replies(self, message_ids: Iterable[bytes]) -> list[InboxRow]:
         """Return messages that answer any of these."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import BigInteger, bindparam, case, cast, func, insert, select, update
 
 from sesn_node.errors import ConflictError, StorageError
-from sesn_node.store.schema import ledger_entry, ledger_head, ledger_node
+from sesn_node.store.schema import ledger_entry, ledger_head, ledger_node, witness_head
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -18,12 +18,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class HeadRow:
-    """The ledger's head: tree size, root hash and the checkpoint signed over them."""
+    """The ledger's head: tree size, root hash and the checkpoint signed over them.
+
+    Args:
+        origin: Name of the ledger.
+        size: Number of entries.
+        root: RFC 6962 root hash.
+        note: Signed checkpoint.
+        witnessed: How far we have witnessed others: one for each of their ledgers, and the sizes
+            that we cosigned last. It only grows, so a copy of the database that knows less of
+            others shows itself by it even if it knows all of us.
+    """
 
     origin: str
     size: int
     root: bytes
     note: bytes
+    witnessed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +53,17 @@ _READ_AT_ONCE = 16_000
 _SELECT_NODES = select(ledger_node.c.position, ledger_node.c.hash).where(
     ledger_node.c.position.in_(bindparam("positions", expanding=True))
 )
+# A partner may claim a ledger of 2^63 - 1 entries: two of them must not overflow the sum.
+_MOST_COUNTED = 2**40
+_COUNTED = case((witness_head.c.size < _MOST_COUNTED, witness_head.c.size), else_=_MOST_COUNTED)
+_WITNESSED = cast(func.coalesce(func.sum(_COUNTED + 1), 0), BigInteger)
+_SELECT_WITNESSED = select(_WITNESSED)
 _SELECT_HEAD = select(
-    ledger_head.c.origin, ledger_head.c.size, ledger_head.c.root, ledger_head.c.note
+    ledger_head.c.origin,
+    ledger_head.c.size,
+    ledger_head.c.root,
+    ledger_head.c.note,
+    _SELECT_WITNESSED.scalar_subquery(),
 )
 _SELECT_ENTRIES = select(
     ledger_entry.c.entry_index,
@@ -84,7 +104,7 @@ class LedgerTable:
     def head(self) -> HeadRow | None:
         """Return the head, or None before the ledger was opened."""
         row = self._connection.execute(_SELECT_HEAD).one_or_none()
-        return None if row is None else HeadRow(row.origin, row.size, row.root, row.note)
+        return None if row is None else HeadRow(*row)
 
     def require_head(self) -> HeadRow:
         """Return the head.
@@ -96,6 +116,10 @@ class LedgerTable:
         if head is None:
             raise StorageError("this database has no ledger: run 'sesn init' first")
         return head
+
+    def witnessed(self) -> int:
+        """Return `HeadRow.witnessed` alone."""
+        return self._connection.execute(_SELECT_WITNESSED).scalar_one()
 
     def open(self, head: HeadRow) -> None:
         """Write the head of a ledger that has no entries yet."""

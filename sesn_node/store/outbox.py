@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import and_, bindparam, func, insert, select, update
+from sqlalchemy import and_, bindparam, func, insert, or_, select, update
 
 from sesn_node.store.schema import outbox, sent
 from sesn_node.store.sealed import SentRow, sealed_values, sent_row
+from sesn_node.store.search import TermRow, add_terms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sqlalchemy import Connection, Row
-
-# Still imported from here by `exchange.share`.
+    from sqlalchemy import ColumnElement, Connection, Row
 
 
 class DeliveryState(StrEnum):
@@ -36,10 +35,11 @@ class DeliveryState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class QueuedMessage:
-    """A sealed message with a copy for each (agency, wrapped key)."""
+    """A sealed message with a copy for each (agency, wrapped key), and what it is found by."""
 
     message: SentRow
     copies: tuple[tuple[str, bytes], ...]
+    terms: tuple[TermRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,11 @@ class ReceiptRow:
 
 @dataclass(frozen=True, slots=True)
 class OutboxRow:
-    """One recipient's copy."""
+    """One recipient's copy.
+
+    `code` and `detail` tell of the last failure; `resealed_as` names the message that says the
+    same under another seal, if an operator wanted that.
+    """
 
     message_id: bytes
     agency: str
@@ -72,11 +76,15 @@ class OutboxRow:
     detail: str | None
     settled_ms: int | None
     receipt: ReceiptRow | None
+    resealed_as: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A copy that is ready to leave."""
+    """A copy that is ready to leave.
+
+    `suspect`: the last time, sent alone, it got no answer. It travels alone, after all others.
+    """
 
     message_id: bytes
     wrapped_key: bytes
@@ -85,9 +93,24 @@ class Due:
     ciphertext: bytes
     entry_index: int
     attempts: int
+    suspect: bool = False
+
+
+NO_ANSWER = "NO_ANSWER"
+"""Code of a copy that was sent alone, to a partner that could be greeted, and got no answer."""
+
+LONGEST_WAIT_MS: Final = 2 * 60 * 60 * 1000
+"""No copy is put off for longer. A time that is further away was set by a clock that ran ahead."""
+
+
+def wait_is_over(now_ms: ColumnElement[int] | int) -> ColumnElement[bool]:
+    """Say of a queued copy whether it need not wait any more for its next attempt."""
+    next_ms = outbox.c.next_attempt_ms
+    return or_(next_ms <= now_ms, next_ms - LONGEST_WAIT_MS > now_ms)
 
 
 _QUEUED = DeliveryState.QUEUED.value
+SUSPECT = func.coalesce(outbox.c.code, "") == NO_ANSWER
 _DUE = (
     select(
         outbox.c.message_id,
@@ -102,12 +125,16 @@ _DUE = (
     .where(
         outbox.c.agency == bindparam("agency"),
         outbox.c.state == _QUEUED,
-        outbox.c.next_attempt_ms <= bindparam("now_ms"),
+        wait_is_over(bindparam("now_ms")),
         outbox.c.expires_ms > bindparam("now_ms"),
     )
     .order_by(outbox.c.priority.desc(), outbox.c.message_id)
     .limit(bindparam("limit"))
+    # PostgreSQL's driver would fetch them all at once: 256 MiB for a batch of 4.
+    .execution_options(stream_results=True, max_row_buffer=64)
 )
+_FIRST_DUE = _DUE.where(~SUSPECT)
+_LAST_DUE = _DUE.where(SUSPECT)
 _EXPIRED = (
     select(outbox.c.message_id, outbox.c.agency)
     .where(outbox.c.state == _QUEUED, outbox.c.expires_ms <= bindparam("now_ms"))
@@ -145,6 +172,11 @@ _CLOSE = (
         attempts=outbox.c.attempts + bindparam("b_attempts"),
     )
 )
+_REQUEUE = (
+    update(outbox)
+    .where(_ONE, outbox.c.state.in_(("refused", "expired", "dead")), outbox.c.resealed_as.is_(None))
+    .values(state=_QUEUED, attempts=0, next_attempt_ms=0, code=None, detail=None, settled_ms=None)
+)
 _DEFER = (
     update(outbox)
     .where(_ONE, outbox.c.state == _QUEUED)
@@ -157,7 +189,7 @@ _DEFER = (
 )
 _INSERT_SENT = insert(sent)
 _INSERT_COPY = insert(outbox)
-_STATES = select(outbox.c.message_id, outbox.c.state).where(
+_STATES = select(outbox.c.message_id, outbox.c.state, outbox.c.attempts).where(
     outbox.c.agency == bindparam("agency"),
     outbox.c.message_id.in_(bindparam("message_ids", expanding=True)),
 )
@@ -175,7 +207,7 @@ class OutboxTable:
         self._connection = connection
 
     def add(self, queued: Sequence[QueuedMessage]) -> None:
-        """Store sealed messages and queue their copies."""
+        """Store sealed messages with what they can be found by, and queue their copies."""
         self._connection.execute(
             _INSERT_SENT,
             [
@@ -198,16 +230,23 @@ class OutboxTable:
                 for agency, wrapped_key in one.copies
             ],
         )
+        add_terms(self._connection, (term for one in queued for term in one.terms))
 
     def due(self, agency: str, now_ms: int, limit: int) -> Iterator[Due]:
-        """Yield copies that may leave now, the most urgent first, then the oldest.
+        """Yield copies that may leave now, the most urgent first, then the oldest; suspects last.
 
         One at a time: a caller that has enough leaves the others, of up to 1 MiB each, unread.
         """
-        rows = self._connection.execute(_DUE, {"agency": agency, "now_ms": now_ms, "limit": limit})
-        with rows:
-            for row in rows:
-                yield Due(*row)
+        for suspect in (False, True):
+            # Two statements, since sorting would read them all.
+            statement = _LAST_DUE if suspect else _FIRST_DUE
+            rows = self._connection.execute(
+                statement, {"agency": agency, "now_ms": now_ms, "limit": limit}
+            )
+            with rows:
+                for row in rows:
+                    yield Due(*row, suspect=suspect)
+                    limit -= 1
 
     def expired(self, now_ms: int, limit: int) -> list[tuple[bytes, str]]:
         """Return queued copies (message id, agency) whose message has expired."""
@@ -218,6 +257,11 @@ class OutboxTable:
         """Say how an agency's copies of these messages stand."""
         rows = self._connection.execute(_STATES, {"agency": agency, "message_ids": message_ids})
         return {row.message_id: DeliveryState(row.state) for row in rows}
+
+    def tries(self, agency: str, message_ids: Sequence[bytes]) -> dict[bytes, int]:
+        """Return the attempts so far of those of these copies that are queued."""
+        rows = self._connection.execute(_STATES, {"agency": agency, "message_ids": message_ids})
+        return {row.message_id: row.attempts for row in rows if row.state == _QUEUED}
 
     def acknowledge(
         self, agency: str, receipts: Sequence[tuple[bytes, ReceiptRow]], settled_ms: int
@@ -252,8 +296,9 @@ class OutboxTable:
         code: str,
         detail: str | None,
         settled_ms: int,
+        attempts: int = 0,
     ) -> None:
-        """End a queued copy without a receipt."""
+        """End a queued copy without a receipt, after so many more attempts."""
         self._connection.execute(
             _CLOSE,
             {
@@ -263,7 +308,7 @@ class OutboxTable:
                 "b_code": code,
                 "b_detail": detail,
                 "b_settled_ms": settled_ms,
-                "b_attempts": int(state is DeliveryState.REFUSED),
+                "b_attempts": attempts,
             },
         )
 
@@ -282,17 +327,29 @@ class OutboxTable:
             },
         )
 
-    def end_deferral(self, agency: str) -> None:
-        """Make every queued copy of an agency due at once."""
+    def requeue(self, message_id: bytes, agency: str) -> None:
+        """Queue a copy again that ended without a receipt, as if it had never been tried."""
+        self._connection.execute(_REQUEUE, {"b_message_id": message_id, "b_agency": agency})
+
+    def set_resealed(self, message_id: bytes, agency: str, resealed_as: bytes) -> None:
+        """Note the message that says the same under another seal."""
         self._connection.execute(
             update(outbox)
-            .where(
-                outbox.c.agency == agency,
-                outbox.c.state == _QUEUED,
-                outbox.c.next_attempt_ms > 0,
-            )
-            .values(next_attempt_ms=0)
+            .where(outbox.c.message_id == message_id, outbox.c.agency == agency)
+            .values(resealed_as=resealed_as)
         )
+
+    def has_deferred(self, agency: str) -> bool:
+        """Say whether any copy of an agency waits for its next attempt."""
+        found = self._connection.execute(select(outbox.c.agency).where(_deferred(agency)).limit(1))
+        return found.one_or_none() is not None
+
+    def end_deferral(self, agency: str) -> None:
+        """Make every queued copy of an agency due at once.
+
+        Except those that the agency's node could not answer: they would hold up the others again.
+        """
+        self._connection.execute(update(outbox).where(_deferred(agency)).values(next_attempt_ms=0))
 
     def queued_for(self, agency: str) -> list[bytes]:
         """Return the ids of all copies queued for an agency."""
@@ -307,13 +364,6 @@ class OutboxTable:
             select(sent).where(sent.c.message_id == message_id)
         ).one_or_none()
         return None if row is None else sent_row(row)
-
-    def replies(self, message_id: bytes) -> list[SentRow]:
-        """Return the messages that we sent in answer to this one."""
-        rows = self._connection.execute(
-            select(sent).where(sent.c.in_reply_to == message_id).order_by(sent.c.created_ms)
-        )
-        return [sent_row(row) for row in rows]
 
     def own(self, message_ids: Sequence[bytes]) -> set[bytes]:
         """Say which of these ids are those of messages that we sealed."""
@@ -330,20 +380,17 @@ class OutboxTable:
         )
         return found.one_or_none() is not None
 
+    def copy(self, message_id: bytes, agency: str) -> OutboxRow | None:
+        """Return one recipient's copy."""
+        row = self._connection.execute(
+            select(outbox).where(outbox.c.message_id == message_id, outbox.c.agency == agency)
+        ).one_or_none()
+        return None if row is None else outbox_row(row)
+
     def copies(self, message_id: bytes) -> list[OutboxRow]:
         """Return the copies of a message, by agency."""
         rows = self._connection.execute(
             select(outbox).where(outbox.c.message_id == message_id).order_by(outbox.c.agency)
-        )
-        return [outbox_row(row) for row in rows]
-
-    def pending(self, limit: int) -> list[OutboxRow]:
-        """Return the copies that are queued or ended without a receipt, the most urgent first."""
-        rows = self._connection.execute(
-            select(outbox)
-            .where(outbox.c.state != DeliveryState.ACKNOWLEDGED.value)
-            .order_by(outbox.c.priority.desc(), outbox.c.message_id, outbox.c.agency)
-            .limit(limit)
         )
         return [outbox_row(row) for row in rows]
 
@@ -371,6 +418,15 @@ class OutboxTable:
         return [outbox_row(row) for row in rows]
 
 
+def _deferred(agency: str) -> ColumnElement[bool]:
+    return and_(
+        outbox.c.agency == agency,
+        outbox.c.state == _QUEUED,
+        outbox.c.next_attempt_ms > 0,
+        ~SUSPECT,
+    )
+
+
 def outbox_row(row: Row[tuple[object, ...]]) -> OutboxRow:
     """Gather a copy from its columns."""
     column = row._mapping  # noqa: SLF001 - SQLAlchemy's public name for it
@@ -396,4 +452,5 @@ def outbox_row(row: Row[tuple[object, ...]]) -> OutboxRow:
         detail=column["detail"],
         settled_ms=column["settled_ms"],
         receipt=receipt,
+        resealed_as=column["resealed_as"],
     )

@@ -25,6 +25,21 @@ class CardRow:
 
 
 @dataclass(frozen=True, slots=True)
+class DirectoryRow:
+    """What all processes of an agency go by.
+
+    Args:
+        version: Moves with every change of trust, and of our own card and keys.
+        own_card_sha256: Our newest card; it says which keys are in use.
+        storage_key_id: The key that content keys are wrapped under now.
+    """
+
+    version: int
+    own_card_sha256: bytes
+    storage_key_id: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class PeerRow:
     """A pinned agency with its newest card: `state` is `trusted` or `revoked`."""
 
@@ -49,7 +64,7 @@ class LinkRow:
     witnessed_size: int = 0
 
 
-_VERSION = select(directory.c.version)
+_DIRECTORY = select(directory.c.version, directory.c.own_card_sha256, directory.c.storage_key_id)
 _MOVE_VERSION = update(directory).values(version=directory.c.version + 1)
 _STANDINGS = select(peer.c.agency, peer.c.state, peer.c.card_sha256).where(
     peer.c.agency.in_(bindparam("agencies", expanding=True))
@@ -66,18 +81,22 @@ _RAISE_WITNESSED = _SET_WITNESSED.where(link.c.witnessed_size < bindparam("b_siz
 class PeerTable:
     """Cards and peers as one transaction sees them."""
 
-    __slots__ = ("_connection", "_dialect", "_version")
+    __slots__ = ("_connection", "_dialect", "_directory")
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._dialect = connection.dialect.name
-        self._version: int | None = None
+        self._directory: DirectoryRow | None = None
+
+    def directory(self) -> DirectoryRow:
+        """Return the version of the directory, and which of our own card and keys count."""
+        if self._directory is None:
+            self._directory = DirectoryRow(*self._connection.execute(_DIRECTORY).one())
+        return self._directory
 
     def version(self) -> int:
-        """Return the version of the directory; every change of trust moves it."""
-        if self._version is None:
-            self._version = int(self._connection.execute(_VERSION).scalar_one())
-        return self._version
+        """Return the version of the directory; every change of trust or of our keys moves it."""
+        return self.directory().version
 
     def own_card(self) -> CardRow:
         """Return our newest card."""
@@ -88,16 +107,28 @@ class PeerTable:
         ).one()
         return CardRow(*row)
 
-    def open(self, own_card_sha256: bytes) -> None:
-        """Start the directory with our own first card."""
+    def open(self, own_card_sha256: bytes, storage_key_id: bytes) -> None:
+        """Start the directory with our own first card and storage key."""
         self._connection.execute(
-            insert(directory).values(id=1, version=1, own_card_sha256=own_card_sha256)
+            insert(directory).values(
+                id=1,
+                version=1,
+                own_card_sha256=own_card_sha256,
+                storage_key_id=storage_key_id,
+            )
         )
 
     def set_own_card(self, own_card_sha256: bytes) -> None:
         """Make a stored card our newest one and move the version."""
-        self._connection.execute(_MOVE_VERSION.values(own_card_sha256=own_card_sha256))
-        self._version = None
+        self._move(own_card_sha256=own_card_sha256)
+
+    def set_storage_key(self, storage_key_id: bytes) -> None:
+        """Let content keys be wrapped under another key from now on, and move the version."""
+        self._move(storage_key_id=storage_key_id)
+
+    def keys_changed(self) -> None:
+        """Move the version, so that every process reads the key file again."""
+        self._move()
 
     def add_card(
         self, *, agency: str, sha256: bytes, sequence: int, sealed: bytes, taken_ms: int
@@ -122,8 +153,7 @@ class PeerTable:
         self._connection.execute(
             upsert(self._dialect, link).values(agency=agency).on_conflict_do_nothing()
         )
-        self._connection.execute(_MOVE_VERSION)
-        self._version = None
+        self._move()
 
     def peers(self) -> list[PeerRow]:
         """Return every pinned agency with its newest card."""
@@ -180,3 +210,7 @@ class PeerTable:
         Cosignatures of both directions of traffic come in, the older sometimes after the newer.
         """
         self._connection.execute(_RAISE_WITNESSED, {"b_agency": agency, "b_size": size})
+
+    def _move(self, **values: bytes) -> None:
+        self._connection.execute(_MOVE_VERSION.values(**values))
+        self._directory = None

@@ -17,6 +17,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    text,
 )
 
 metadata = MetaData(
@@ -30,6 +31,8 @@ metadata = MetaData(
 
 # SQLite gives a table its fast row id only under the type name INTEGER.
 _BIG = BigInteger().with_variant(Integer, "sqlite")
+# Sorted by code point, as SQLite and Python do, whatever language PostgreSQL was set up for.
+_TEXT = String().with_variant(String(collation="C"), "postgresql")
 
 
 def _bytes(name: str, *, null: bool = False) -> Column[bytes]:
@@ -41,7 +44,7 @@ def _int(name: str, *, null: bool = False, default: str | None = None) -> Column
 
 
 def _text(name: str, *, null: bool = False) -> Column[str]:
-    return Column(name, String, nullable=null)
+    return Column(name, _TEXT, nullable=null)
 
 
 def _sealed_columns() -> tuple[Column[bytes] | Column[int] | Column[str], ...]:
@@ -99,7 +102,7 @@ ledger_head = Table(
 checkpoint = Table(
     "checkpoint",
     metadata,
-    Column("origin", String, primary_key=True),
+    Column("origin", _TEXT, primary_key=True),
     Column("size", _BIG, primary_key=True, autoincrement=False),
     Column("root", LargeBinary, primary_key=True),
     _bytes("note"),
@@ -109,9 +112,9 @@ checkpoint = Table(
 cosignature = Table(
     "cosignature",
     metadata,
-    Column("origin", String, primary_key=True),
+    Column("origin", _TEXT, primary_key=True),
     Column("size", _BIG, primary_key=True, autoincrement=False),
-    Column("agency", String, primary_key=True),
+    Column("agency", _TEXT, primary_key=True),
     _int("time_s"),
     _bytes("lines"),
     comment="Who cosigned what: note signature lines of type 0x04 and 0x06.",
@@ -120,7 +123,7 @@ cosignature = Table(
 witness_head = Table(
     "witness_head",
     metadata,
-    Column("origin", String, primary_key=True),
+    Column("origin", _TEXT, primary_key=True),
     _text("agency"),
     _int("size"),
     _bytes("root"),
@@ -141,7 +144,7 @@ outbox = Table(
     "outbox",
     metadata,
     Column("message_id", LargeBinary, primary_key=True),
-    Column("agency", String, primary_key=True),
+    Column("agency", _TEXT, primary_key=True),
     _bytes("wrapped_key", null=True),
     _text("state"),
     _int("priority"),
@@ -157,7 +160,9 @@ outbox = Table(
     _text("receipt_origin", null=True),
     _int("receipt_size", null=True),
     _int("shared_size", null=True),
+    _bytes("resealed_as", null=True),
     ForeignKeyConstraint(["message_id"], ["sent.message_id"]),
+    ForeignKeyConstraint(["resealed_as"], ["sent.message_id"]),
     CheckConstraint(
         "state in ('queued', 'acknowledged', 'refused', 'expired', 'dead')", name="state"
     ),
@@ -173,10 +178,30 @@ Index(
     postgresql_where=outbox.c.state == "queued",
 )
 
+# So is what ended without a receipt.
+Index(
+    "ix_outbox_ended_agency",
+    outbox.c.agency,
+    outbox.c.state,
+    sqlite_where=outbox.c.state.in_(("refused", "expired", "dead")),
+    postgresql_where=outbox.c.state.in_(("refused", "expired", "dead")),
+)
+
+# For people, who look for what went wrong; such rows are few and rarely change.
+_ENDED = text("state in ('refused', 'expired', 'dead')")
+Index("ix_outbox_ended", outbox.c.settled_ms, sqlite_where=_ENDED, postgresql_where=_ENDED)
+_RESEALED = text("resealed_as is not null")
+Index(
+    "ix_outbox_resealed_as",
+    outbox.c.resealed_as,
+    sqlite_where=_RESEALED,
+    postgresql_where=_RESEALED,
+)
+
 inbox = Table(
     "inbox",
     metadata,
-    Column("sender", String, primary_key=True),
+    Column("sender", _TEXT, primary_key=True),
     Column("message_id", LargeBinary, primary_key=True),
     *_sealed_columns(),
     _int("received_ms"),
@@ -185,18 +210,31 @@ inbox = Table(
     _bytes("shared_proof"),
     _text("shared_origin"),
     _int("shared_size"),
+    Index("ix_inbox_message_id", "message_id"),
     Index("ix_inbox_received_ms", "received_ms"),
     Index("ix_inbox_in_reply_to", "in_reply_to"),
     comment="Messages that we received, each with its sender's SHARED entry and proof.",
 )
 
+search_term = Table(
+    "search_term",
+    metadata,
+    Column("term", LargeBinary, primary_key=True),
+    Column("at_ms", _BIG, primary_key=True, autoincrement=False),
+    Column("sender", _TEXT, primary_key=True),
+    Column("message_id", LargeBinary, primary_key=True),
+    comment="Keyed hashes of what alerts name: a container, vessel, party or seal.",
+    # The key holds everything, in the order in which it is asked for.
+    sqlite_with_rowid=False,
+)
+
 refusal = Table(
     "refusal",
     metadata,
-    Column("sender", String, primary_key=True),
+    Column("sender", _TEXT, primary_key=True),
     Column("message_id", LargeBinary, primary_key=True),
     Column("header_sha256", LargeBinary, primary_key=True),
-    Column("code", String, primary_key=True),
+    Column("code", _TEXT, primary_key=True),
     _int("refused_ms"),
     _int("entry_index"),
     comment="Messages that we refused, so that a resend adds nothing to the ledger.",
@@ -205,7 +243,7 @@ refusal = Table(
 card = Table(
     "card",
     metadata,
-    Column("agency", String, primary_key=True),
+    Column("agency", _TEXT, primary_key=True),
     Column("sha256", LargeBinary, primary_key=True),
     _int("sequence"),
     _bytes("sealed"),
@@ -216,7 +254,7 @@ card = Table(
 peer = Table(
     "peer",
     metadata,
-    Column("agency", String, primary_key=True),
+    Column("agency", _TEXT, primary_key=True),
     _text("state"),
     _bytes("card_sha256"),
     _int("changed_ms"),
@@ -230,19 +268,28 @@ directory = Table(
     Column("id", Integer, CheckConstraint("id = 1", name="single"), primary_key=True),
     _int("version"),
     _bytes("own_card_sha256"),
-    comment="Version of the peer directory: every change of trust moves it.",
+    _bytes("storage_key_id"),
+    comment="What our processes agree on: every change of trust or of our keys moves the version.",
 )
 
 link = Table(
     "link",
     metadata,
-    Column("agency", String, primary_key=True),
+    Column("agency", _TEXT, primary_key=True),
     _int("failures", default="0"),
     _int("next_attempt_ms", default="0"),
     _text("error", null=True),
     _int("connected_ms", null=True),
     _int("witnessed_size", default="0"),
     comment="How the link to each peer stands, and the size of our ledger that it cosigned.",
+)
+
+pulse = Table(
+    "pulse",
+    metadata,
+    Column("id", Integer, CheckConstraint("id = 1", name="single"), primary_key=True),
+    _int("beats"),
+    comment="Written now and then by a node that serves, to see that it still can.",
 )
 
 APPEND_ONLY = (ledger_entry, ledger_node, checkpoint, cosignature, card, refusal)

@@ -12,8 +12,7 @@ from sesn_node.store.schema import checkpoint, cosignature, witness_head
 from sesn_node.store.sql import upsert
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Table
-    from sqlalchemy.dialects import sqlite
+    from sqlalchemy import Connection, Insert, Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +62,12 @@ _SELECT_IN_ORDER = _SELECT_COSIGNATURES.order_by(cosignature.c.size, cosignature
 class WitnessTable:
     """Witnessed ledgers as one transaction sees them."""
 
-    __slots__ = ("_connection",)
+    __slots__ = ("_connection", "advanced")
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self.advanced = False
+        """Whether `advance` was called; what it wrote may be undone since."""
 
     def head(self, origin: str) -> WitnessRow | None:
         """Return the last checkpoint of an origin that we verified."""
@@ -83,6 +84,7 @@ class WitnessTable:
         Raises:
             ConflictError: The row is not `old`: verify again, from what is recorded now.
         """
+        self.advanced = True
         if old is None:
             row = {"origin": new.origin, "agency": new.agency, "size": new.size, "root": new.root}
             moved = self._connection.execute(self._keep(witness_head), row)
@@ -139,6 +141,8 @@ class WitnessTable:
         rows = self._connection.execute(_SELECT_IN_ORDER, {"origin": origin})
         return [CosignatureRow(*row) for row in rows]
 
-    def _keep(self, table: Table) -> sqlite.Insert:
+    def _keep(self, table: Table) -> Insert:
         """Insert a row, unless it is there."""
-        return upsert(self._connection.dialect.name, table).on_conflict_do_nothing()
+        insert = upsert(self._connection.dialect.name, table).on_conflict_do_nothing()
+        # Else SQLAlchemy forgets how many rows an insert made, and `advance` asks.
+        return insert.execution_options(preserve_rowcount=True)

@@ -2,6 +2,9 @@
 
 TLS let the caller in because *some* partner's root issued its certificate. That a partner's CA
 cannot speak for another agency is decided here, on every call, health and reflection included.
+Here too, whoever calls too often waits for itself (`pacing`): before the database is asked who it
+is, and before its request is read, which until then fills no more of our memory than a window of
+HTTP/2.
 
 Calls stay known while they are open, so that they can be ended: at once when trust ends, and
 between two batches when the node shuts down. A caller whose task was merely cancelled would hear
@@ -12,17 +15,25 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from contextlib import contextmanager
+from collections import Counter, defaultdict
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import grpc
 import grpc.aio
 from google.protobuf.message import DecodeError
 
-from sesn_node.errors import MalformedError, SesnError, StorageError, VerificationError
-from sesn_node.telemetry import get_logger
+from sesn_node.errors import (
+    MalformedError,
+    PolicyError,
+    SesnError,
+    StorageError,
+    VerificationError,
+)
+from sesn_node.telemetry.logs import get_logger
+from sesn_node.transport.pacing import CALLS, TOO_MANY, Pacing
 from sesn_node.transport.statuses import details_of, status_of
 from sesn_node.trust.certificates import LeafVerifier
 
@@ -37,11 +48,19 @@ _log = get_logger(__name__)
 
 _TLS_VERSION = b"TLSv1.3"
 _END = object()
+_MOST_OPEN = 64
+"""Calls of one agency that are open at once: it may have several processes, with streams each way,
+and look at our health."""
+_MOST_READING = 2
+"""Single requests of one agency that are read at once, each of which grpc holds whole."""
+_MAX_REQUEST_BYTES = 128 * 1024
+"""Bounds a single request; the largest are a card, and a checkpoint with its proof."""
 # grpc's handlers are untyped callables of (request or iterator of requests, context).
 Handler = Any
 Message = Any
 Reader = Any
 Context = grpc.aio.ServicerContext[Any, Any]
+Requests: TypeAlias = "AsyncIterator[bytes]"
 
 
 @dataclass(slots=True, eq=False)
@@ -95,6 +114,11 @@ class Admission(grpc.aio.ServerInterceptor):
         self._office = office
         self._leaves = LeafVerifier()
         self._open: dict[asyncio.Task[object] | None, _Call] = {}
+        self._open_of: Counter[AgencyId] = Counter()
+        self._reading: defaultdict[AgencyId, asyncio.Semaphore] = defaultdict(
+            partial(asyncio.Semaphore, _MOST_READING)
+        )
+        self._pacing = Pacing(CALLS)
         self._cuts = 0
         self._hung_up = False
 
@@ -129,6 +153,18 @@ class Admission(grpc.aio.ServerInterceptor):
         agency = self._leaves.identify(certificates[0], now_ms, roots)
         directory.trusted(agency, now_ms)
         return agency, roots[agency]
+
+    def _paced_as(self, context: Context) -> AgencyId | None:
+        """Tell who seems to call, by what we knew last; None for all others together."""
+        directory = self._office.partners.latest
+        certificates = list(context.auth_context().get("x509_pem_cert", []))
+        if directory is None or len(certificates) != 1:
+            return None
+        now_ms = self._office.clock()
+        try:
+            return self._leaves.identify(certificates[0], now_ms, directory.roots(now_ms))
+        except SesnError:
+            return None
 
     async def _directory(self) -> Directory:
         """Read whom we trust, as of no cut-off before this one returns.
@@ -182,56 +218,111 @@ class Admission(grpc.aio.ServerInterceptor):
             inner = getattr(handler, kind)
             if inner is not None:
                 guarded = self._guarded(kind, inner, handler.request_deserializer)
-                # Read here, not by grpc: nothing of a caller who is not admitted is parsed, and
-                # bytes that mean nothing get a status that says so.
-                return handler._replace(**{kind: guarded, "request_deserializer": None})
+                # Read here, not by grpc, a single request as well as many: nothing of a caller
+                # who is not admitted is read, and bytes that mean nothing get a status that says
+                # so.
+                streaming = f"stream_{kind.partition('_')[2]}"
+                changes = {kind: None, "request_streaming": True, "request_deserializer": None}
+                return handler._replace(**(changes | {streaming: guarded}))
         return handler
 
     def _guarded(self, kind: str, inner: Handler, read: Reader) -> Handler:
-        take = partial(_read_each if kind.startswith("stream") else _read_one, read)
+        async def stream(requests: Requests, context: Context) -> AsyncIterator[Message]:
+            async with _closing(requests), self._during(context) as call:
+                request = await self._request(kind, read, requests, call, context)
+                responses = inner(request, context)
+                while True:
+                    response = await call.step(partial(anext, responses, _END), context)
+                    if response is _END:
+                        return
+                    yield response
 
-        async def stream(request: Message, context: Context) -> AsyncIterator[Message]:
-            with self._during(await self._admitted(context), busy=False) as call:
-                try:
-                    responses = inner(take(request), context)
-                    while True:
-                        response = await call.step(partial(anext, responses, _END), context)
-                        if response is _END:
-                            return
-                        yield response
-                except MalformedError as error:
-                    await _refuse_request(context, call.agency, error)
-
-        async def once(request: Message, context: Context) -> Message:
-            with self._during(await self._admitted(context), busy=kind == "unary_unary") as call:
-                try:
-                    return await call.step(partial(inner, take(request), context), context)
-                except MalformedError as error:
-                    await _refuse_request(context, call.agency, error)
+        async def once(requests: Requests, context: Context) -> Message:
+            async with _closing(requests), self._during(context) as call:
+                request = await self._request(kind, read, requests, call, context)
+                call.busy = kind == "unary_unary"
+                return await call.step(partial(inner, request, context), context)
 
         return stream if inspect.isasyncgenfunction(inner) else once
 
+    async def _request(
+        self, kind: str, read: Reader, requests: Requests, call: _Call, context: Context
+    ) -> Message:
+        """Give a handler what it expects: the request, or all of them as they come."""
+        if kind.startswith("stream"):
+            return _read_each(read, requests)
+        async with self._reading[call.agency]:
+            return await call.step(partial(_read_only, read, requests), context)
+
     async def _admitted(self, context: Context) -> tuple[AgencyId, bytes]:
         try:
-            return await self.prove(context)
+            await self._pacing.wait(self._paced_as(context))
+            agency, root = await self.prove(context)
+            if self._open_of[agency] >= _MOST_OPEN:
+                raise PolicyError(f"at most {_MOST_OPEN} calls at once", code=TOO_MANY)
         except SesnError as error:
+            self._office.watch.caller_refused(error.code)
             _log.warning(
                 "caller-refused", peer_address=context.peer(), code=error.code, detail=str(error)
             )
             await context.abort(*_not_admitted(error))
             raise
+        return agency, root
+
+    @asynccontextmanager
+    async def _during(self, context: Context) -> AsyncIterator[_Call]:
+        """Admit a call, and keep it while it is open."""
+        try:
+            with self._kept(*await self._admitted(context)) as call:
+                try:
+                    yield call
+                except MalformedError as error:
+                    await _refuse_request(context, call.agency, error)
+        except Exception as error:
+            if (task := asyncio.current_task()) is not None:
+                # Once grpc is through with it, and not before.
+                task.add_done_callback(partial(_let_go, error))
+            raise
 
     @contextmanager
-    def _during(self, proven: tuple[AgencyId, bytes], *, busy: bool) -> Iterator[_Call]:
-        agency, root = proven
+    def _kept(self, agency: AgencyId, root: bytes) -> Iterator[_Call]:
         task = asyncio.current_task()
-        call = self._open[task] = _Call(agency, root, task, busy)
+        call = self._open[task] = _Call(agency, root, task, busy=False)
+        self._open_of[agency] += 1
         if self._hung_up:
             _hang_up(call)
         try:
             yield call
         finally:
             del self._open[task]
+            self._open_of[agency] -= 1
+
+
+def _let_go(error: BaseException, _ended: object) -> None:
+    """Forget where the error that ended a call came from.
+
+    grpc keeps it with the context of the call; its traceback has our frames, which hold that
+    context, and the request. Such a circle, of 6 MiB perhaps, would stay until the interpreter
+    looks for circles. It does so seldom, and counts objects, not bytes.
+    """
+    following: BaseException | None = error
+    while following is not None:
+        error, following = following, following.__context__
+        error.__traceback__ = error.__context__ = error.__cause__ = None
+
+
+@asynccontextmanager
+async def _closing(requests: Requests) -> AsyncIterator[None]:
+    """Close the reader of a call's requests at the end.
+
+    Left alone, it is a circle of grpc's own making, and holds the last request; see `_let_go`.
+    """
+    try:
+        yield
+    finally:
+        reader: Reader = aiter(requests)
+        with suppress(RuntimeError):  # It is being read from: the call was cut off in grpc's code.
+            await reader.aclose()
 
 
 def _hang_up(call: _Call) -> None:
@@ -240,7 +331,7 @@ def _hang_up(call: _Call) -> None:
 
 def _not_admitted(error: SesnError) -> tuple[grpc.StatusCode, str]:
     """Tell no stranger more than the code; tell a partner that the fault is ours, if it is."""
-    if isinstance(error, StorageError):
+    if isinstance(error, StorageError) or error.code == TOO_MANY:
         return status_of(error), details_of(error)
     # Whoever cannot prove who it is has done nothing yet that could be a precondition.
     unproven = isinstance(error, VerificationError)
@@ -255,7 +346,15 @@ def _read_one(read: Reader, raw: bytes) -> Message:
         raise MalformedError("the request is not the protobuf message of this call") from error
 
 
-async def _read_each(read: Reader, requests: AsyncIterator[bytes]) -> AsyncIterator[Message]:
+async def _read_only(read: Reader, requests: Requests) -> Message:
+    async for raw in requests:
+        if len(raw) > _MAX_REQUEST_BYTES:
+            raise MalformedError(f"the request has {len(raw)} bytes, at most {_MAX_REQUEST_BYTES}")
+        return _read_one(read, raw)
+    raise MalformedError("the call carries no request")
+
+
+async def _read_each(read: Reader, requests: Requests) -> AsyncIterator[Message]:
     async for raw in requests:
         yield _read_one(read, raw)
 

@@ -1,24 +1,30 @@
-"""A connection to one partner: cards swapped, one delivery stream."""
+"""A connection to one partner, and the streams over it.
+
+A `Link` carries batches one way and their answers back. Who dialled does not matter to it: the
+partner's node is reached by our own call of `Deliver`, or by its call of `Collect`.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import grpc
 import grpc.aio
 
+from sesn_node import __version__
 from sesn_node.domain.checks import printable
 from sesn_node.errors import PeerUnavailable, VerificationError
 from sesn_node.transport.tls import channel_credentials, channel_options
 from sesn_node.wire._pb import exchange_pb2 as pb
 from sesn_node.wire._pb import exchange_pb2_grpc as rpc
 from sesn_node.wire._pb.card_pb2 import SealedCard
-from sesn_node.wire.batches import answer_from_pb, batch_to_pb
+from sesn_node.wire.batches import answer_from_pb, answer_to_pb, batch_from_pb, batch_to_pb
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from sesn_node.domain.batches import Answer, Batch
     from sesn_node.transport.tls import TlsIdentity
@@ -27,20 +33,18 @@ if TYPE_CHECKING:
 _DETAIL_CHARACTERS = 300
 
 
-class Link:
-    """An open link. Not shared: one task writes a batch and reads its answer."""
+class Link(Protocol):
+    """Where our batches go. Not shared: one task sends a batch and reads its answer.
 
-    def __init__(self, stream: grpc.aio.StreamStreamCall[Any, Any], timeout_s: float) -> None:
-        self._stream = stream
-        self._timeout_s = timeout_s
-        self._sequence = 0
-        self.lost = asyncio.Event()
-        stream.add_done_callback(lambda _: self.lost.set())
+    Args:
+        lost: Set when the link is gone.
+    """
+
+    lost: asyncio.Event
 
     @property
     def next_sequence(self) -> int:
         """Number of the next batch."""
-        return self._sequence + 1
 
     async def exchange(self, batch: Batch) -> Answer:
         """Send a batch and return its answer.
@@ -50,16 +54,70 @@ class Link:
             VerificationError: The answer is to another batch.
             MalformedError: The answer cannot be read.
         """
+
+
+class Inlet(Protocol):
+    """Where a partner's batches come from when we collect them."""
+
+    async def next(self) -> Batch:
+        """Wait for the next batch, as long as it takes.
+
+        Raises:
+            PeerUnavailable: The stream ended.
+            MalformedError: The batch cannot be read.
+        """
+
+    async def answer(self, answer: Answer) -> None:
+        """Send the answer to the batch before.
+
+        Raises:
+            PeerUnavailable: The stream ended, or takes nothing any more.
+        """
+
+
+class Connection(Protocol):
+    """A partner that was reached; cards are swapped.
+
+    Args:
+        card: The partner's newest sealed card.
+    """
+
+    card: bytes
+
+    def deliver(self) -> Link:
+        """Open a stream for our batches."""
+
+    def collect(self) -> Inlet:
+        """Open a stream for the partner's batches."""
+
+
+Dial: TypeAlias = "Callable[[TrustedCard, TrustedCard], AbstractAsyncContextManager[Connection]]"
+"""Reaches a partner: called with our own card and the partner's.
+
+Raises `PeerUnavailable` if no endpoint answered.
+"""
+
+
+class _Exchanging:
+    """Numbers batches, and bounds the wait for each answer."""
+
+    def __init__(self, timeout_s: float) -> None:
+        self._timeout_s = timeout_s
+        self._sequence = 0
+        self.lost = asyncio.Event()
+
+    @property
+    def next_sequence(self) -> int:
+        """Number of the next batch."""
+        return self._sequence + 1
+
+    async def exchange(self, batch: Batch) -> Answer:
+        """Send a batch and return its answer; see `Link`."""
         try:
             async with asyncio.timeout(self._timeout_s):
-                await self._stream.write(batch_to_pb(batch))
-                message = await self._stream.read()
-        except (grpc.RpcError, asyncio.InvalidStateError) as error:
-            raise _unavailable(error) from error
+                message = await self._swap(batch_to_pb(batch))
         except TimeoutError as error:
             raise PeerUnavailable(f"no answer within {self._timeout_s:.0f} s") from error
-        if not isinstance(message, pb.DeliverResponse):
-            raise PeerUnavailable(await self._why_ended())
         self._sequence = batch.sequence
         answer = answer_from_pb(message)
         if answer.sequence != batch.sequence:
@@ -68,61 +126,188 @@ class Link:
             )
         return answer
 
-    async def _why_ended(self) -> str:
-        said = _shown(await self._stream.details())
-        return f"the partner ended the stream: {said or 'no reason given'}"
+    async def _swap(self, request: pb.DeliverRequest) -> pb.DeliverResponse:
+        raise NotImplementedError
 
 
-@asynccontextmanager
-async def open_link(
-    identity: TlsIdentity, own: TrustedCard, partner: TrustedCard, timeout_s: float
-) -> AsyncIterator[tuple[Link, bytes]]:
-    """Dial a partner, swap cards, and open a delivery stream.
+class _DialledLink(_Exchanging):
+    """Our own call of `Deliver`."""
 
-    Yields:
-        The link and the partner's newest sealed card.
+    def __init__(self, stream: grpc.aio.StreamStreamCall[Any, Any], timeout_s: float) -> None:
+        super().__init__(timeout_s)
+        self._stream = stream
+        stream.add_done_callback(lambda _: self.lost.set())
+
+    async def _swap(self, request: pb.DeliverRequest) -> pb.DeliverResponse:
+        try:
+            await self._stream.write(request)
+            message = await self._stream.read()
+        except (grpc.RpcError, asyncio.InvalidStateError) as error:
+            raise unavailable(error) from error
+        if not isinstance(message, pb.DeliverResponse):
+            raise PeerUnavailable(await _why_ended(self._stream))
+        return message
+
+
+class CollectedLink(_Exchanging):
+    """A partner's call of `Collect`: the server's handler carries what is exchanged here."""
+
+    def __init__(self, answers: AsyncIterator[pb.DeliverResponse], timeout_s: float) -> None:
+        super().__init__(timeout_s)
+        self._answers = answers
+        self._requests: asyncio.Queue[pb.DeliverRequest] = asyncio.Queue(1)
+        self._answered = asyncio.Event()
+        self._swapping: asyncio.Task[pb.DeliverResponse | None] | None = None
+
+    async def request(self) -> pb.DeliverRequest:
+        """Wait for the next message to write to the stream."""
+        self._answered.clear()
+        return await self._requests.get()
+
+    async def answered(self) -> None:
+        """Wait until the answer to it was read, or will not be."""
+        await self._answered.wait()
+
+    def end(self) -> None:
+        """Lose the link: the call is over, and whoever exchanges a batch has to hear of it."""
+        self.lost.set()
+        if self._swapping is not None:
+            self._swapping.cancel()
+
+    async def _swap(self, request: pb.DeliverRequest) -> pb.DeliverResponse:
+        self._swapping = asyncio.ensure_future(self._pass(request))
+        try:
+            if self.lost.is_set():
+                self._swapping.cancel()
+            await asyncio.wait({self._swapping})
+            message = None if self._swapping.cancelled() else self._swapping.result()
+        finally:
+            self._swapping.cancel()
+            self._swapping = None
+            self._answered.set()
+        if message is None:
+            self.lost.set()
+            raise PeerUnavailable("the partner ended its collecting")
+        return message
+
+    async def _pass(self, request: pb.DeliverRequest) -> pb.DeliverResponse | None:
+        await self._requests.put(request)
+        return await anext(self._answers, None)
+
+
+class _DialledInlet:
+    """Our own call of `Collect`."""
+
+    def __init__(self, stream: grpc.aio.StreamStreamCall[Any, Any], timeout_s: float) -> None:
+        self._stream = stream
+        self._timeout_s = timeout_s
+
+    async def next(self) -> Batch:
+        """Wait for the next batch; see `Inlet`."""
+        try:
+            message = await self._stream.read()
+        except (grpc.RpcError, asyncio.InvalidStateError) as error:
+            raise unavailable(error) from error
+        if not isinstance(message, pb.DeliverRequest):
+            raise PeerUnavailable(await _why_ended(self._stream))
+        return batch_from_pb(message)
+
+    async def answer(self, answer: Answer) -> None:
+        """Send the answer to the batch before; see `Inlet`."""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await self._stream.write(answer_to_pb(answer))
+        except (grpc.RpcError, asyncio.InvalidStateError) as error:
+            raise unavailable(error) from error
+        except TimeoutError as error:
+            raise PeerUnavailable(f"takes no answer within {self._timeout_s:.0f} s") from error
+
+
+@dataclass(slots=True)
+class _Dialled:
+    """A channel to a partner's node."""
+
+    card: bytes
+    stub: rpc.ExchangeStub
+    timeout_s: float
+    streams: list[grpc.aio.StreamStreamCall[Any, Any]]
+
+    def deliver(self) -> Link:
+        """Open a stream for our batches."""
+        stream = self.stub.Deliver()
+        self.streams.append(stream)
+        return _DialledLink(stream, self.timeout_s)
+
+    def collect(self) -> Inlet:
+        """Open a stream for the partner's batches."""
+        stream = self.stub.Collect()
+        self.streams.append(stream)
+        return _DialledInlet(stream, self.timeout_s)
+
+
+def dialler(
+    identity: Callable[[], TlsIdentity], clock: Callable[[], int], timeout_s: float
+) -> Dial:
+    """Return what reaches partners over gRPC, with the TLS leaf and key of the moment."""
+
+    @asynccontextmanager
+    async def dial(own: TrustedCard, partner: TrustedCard) -> AsyncIterator[Connection]:
+        refusals = []
+        for endpoint in partner.card.endpoints:
+            channel = grpc.aio.secure_channel(
+                endpoint,
+                channel_credentials(identity(), partner.card.root_certificate),
+                options=channel_options(partner.card.agency),
+            )
+            try:
+                stub = rpc.ExchangeStub(channel)
+                try:
+                    greeted = await greet(stub, own, clock(), timeout_s)
+                except (grpc.RpcError, PeerUnavailable) as error:
+                    refusals.append(f"{endpoint}: {unavailable(error)}")
+                    continue
+                sealed: bytes = greeted.card.SerializeToString(deterministic=True)
+                dialled = _Dialled(sealed, stub, timeout_s, [])
+                try:
+                    yield dialled
+                finally:
+                    for stream in dialled.streams:
+                        stream.cancel()
+                return
+            finally:
+                await channel.close()
+        raise PeerUnavailable("; ".join(refusals) or "its card names no endpoint")
+
+    return dial
+
+
+async def greet(
+    stub: rpc.ExchangeStub, own: TrustedCard, now_ms: int, timeout_s: float
+) -> pb.GetCardResponse:
+    """Swap cards.
 
     Raises:
-        PeerUnavailable: No endpoint answered; the message says what each one said.
+        grpc.RpcError: The call failed.
     """
-    refusals = []
-    for endpoint in partner.card.endpoints:
-        channel = grpc.aio.secure_channel(
-            endpoint,
-            channel_credentials(identity, partner.card.root_certificate),
-            options=channel_options(partner.card.agency),
-        )
-        try:
-            stub = rpc.ExchangeStub(channel)
-            try:
-                card = await _swap_cards(stub, own, timeout_s)
-            except (grpc.RpcError, PeerUnavailable) as error:
-                refusals.append(f"{endpoint}: {_unavailable(error)}")
-                continue
-            stream = stub.Deliver()
-            try:
-                yield Link(stream, timeout_s), card
-            finally:
-                stream.cancel()
-            return
-        finally:
-            await channel.close()
-    raise PeerUnavailable("; ".join(refusals) or "its card names no endpoint")
+    request = pb.GetCardRequest(
+        card=SealedCard.FromString(own.sealed), version=__version__, time_ms=now_ms
+    )
+    response: pb.GetCardResponse = await stub.GetCard(request, timeout=timeout_s)
+    return response
 
 
-async def _swap_cards(stub: rpc.ExchangeStub, own: TrustedCard, timeout_s: float) -> bytes:
-    request = pb.GetCardRequest(card=SealedCard.FromString(own.sealed))
-    response = await stub.GetCard(request, timeout=timeout_s)
-    card: SealedCard = response.card
-    return card.SerializeToString(deterministic=True)
-
-
-def _unavailable(error: Exception) -> PeerUnavailable:
+def unavailable(error: Exception) -> PeerUnavailable:
+    """Say in our words, and quote in a partner's, why a call failed."""
     if isinstance(error, PeerUnavailable):
         return error
     if isinstance(error, grpc.aio.AioRpcError):
         return PeerUnavailable(f"{error.code().name}: {_shown(error.details())}")
     return PeerUnavailable(_shown(str(error)) or type(error).__name__)
+
+
+async def _why_ended(stream: grpc.aio.StreamStreamCall[Any, Any]) -> str:
+    said = _shown(await stream.details())
+    return f"the partner ended the stream: {said or 'no reason given'}"
 
 
 def _shown(details: str | None) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from typing import TYPE_CHECKING, Any, NoReturn
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
 
 import grpc
 import grpc.aio
@@ -13,10 +15,14 @@ from grpc_health.v1.health_pb2 import DESCRIPTOR as HEALTH
 from grpc_health.v1.health_pb2 import HealthCheckResponse
 from grpc_reflection.v1alpha import reflection
 
+from sesn_node import __version__
 from sesn_node.errors import ConfigError, SesnError
+from sesn_node.exchange.links import peer_is_back
 from sesn_node.exchange.peers import take_shown_card
 from sesn_node.exchange.witness import add_checkpoint, cosigned_checkpoint
-from sesn_node.telemetry import get_logger
+from sesn_node.telemetry.logs import get_logger
+from sesn_node.transport.link import CollectedLink
+from sesn_node.transport.pacing import COLLECTING, Pacing
 from sesn_node.transport.statuses import details_of, status_of
 from sesn_node.transport.tls import SERVER_OPTIONS
 from sesn_node.wire._pb import exchange_pb2 as pb
@@ -25,39 +31,63 @@ from sesn_node.wire._pb.card_pb2 import SealedCard
 from sesn_node.wire.batches import answer_to_pb, batch_from_pb, witness_answer_to_pb
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Coroutine
 
-    from sesn_node.domain.batches import Answer
     from sesn_node.domain.ids import AgencyId
     from sesn_node.exchange.office import Office
-    from sesn_node.exchange.receive import Receiver
     from sesn_node.transport.admission import Admission
+    from sesn_node.transport.pacing import Reception
 
     Context = grpc.aio.ServicerContext[Any, Any]
+
+T = TypeVar("T")
 
 _log = get_logger(__name__)
 
 SERVICE = "sesn.v1.Exchange"
 
 _MAX_STREAMS = 4
-"""Delivery streams of one agency: a process of its node each, and one that is about to end."""
+"""Streams of one agency, each way: a process of its node each, and one that is about to end."""
+
+
+class Partners(Protocol):
+    """What the service asks of the running node."""
+
+    def greeted(self, agency: AgencyId) -> None:
+        """A partner presented itself."""
+
+    async def serve(self, agency: AgencyId, link: CollectedLink) -> None:
+        """Send what we hold for a partner over its `Collect` stream, until it ends.
+
+        Raises:
+            SesnError: It broke, or the partner is not trusted any more.
+        """
 
 
 class ExchangeService(rpc.ExchangeServicer):
-    """Answers partners. `greeted` is told of every partner that presents itself."""
+    """Answers partners."""
 
     def __init__(
         self,
         office: Office,
-        receiver: Receiver,
+        reception: Reception,
+        *,
         admission: Admission,
-        greeted: Callable[[AgencyId], None],
+        partners: Partners,
+        timeout_s: float,
     ) -> None:
         self._office = office
-        self._receiver = receiver
+        self._reception = reception
+        self._collections = Pacing(COLLECTING)
         self._admission = admission
-        self._greeted = greeted
-        self._streams: Counter[AgencyId] = Counter()
+        self._partners = partners
+        self._timeout_s = timeout_s
+        self._pushing: Counter[AgencyId] = Counter()
+        self._collecting: Counter[AgencyId] = Counter()
+
+    def pushes(self, agency: AgencyId) -> bool:
+        """Say whether a partner has a delivery stream of its own to this process."""
+        return self._pushing[agency] > 0
 
     async def GetCard(self, request: pb.GetCardRequest, context: Context) -> pb.GetCardResponse:
         """Swap cards. Whoever does so can reach us, so what waits for it may go now."""
@@ -66,40 +96,59 @@ class ExchangeService(rpc.ExchangeServicer):
             if request.HasField("card"):
                 sealed = request.card.SerializeToString(deterministic=True)
                 await asyncio.to_thread(take_shown_card, self._office, caller, sealed)
+            counts = await asyncio.to_thread(peer_is_back, self._office, caller)
             own = (await asyncio.to_thread(self._office.directory)).own
         except SesnError as error:
             await _abort(context, caller, error)
-        self._greeted(caller)
-        return pb.GetCardResponse(card=SealedCard.FromString(own.sealed))
+        if counts:
+            self._partners.greeted(caller)
+        return pb.GetCardResponse(
+            card=SealedCard.FromString(own.sealed),
+            version=__version__,
+            time_ms=self._office.clock(),
+        )
 
     async def Deliver(
         self, request_iterator: AsyncIterator[pb.DeliverRequest], context: Context
     ) -> AsyncIterator[pb.DeliverResponse]:
         """Take batches, one answer each, in order."""
         caller = self._admission.caller()
-        if self._streams[caller] >= _MAX_STREAMS:
-            await context.abort(
-                grpc.StatusCode.RESOURCE_EXHAUSTED, f"at most {_MAX_STREAMS} streams an agency"
-            )
-        previous: Answer | None = None
-        self._streams[caller] += 1
-        try:
-            async for request in request_iterator:
-                with self._admission.busy():
-                    answer = await asyncio.to_thread(self._take, caller, request, previous)
-                if answer.add_checkpoint:
-                    previous = answer
-                yield answer_to_pb(answer)
-        except SesnError as error:
-            await _abort(context, caller, error)
-        finally:
-            self._streams[caller] -= 1
+        intake = self._reception.open(caller)
+        async with _counted(self._pushing, caller, context):
+            try:
+                async for request in request_iterator:
+                    with self._admission.busy():
+                        read = partial(batch_from_pb, request)
+                        answer = await self._reception.receive(caller, intake, read)
+                    yield answer_to_pb(answer)
+                    await self._reception.ready(caller)
+            except SesnError as error:
+                await _abort(context, caller, error)
 
-    def _take(
-        self, caller: AgencyId, request: pb.DeliverRequest, previous: Answer | None
-    ) -> Answer:
-        """Read and receive a batch, in a thread: others are served meanwhile."""
-        return self._receiver.receive(caller, batch_from_pb(request), previous)
+    async def Collect(
+        self, request_iterator: AsyncIterator[pb.DeliverResponse], context: Context
+    ) -> AsyncIterator[pb.DeliverRequest]:
+        """Give a partner the batches that we hold for it, one answer each, in order."""
+        caller = self._admission.caller()
+        async with _counted(self._collecting, caller, context):
+            try:
+                await self._collections.wait(caller)
+            except SesnError as error:
+                await _abort(context, caller, error)
+            link = CollectedLink(request_iterator, self._timeout_s)
+            serving = asyncio.ensure_future(self._partners.serve(caller, link))
+            try:
+                while (request := await _unless_over(link.request(), serving)) is not None:
+                    with self._admission.busy():
+                        yield request
+                        await _unless_over(link.answered(), serving)
+                await serving
+            except SesnError as error:
+                await _abort(context, caller, error)
+            finally:
+                # Not cancelled: if a batch was under way, its fate has to be recorded.
+                link.end()
+                await asyncio.gather(serving, return_exceptions=True)
 
     async def AddCheckpoint(
         self, request: pb.AddCheckpointRequest, context: Context
@@ -110,6 +159,7 @@ class ExchangeService(rpc.ExchangeServicer):
             answer = await asyncio.to_thread(add_checkpoint, self._office, caller, request.body)
         except SesnError as error:
             await _abort(context, caller, error)
+        self._office.watch.judged(caller, answer.status)
         return pb.AddCheckpointResponse(answer=witness_answer_to_pb(answer))
 
     async def GetCheckpoint(
@@ -128,6 +178,33 @@ async def _abort(context: Context, caller: AgencyId, error: SesnError) -> NoRetu
     _log.warning("call-failed", peer=caller, code=error.code, detail=str(error))
     await context.abort(status_of(error), details_of(error))
     raise error
+
+
+@asynccontextmanager
+async def _counted(
+    streams: Counter[AgencyId], caller: AgencyId, context: Context
+) -> AsyncIterator[None]:
+    """Count a stream of an agency while it is open, and refuse one too many."""
+    if streams[caller] >= _MAX_STREAMS:
+        await context.abort(
+            grpc.StatusCode.RESOURCE_EXHAUSTED, f"at most {_MAX_STREAMS} streams an agency"
+        )
+    streams[caller] += 1
+    try:
+        yield
+    finally:
+        streams[caller] -= 1
+
+
+async def _unless_over(step: Coroutine[object, object, T], work: asyncio.Future[None]) -> T | None:
+    """Wait for a step of something that goes on beside; None once that has ended."""
+    waiting: asyncio.Future[T] = asyncio.ensure_future(step)
+    both: set[asyncio.Future[Any]] = {waiting, work}
+    try:
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        return waiting.result() if waiting.done() else None
+    finally:
+        waiting.cancel()
 
 
 class Server:
@@ -156,6 +233,8 @@ class Server:
                 f"node.listen {address}: the address cannot be listened on; is another program "
                 "using it?"
             ) from error
+        # Until somebody has looked: the service's own default is that all is well.
+        await self.set_healthy(healthy=False)
         await self._server.start()
         return port
 

@@ -15,6 +15,8 @@ from sesn_node.errors import (
     StorageError,
     VerificationError,
 )
+from sesn_node.exchange.witness import TOO_MANY_CHECKPOINTS
+from sesn_node.transport.pacing import TOO_MANY
 
 _STATUSES: Final[tuple[tuple[type[SesnError], grpc.StatusCode], ...]] = (
     (MalformedError, grpc.StatusCode.INVALID_ARGUMENT),
@@ -24,10 +26,14 @@ _STATUSES: Final[tuple[tuple[type[SesnError], grpc.StatusCode], ...]] = (
     (PeerUnavailable, grpc.StatusCode.UNAVAILABLE),
     (StorageError, grpc.StatusCode.UNAVAILABLE),
 )
+_TOO_MUCH: Final = frozenset({TOO_MANY, TOO_MANY_CHECKPOINTS})
+"""Codes of what would be allowed later."""
 
 
 def status_of(error: SesnError) -> grpc.StatusCode:
     """Return the status of a call that ends with an error."""
+    if error.code in _TOO_MUCH:
+        return grpc.StatusCode.RESOURCE_EXHAUSTED
     return next(
         (status for kind, status in _STATUSES if isinstance(error, kind)),
         grpc.StatusCode.INTERNAL,

@@ -49,6 +49,7 @@ CARD_FROM_FUTURE: Final = "CARD_FROM_FUTURE"
 CARD_STALE: Final = "CARD_STALE"
 CARD_OUTLIVES_ROOT: Final = "CARD_OUTLIVES_ROOT"
 BAD_SEAL: Final = "BAD_SEAL"
+UNKNOWN_SEAL_KEY: Final = "UNKNOWN_SEAL_KEY"
 KEY_REUSED: Final = "KEY_REUSED"
 LEDGER_KEYS_CHANGED: Final = "LEDGER_KEYS_CHANGED"
 NO_ENCRYPTION_KEY: Final = "NO_ENCRYPTION_KEY"
@@ -78,7 +79,7 @@ class TrustedCard:
     root: RootCertificate = field(repr=False)
     witness_keys: WitnessKeys = field(repr=False)
     _seal_keys: Mapping[bytes, tuple[SealKey, EcdsaVerifier]] = field(repr=False, compare=False)
-    _logs: Mapping[Origin, LogKeys] = field(repr=False, compare=False)
+    _logs: Mapping[Origin, tuple[LogKeys, ...]] = field(repr=False, compare=False)
     _encryption_keys: Mapping[bytes, tuple[bytes, HpkePublicKey]] = field(repr=False, compare=False)
     """Key id and decoded key, by the public key's bytes."""
 
@@ -122,14 +123,20 @@ class TrustedCard:
             created_ms: What the sealed object says, Unix milliseconds.
 
         Raises:
-            VerificationError: `BAD_SEAL`: not in the card, or not in force then.
+            VerificationError: `UNKNOWN_SEAL_KEY`: not in this card; perhaps in a later one.
+                `BAD_SEAL`: not in force then.
         """
         found = self._seal_keys.get(key_id)
-        if found is None or not found[0].in_force(created_ms):
-            problem = "not in its card" if found is None else f"not in force at {created_ms}"
+        if found is None:
             raise VerificationError(
-                f"seal of {self.agency}: key {key_id.hex()[:16]} is {problem}; ask for its "
-                "newest card",
+                f"seal of {self.agency}: card {self.card.sequence}, which is held here, does not "
+                f"name key {key_id.hex()[:16]}; a later card may",
+                code=UNKNOWN_SEAL_KEY,
+            )
+        if not found[0].in_force(created_ms):
+            raise VerificationError(
+                f"seal of {self.agency}: key {key_id.hex()[:16]} is not in force at {created_ms} "
+                "(Unix milliseconds)",
                 code=BAD_SEAL,
             )
         return found[1]
@@ -150,8 +157,13 @@ class TrustedCard:
         return key, *self._encryption_keys[key.public_key]
 
     def log_keys(self, origin: Origin) -> LogKeys | None:
-        """Return the keys of one of the agency's ledgers, or None if it is not in the card."""
-        return self._logs.get(origin)
+        """Return the keys that sign a ledger of the agency, or None if it is not in the card."""
+        sets = self._logs.get(origin)
+        return None if sets is None else sets[-1]
+
+    def log_key_sets(self, origin: Origin) -> tuple[LogKeys, ...]:
+        """Return all that ever signed a ledger of the agency, the newest last; maybe none."""
+        return self._logs.get(origin, ())
 
 
 class Succession(StrEnum):
@@ -230,8 +242,8 @@ def check_successor(old: TrustedCard, new: TrustedCard) -> Succession:
     Raises:
         VerificationError: `WRONG_AGENCY`; `ROOT_CHANGED`: another root, which always needs an
             operator; `CARD_STALE`: an older one; `CARD_FORK`: the agency sealed two cards in
-            one place, which is an alarm; `LEDGER_KEYS_CHANGED`: it drops one of its ledgers or
-            gives it other keys, so that receipts kept under it would no longer verify.
+            one place, which is an alarm; `LEDGER_KEYS_CHANGED`: it drops or replaces keys of
+            its ledgers, so that receipts kept under them would no longer verify.
     """
     if new.agency != old.agency:
         raise VerificationError(
@@ -265,14 +277,14 @@ def check_successor(old: TrustedCard, new: TrustedCard) -> Succession:
 
 
 def _check_ledgers_kept(old: Card, new: Card) -> None:
-    later = {ledger.origin: ledger for ledger in new.ledgers}
-    for ledger in old.ledgers:
-        if later.get(ledger.origin) != ledger:
-            raise VerificationError(
-                f"card of {new.agency}: ledger {ledger.origin} is dropped or has other keys than "
-                "before; new keys need a ledger of a later epoch, listed after the old ones",
-                code=LEDGER_KEYS_CHANGED,
-            )
+    """Key sets are only ever added, at the end: a closed ledger gets no new keys either."""
+    if new.ledgers[: len(old.ledgers)] != old.ledgers:
+        raise VerificationError(
+            f"card of {new.agency}: keys of its ledgers are dropped, replaced or in another order; "
+            f"a later card lists all {len(old.ledgers)} key sets of the one held here, and may add "
+            "others after them",
+            code=LEDGER_KEYS_CHANGED,
+        )
 
 
 def _check_seal(root: RootCertificate, body: bytes, seal: bytes) -> None:
@@ -318,11 +330,12 @@ def _seal_keys(card: Card) -> Mapping[bytes, tuple[SealKey, EcdsaVerifier]]:
     return MappingProxyType(decoded)
 
 
-def _logs(card: Card) -> Mapping[Origin, LogKeys]:
-    decoded = {}
+def _logs(card: Card) -> Mapping[Origin, tuple[LogKeys, ...]]:
+    decoded: dict[Origin, tuple[LogKeys, ...]] = {}
     for index, keys in enumerate(card.ledgers):
         with _in_field(f"ledgers[{index}]"):
-            decoded[keys.origin] = LogKeys(keys.origin, keys.ed25519, keys.mldsa44)
+            one = LogKeys(keys.origin, keys.ed25519, keys.mldsa44)
+        decoded[keys.origin] = (*decoded.get(keys.origin, ()), one)
     return MappingProxyType(decoded)
 
 
@@ -354,7 +367,7 @@ def _check_keys_distinct(trusted: TrustedCard) -> None:
     keys = trusted.public_keys
     if len(set(keys)) != len(keys):
         raise VerificationError(
-            f"card of {trusted.agency}: lists one key twice; a key serves one purpose, and a new "
-            "ledger has new keys",
+            f"card of {trusted.agency}: lists one key twice; a key serves one purpose, and new "
+            "keys of a ledger are both new",
             code=KEY_REUSED,
         )

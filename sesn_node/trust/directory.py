@@ -70,14 +70,17 @@ class Directory:
     """One snapshot of whom this node knows.
 
     Args:
-        version: Moves with every change of trust.
+        version: Moves with every change of trust, and of our own card and keys.
         own: Our own newest card.
         peers: Every pinned agency, by its id; our own is not among them.
+        storage_key_id: Our key that content keys are wrapped under. Our other keys in use are
+            named by our card.
     """
 
     version: int
     own: TrustedCard
     peers: Mapping[AgencyId, Peer]
+    storage_key_id: bytes = b""
 
     def __post_init__(self) -> None:
         # A copy: a snapshot must not change under whoever reads it.

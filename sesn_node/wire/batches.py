@@ -20,6 +20,7 @@ from sesn_node.domain.messages import CIPHERTEXT_OVERHEAD, MAX_PAYLOAD_BYTES
 from sesn_node.domain.refusals import RefusalCode
 from sesn_node.errors import MalformedError
 from sesn_node.wire._pb import exchange_pb2 as pb
+from sesn_node.wire._pb.card_pb2 import SealedCard
 from sesn_node.wire.envelopes import envelope_from_pb, envelope_to_pb
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def batch_to_pb(batch: Batch) -> pb.DeliverRequest:
             if isinstance(shipment, Shipment)
         ],
         witness=witness_answer_to_pb(batch.witness),
+        card=_card_to_pb(batch.card),
     )
 
 
@@ -67,6 +69,7 @@ def batch_from_pb(message: pb.DeliverRequest) -> Batch:
         add_checkpoint=message.add_checkpoint,
         shipments=tuple(_shipment_from_pb(shipment) for shipment in message.shipments),
         witness=witness_answer_from_pb(message.witness),
+        card=_card_from_pb(message),
     )
 
 
@@ -77,6 +80,7 @@ def answer_to_pb(answer: Answer) -> pb.DeliverResponse:
         witness=witness_answer_to_pb(answer.witness),
         add_checkpoint=answer.add_checkpoint,
         outcomes=[_outcome_to_pb(outcome) for outcome in answer.outcomes],
+        card=_card_to_pb(answer.card),
     )
 
 
@@ -93,6 +97,7 @@ def answer_from_pb(message: pb.DeliverResponse) -> Answer:
         witness=witness_answer_from_pb(message.witness),
         add_checkpoint=message.add_checkpoint,
         outcomes=tuple(_outcome_from_pb(outcome) for outcome in message.outcomes),
+        card=_card_from_pb(message),
     )
 
 
@@ -131,6 +136,18 @@ def decode_proof(data: bytes) -> tuple[bytes, ...]:
     if len(data) % _HASH_BYTES:
         raise MalformedError(f"stored proof: {len(data)} bytes are no whole number of hashes")
     return tuple(data[at : at + _HASH_BYTES] for at in range(0, len(data), _HASH_BYTES))
+
+
+def _card_to_pb(sealed: bytes) -> SealedCard | None:
+    return SealedCard.FromString(sealed) if sealed else None
+
+
+def _card_from_pb(message: pb.DeliverRequest | pb.DeliverResponse) -> bytes:
+    """Give the card's bytes; whether they are a card is checked by whoever takes it."""
+    if not message.HasField("card"):
+        return b""
+    sealed: bytes = message.card.SerializeToString(deterministic=True)
+    return sealed
 
 
 def _bounded(field: str, data: bytes, limit: int = MAX_ADD_CHECKPOINT_BYTES) -> None:

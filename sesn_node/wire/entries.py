@@ -19,6 +19,7 @@ _KIND_TO_PB = {
     EntryKind.UNDELIVERED: pb.UNDELIVERED,
     EntryKind.PEER: pb.PEER,
     EntryKind.KEY: pb.KEY,
+    EntryKind.OPERATOR: pb.OPERATOR,
 }
 _KIND_FROM_PB = {value: key for key, value in _KIND_TO_PB.items()}
 

@@ -12,7 +12,6 @@ from sesn_node.domain.entries import EntryKind, EntryRef
 from sesn_node.domain.ids import ledger_origin, new_message_id
 from sesn_node.domain.refusals import RefusalCode
 from sesn_node.errors import MalformedError, VerificationError
-from sesn_node.exchange.deliver import prepare_batch
 from sesn_node.exchange.settle import settle
 from sesn_node.wire._pb import exchange_pb2 as pb
 from sesn_node.wire.batches import answer_to_pb
@@ -22,6 +21,7 @@ from tests.support.answering import Answering, answering
 from tests.support.homes import BE, DE, NL
 from tests.support.puppet import Puppet
 from tests.support.snapshot import unchanged
+from tests.support.wires import due_batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -174,7 +174,7 @@ def test_receipt_from_another_ledger(connect: Callable[..., Network]) -> None:
     net = connect(NL, DE, BE)
     net.share(NL, BE)
     puppet = Puppet(net[DE])
-    outgoing = prepare_batch(net[NL].office, BE, sequence=1)
+    outgoing = due_batch(net[NL].office, BE)
     assert outgoing is not None
     answer = puppet.answer(outgoing.batch, old=0)
     with unchanged(net[NL].office), pytest.raises(VerificationError):
@@ -186,7 +186,7 @@ def test_answer_to_an_older_batch(scene: Answering) -> None:
     old = scene.answer()
     scene.settle(old)
     message_id = scene.net.share(NL, DE)
-    outgoing = prepare_batch(scene.sender.office, DE, sequence=2)
+    outgoing = due_batch(scene.sender.office, DE, sequence=2)
     assert outgoing is not None
     one = replace(old, outcomes=old.outcomes[:1])
     office = scene.sender.office

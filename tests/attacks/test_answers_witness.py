@@ -10,7 +10,6 @@ import pytest
 from sesn_node.domain.batches import WitnessAnswer
 from sesn_node.domain.ids import ledger_origin
 from sesn_node.errors import MalformedError, SesnError, VerificationError
-from sesn_node.exchange.deliver import prepare_batch
 from sesn_node.exchange.settle import settle
 from sesn_node.ledger.checkpoint import TreeHead
 from sesn_node.ledger.witness import format_add_checkpoint, parse_add_checkpoint
@@ -18,6 +17,7 @@ from tests.support.answering import Answering, answering
 from tests.support.homes import BE, DE, NL
 from tests.support.puppet import Puppet
 from tests.support.snapshot import PROOF_OF_FORK, unchanged
+from tests.support.wires import due_batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -76,7 +76,7 @@ def test_cosignature_of_another_witness(connect: Callable[..., Network]) -> None
     net = connect(NL, DE, BE)
     net.share(NL, DE)
     puppet, other = Puppet(net[DE]), Puppet(net[BE])
-    outgoing = prepare_batch(net[NL].office, DE, sequence=1)
+    outgoing = due_batch(net[NL].office, DE)
     assert outgoing is not None
     witness = WitnessAnswer(200, 0, other.cosigned(outgoing.batch))
     answer = replace(puppet.answer(outgoing.batch, old=0), witness=witness)
@@ -100,7 +100,7 @@ def test_receipts_with_a_conflicting_size(scene: Answering, size: int) -> None:
         settled = scene.settle(answer)
     assert settled.prove_again
     assert settled.acknowledged == ()
-    outgoing = prepare_batch(scene.sender.office, DE, sequence=2)
+    outgoing = due_batch(scene.sender.office, DE, sequence=2)
     assert outgoing is not None
     assert len(outgoing.consigned) == 2
 
@@ -156,7 +156,7 @@ def test_rolled_back_ledger(scene: Answering) -> None:
     """A partner cannot go back to before what we have witnessed."""
     scene.settle(scene.answer())
     scene.net.share(NL, DE)
-    outgoing = prepare_batch(scene.sender.office, DE, sequence=2)
+    outgoing = due_batch(scene.sender.office, DE, sequence=2)
     assert outgoing is not None
     del scene.puppet.ledger[1:]
     answer = scene.puppet.answer(outgoing.batch, old=0)
@@ -174,7 +174,7 @@ def test_rewritten_ledger(scene: Answering, longer: int) -> None:
     """A history that differs from what we have witnessed is not followed, however long it is."""
     scene.settle(scene.answer())
     scene.net.share(NL, DE)
-    outgoing = prepare_batch(scene.sender.office, DE, sequence=2)
+    outgoing = due_batch(scene.sender.office, DE, sequence=2)
     assert outgoing is not None
     known = scene.known
     scene.puppet.ledger[0] = b"rewritten"

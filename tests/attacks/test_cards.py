@@ -279,6 +279,69 @@ def test_later_card_changes_the_keys_of_a_ledger(
         assert refused(error) == "LEDGER_KEYS_CHANGED"
 
 
+def _second_set_dropped(sets: tuple[LedgerKeySet, ...]) -> tuple[LedgerKeySet, ...]:
+    return sets[:1]
+
+
+def _second_set_replaced(sets: tuple[LedgerKeySet, ...]) -> tuple[LedgerKeySet, ...]:
+    return (sets[0], make_ledger(NL, 1), *sets[2:])
+
+
+def _half_of_a_set_replaced(sets: tuple[LedgerKeySet, ...]) -> tuple[LedgerKeySet, ...]:
+    return (sets[0], replace(sets[1], mldsa44=make_ledger(NL, 1).mldsa44), *sets[2:])
+
+
+def _sets_in_another_order(sets: tuple[LedgerKeySet, ...]) -> tuple[LedgerKeySet, ...]:
+    return (sets[1], sets[0], *sets[2:])
+
+
+def _closed_ledger_gets_new_keys(sets: tuple[LedgerKeySet, ...]) -> tuple[LedgerKeySet, ...]:
+    return (*sets[:2], make_ledger(NL, 1), *sets[2:])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        _second_set_dropped,
+        _second_set_replaced,
+        _half_of_a_set_replaced,
+        _sets_in_another_order,
+        _closed_ledger_gets_new_keys,
+    ],
+)
+def test_later_card_changes_a_rotated_ledger(
+    change: Callable[[tuple[LedgerKeySet, ...]], tuple[LedgerKeySet, ...]],
+) -> None:
+    """Every set that ever signed stays where it is; new ones come after all of them."""
+    nl = agency_of(NL)
+    sets = (nl.card.ledger, make_ledger(NL, 1), make_ledger(NL, 2))
+    held = nl.trusted(ledgers=sets)
+    for sequence in (held.card.sequence + 1, held.card.sequence + 5):
+        later = nl.later(held, ledgers=change(sets), sequence=sequence)
+        with pytest.raises(VerificationError) as error:
+            check_successor(held, later)
+        assert refused(error) == "LEDGER_KEYS_CHANGED"
+
+
+def test_later_card_adds_keys_of_its_ledger() -> None:
+    """New keys of the ledger come after the old ones; both halves must be new."""
+    nl = agency_of(NL)
+    held = first_card(nl)
+    second = make_ledger(NL, 1)
+    later = nl.later(held, ledgers=(nl.card.ledger, second))
+    assert check_successor(held, later) is Succession.LATER
+    origin = nl.card.ledger.origin
+    keys = later.log_keys(origin)
+    assert keys is not None
+    assert (keys.ed25519, keys.mldsa44) == (second.ed25519, second.mldsa44)
+    assert [one.ed25519 for one in later.log_key_sets(origin)] == [
+        nl.card.ledger.ed25519,
+        second.ed25519,
+    ]
+    half = replace(second, ed25519=nl.card.ledger.ed25519)
+    assert _refused(nl.sealed(ledgers=(nl.card.ledger, half))) == "KEY_REUSED"
+
+
 def test_later_card_adds_a_ledger() -> None:
     """A new ledger has keys of its own, and the old ones stay listed."""
     nl = agency_of(NL)

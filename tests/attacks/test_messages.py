@@ -9,7 +9,7 @@ import pytest
 
 from sesn_node.domain.alert import Decision, Markings, Payload, Response, Tlp
 from sesn_node.domain.batches import Batch, ProvenEntry, Refused
-from sesn_node.domain.cards import Limits
+from sesn_node.domain.cards import BATCH_ROOM_BYTES, Limits
 from sesn_node.domain.messages import MAX_PAYLOAD_BYTES
 from sesn_node.domain.refusals import RefusalCode
 from sesn_node.exchange.limiter import REFUSALS
@@ -262,11 +262,26 @@ def test_largest_payload(scene: Scene) -> None:
 
 
 def test_batch_of_too_many_envelopes(scene: Scene) -> None:
-    """A batch over the limit is refused whole, and nothing of it is examined."""
+    """A batch over the limit is refused whole for now, and nothing of it is examined."""
     scene.ghana.limit(Limits(batch_envelopes=2))
     with unchanged(scene.ghana.office, but=WITNESSED):
         answer = scene.post(*(scene.target.letter() for _ in range(3)))
-    assert _codes(answer.outcomes) == [RefusalCode.TOO_LARGE] * 3
+    assert _codes(answer.outcomes) == [RefusalCode.BUSY] * 3
+    for outcome in answer.outcomes:
+        assert isinstance(outcome, Refused)
+        assert "our card allows 2 messages" in outcome.detail
+        assert outcome.retry_after_ms > 0
+
+
+def test_large_message_in_a_large_batch(scene: Scene) -> None:
+    """A message that no batch could hold is refused for good, those around it for now."""
+    scene.ghana.limit(Limits(payload_bytes=1024, batch_bytes=1024 + BATCH_ROOM_BYTES))
+    small = [scene.target.letter() for _ in range(2)]
+    large = scene.target.letter(payload=alert(narrative="x" * 19_000))
+    with unchanged(scene.ghana.office, but=WITNESSED):
+        answer = scene.post(small[0], *[large] * 7, small[1])
+    busy, large_ones = RefusalCode.BUSY, [RefusalCode.TOO_LARGE] * 7
+    assert _codes(answer.outcomes) == [busy, *large_ones, busy]
 
 
 def test_response_in_the_name_of_another(connect: Callable[..., Network]) -> None:

@@ -95,6 +95,15 @@ class _Mouth(rpc.ExchangeServicer):
         """Nobody calls it."""
         raise NotImplementedError
 
+    async def Collect(  # noqa: N802 - same
+        self, request_iterator: AsyncIterator[pb.DeliverResponse], context: Context
+    ) -> AsyncIterator[pb.DeliverRequest]:
+        """It holds nothing for anybody."""
+        del request_iterator, context
+        nothing: list[pb.DeliverRequest] = []
+        for batch in nothing:
+            yield batch
+
     async def GetCheckpoint(  # noqa: N802 - same
         self, request: pb.GetCheckpointRequest, context: Context
     ) -> pb.GetCheckpointResponse:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import random
-import shutil
-import sqlite3
 import threading
 import time
 from collections import Counter
@@ -17,13 +15,14 @@ import pytest
 from sesn_node.bootstrap import HEAD_FILE, open_home
 from sesn_node.domain.entries import EntryKind
 from sesn_node.errors import StorageError
-from sesn_node.exchange.guard import OLD_COPY
+from sesn_node.exchange.oldcopy import OLD_COPY
 from sesn_node.exchange.share import Draft, share
 from sesn_node.exchange.verify import verify_ledger
 from sesn_node.store.headfile import HeadFile
 from sesn_node.store.outbox import DeliveryState
 from tests.support.check_node import check_node
 from tests.support.commands import sesn
+from tests.support.engines import current
 from tests.support.homes import GH, NL, PASSPHRASE
 from tests.support.processes import Process, processes, wait_until
 from tests.support.serving import Home, check_homes, founded, note
@@ -169,15 +168,15 @@ def test_database_put_back_from_an_old_copy(tmp_path: Path) -> None:
     nl_home, gh_home = founded(tmp_path, NL, GH)
     with open_home(nl_home.path, PASSPHRASE) as desk:
         first = share(desk.office, Draft(note(), (GH,)))
-    backup = tmp_path / "backup.db"
-    _copy_database(nl_home, backup)
+    backup = tmp_path / "backup"
+    current().save(nl_home.path, backup)
     with processes(nl_home, gh_home) as (nl, gh):
         with open_home(nl_home.path, PASSPHRASE) as desk:
             for _ in range(OLD):
                 share(desk.office, Draft(note(), (GH,)))
             wait_until(lambda: _queued(desk.office) == 0, "all of them arrive")
         nl.stop()
-        _put_back(nl_home, backup)
+        current().put_back(nl_home.path, backup)
         nl.start()
         nl.await_serving()
         _assert_reads_only(nl, nl_home, first)
@@ -186,19 +185,6 @@ def test_database_put_back_from_an_old_copy(tmp_path: Path) -> None:
         gh.stop()
     with open_home(nl_home.path, PASSPHRASE) as desk:
         check_node(desk.office, old_copy=True)
-
-
-def _copy_database(home: Home, to: Path) -> None:
-    source, target = sqlite3.connect(home.path / "node.db"), sqlite3.connect(to)
-    source.backup(target)
-    source.close()
-    target.close()
-
-
-def _put_back(home: Home, backup: Path) -> None:
-    for name in ("node.db-wal", "node.db-shm"):
-        (home.path / name).unlink(missing_ok=True)
-    shutil.copy(backup, home.path / "node.db")
 
 
 def _assert_reads_only(nl: Process, home: Home, first: MessageId) -> None:

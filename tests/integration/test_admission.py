@@ -33,7 +33,7 @@ async def test_store_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
     def broken(self: Office) -> Directory:
         # The handshake asks too, from a thread of grpc.
-        if threading.current_thread().name.startswith("asyncio"):
+        if threading.current_thread().name.startswith("use-case"):
             raise StorageError(f"{nl_home.path}: disk I/O error")
         return whole(self)
 

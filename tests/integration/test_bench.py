@@ -6,8 +6,13 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from sesn_node.bench.run import PAYLOAD_BYTES, draft
 from sesn_node.wire.payloads import encode_payload
+
+# It founds its own homes, on SQLite.
+pytestmark = pytest.mark.engine("sqlite")
 
 
 def test_payload_has_the_size_that_the_figures_name() -> None:

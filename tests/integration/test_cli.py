@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -23,6 +23,9 @@ from tests.support.terminals import (
     sesn,
 )
 
+if TYPE_CHECKING:
+    from tests.support.engines import Engine
+
 ALERT = Path(__file__).parents[2] / "configs" / "demo" / "10-transhipped-box-with-two-numbers.json"
 
 
@@ -36,10 +39,11 @@ class Agency:
     port: int
 
 
-def _set_up(folder: Path, agency: str, role: str) -> Agency:
+def _set_up(engine: Engine, folder: Path, agency: str, role: str) -> Agency:
     home, card, port = folder / agency, folder / f"{agency}.sesncard", free_port()
     line = ["init", "--home", str(home), "--agency", agency, "--name", f"Agency {agency}"]
     line += ["--country", agency[:2].upper(), "--role", role, "--listen", f"{HOST}:{port}"]
+    line += ["--database", engine.address(home)]
     made = sesn(*line, "--json").json
     assert sesn("card", "export", card, home=home).code == 0
     shown = sesn("card", "show", card, "--json", passphrase=False).json
@@ -53,23 +57,22 @@ def _pin(agency: Agency, other: Agency) -> None:
 
 
 @pytest.fixture(scope="module")
-def founded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Agency, Agency]:
+def founded(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> tuple[Agency, Agency]:
     """Dutch customs and Ghana's environmental agency, who pinned each other's cards."""
     folder = tmp_path_factory.mktemp("founded")
-    nl = _set_up(folder, "nl.customs", "customs")
-    gh = _set_up(folder, "gh.epa", "environment")
+    nl = _set_up(engine, folder, "nl.customs", "customs")
+    gh = _set_up(engine, folder, "gh.epa", "environment")
     _pin(nl, gh)
     _pin(gh, nl)
     return nl, gh
 
 
 @pytest.fixture
-def pair(founded: tuple[Agency, Agency], tmp_path: Path) -> tuple[Agency, Agency]:
+def pair(founded: tuple[Agency, Agency], engine: Engine, tmp_path: Path) -> tuple[Agency, Agency]:
     """Copies of both homes, as they were when nothing had been sent."""
-    nl, gh = (
-        replace(agency, home=shutil.copytree(agency.home, tmp_path / agency.home.name))
-        for agency in founded
-    )
+    for agency in founded:
+        engine.copy(agency.home, tmp_path / agency.home.name)
+    nl, gh = (replace(agency, home=tmp_path / agency.home.name) for agency in founded)
     return nl, gh
 
 
@@ -165,10 +168,12 @@ def test_port_in_use(pair: tuple[Agency, Agency]) -> None:
         assert sesn("status", home=gh.home).code == 8
 
 
-def test_card_is_compared_at_a_terminal(tmp_path: Path, pair: tuple[Agency, Agency]) -> None:
+def test_card_is_compared_at_a_terminal(
+    tmp_path: Path, pair: tuple[Agency, Agency], engine: Engine
+) -> None:
     """Without --fingerprint the card is shown, and only a yes pins it."""
     nl, _ = pair
-    be = _set_up(tmp_path, "be.police", "police")
+    be = _set_up(engine, tmp_path, "be.police", "police")
     for answer, code, trusted in (("n", 2, False), ("y", 0, True)):
         with at_terminal("--home", nl.home, "peer", "add", be.card) as terminal:
             terminal.read_until("telephone number that you already know")

@@ -18,6 +18,9 @@ from tests.support.processes import wait_until
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+# It founds its own homes, on SQLite.
+pytestmark = pytest.mark.engine("sqlite")
+
 ROOT = Path(__file__).resolve().parents[2]
 ALERTS = len(list((ROOT / "configs" / "demo").glob("*.json")))
 COMMAND = [sys.executable, "-m", "sesn_node", "demo", "--json"]

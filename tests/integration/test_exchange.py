@@ -11,7 +11,6 @@ from sesn_node.domain.batches import ProvenEntry
 from sesn_node.domain.cards import BATCH_ROOM_BYTES, Limits
 from sesn_node.domain.ids import AgencyId
 from sesn_node.errors import ConflictError, PeerUnavailable, PolicyError
-from sesn_node.exchange.deliver import prepare_batch
 from sesn_node.exchange.open import open_received
 from sesn_node.exchange.respond import respond
 from sesn_node.exchange.share import Draft, recording, seal_draft
@@ -20,6 +19,7 @@ from tests.support.homes import BE, DE, GH, NL
 from tests.support.network import DAY_MS, alert
 from tests.support.resend import batch_of
 from tests.support.snapshot import unchanged
+from tests.support.wires import due_batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -190,7 +190,7 @@ def test_most_urgent_first(connect: Callable[..., Network]) -> None:
         urgency: [net.share(NL, GH, payload=alert(urgency=urgency)) for _ in range(2)]
         for urgency in (Urgency.ROUTINE, Urgency.SHIP_SAILS, Urgency.URGENT)
     }
-    outgoing = prepare_batch(net[NL].office, GH, sequence=1)
+    outgoing = due_batch(net[NL].office, GH)
     assert outgoing is not None
     assert [one.message_id for one in outgoing.consigned] == [
         *by_urgency[Urgency.SHIP_SAILS],

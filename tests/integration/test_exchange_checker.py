@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import sqlite3
-from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,9 +9,13 @@ import pytest
 from sesn_node import bootstrap
 from sesn_node.domain.alert import Decision
 from sesn_node.errors import SesnError
+from sesn_node.exchange.requeue import requeue
+from tests.support.alerts import consignment
 from tests.support.check_node import check_network, check_node
+from tests.support.engines import current
 from tests.support.homes import GH, NL
 from tests.support.network import HOUR_MS, Network
+from tests.support.trips import other_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -32,7 +33,7 @@ def history(
     folder = tmp_path_factory.mktemp("history")
     paths = homes.copy((NL, GH), folder)
     net = Network(paths, max(homes.card(agency).card.issued_ms for agency in paths) + HOUR_MS)
-    first = net.share(NL, GH)
+    first = net.share(NL, GH, payload=consignment())
     net.deliver(NL, GH)
     net.respond(GH, first, Decision.ACCEPTED)
     net.deliver(GH, NL)
@@ -41,6 +42,11 @@ def history(
     net[GH].skew_ms = 2 * HOUR_MS
     net.deliver(NL, GH)
     net[GH].skew_ms = 0
+    not_opened = net.share(NL, GH)
+    wire = net.wire(NL, GH)
+    wire.tamper_request = other_key
+    wire.deliver()
+    requeue(net[NL].office, not_opened)
     net.share(NL, GH)
     net.close()
     return paths, net.clock.now_ms
@@ -52,7 +58,7 @@ def net(history: tuple[Mapping[AgencyId, Path], int], tmp_path: Path) -> Iterato
     paths, now_ms = history
     copies = {agency: tmp_path / agency for agency in paths}
     for agency, path in paths.items():
-        shutil.copytree(path, copies[agency])
+        current().copy(path, copies[agency])
     net = Network(copies, now_ms)
     yield net
     net.close()
@@ -61,12 +67,9 @@ def net(history: tuple[Mapping[AgencyId, Path], int], tmp_path: Path) -> Iterato
 def _alter(net: Network, agency: AgencyId, statement: str) -> None:
     """Change a closed database past the node and its triggers."""
     net[agency].close()
-    with closing(sqlite3.connect(net[agency].home / "node.db")) as database, database:
-        triggers = database.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
-        for (name,) in triggers.fetchall():
-            database.execute(f"DROP TRIGGER {name}")
-        changed = database.execute(statement).rowcount
-        assert changed > 0, "the statement changes nothing"
+    with current().raw(net[agency].home) as database:
+        database.lift_guards()
+        assert database.change(statement) > 0, "the statement changes nothing"
     net[agency].open()
 
 
@@ -87,7 +90,7 @@ _SENDER = (
     "UPDATE sent SET content_key = zeroblob(60)",
     "UPDATE sent SET priority = 3",
     "UPDATE sent SET kind = 'response'",
-    "DELETE FROM sent WHERE rowid = 1",
+    "DELETE FROM sent WHERE message_id = (SELECT min(message_id) FROM sent)",
     "UPDATE outbox SET state = 'queued'",
     "UPDATE outbox SET state = 'dead', code = 'DEAD' WHERE state = 'queued'",
     "UPDATE outbox SET state = 'expired', code = 'EXPIRED' WHERE state = 'refused'",
@@ -100,6 +103,12 @@ _SENDER = (
     "UPDATE outbox SET wrapped_key = zeroblob(1168)",
     "UPDATE outbox SET agency = 'be.police'",
     "DELETE FROM outbox WHERE state = 'queued'",
+    "UPDATE outbox SET resealed_as = NULL",
+    "UPDATE outbox SET resealed_as = message_id WHERE resealed_as IS NOT NULL",
+    "UPDATE outbox SET state = 'queued', settled_ms = NULL WHERE resealed_as IS NOT NULL",
+    "DELETE FROM search_term",
+    "UPDATE search_term SET at_ms = at_ms + 1",
+    "UPDATE search_term SET message_id = zeroblob(16)",
     "DELETE FROM inbox",
     "DELETE FROM checkpoint",
     "DELETE FROM checkpoint WHERE origin LIKE 'nl.customs%'",
@@ -128,6 +137,7 @@ _RECEIVER = (
     "UPDATE inbox SET shared_entry = zeroblob(100)",
     "UPDATE inbox SET shared_size = shared_size + 1",
     "UPDATE inbox SET kind = 'response'",
+    "DELETE FROM search_term WHERE term = (SELECT min(term) FROM search_term)",
     "UPDATE refusal SET code = 'POLICY'",
     "DELETE FROM refusal",
 )
@@ -144,14 +154,14 @@ def test_altered_database_is_found(net: Network, agency: AgencyId, statement: st
         check_node(net[agency].office)
 
 
-def test_head_file_ahead_is_found(net: Network) -> None:
+def test_head_file_ahead_is_found(net: Network, tmp_path: Path) -> None:
     """A head file that the database has not reached is found, and expected of an old copy."""
     net[NL].close()
-    copy = (net[NL].home / "node.db").read_bytes()
+    current().save(net[NL].home, tmp_path / "copy")
     net[NL].open()
     net.share(NL, GH)
     net[NL].close()
-    (net[NL].home / "node.db").write_bytes(copy)
+    current().put_back(net[NL].home, tmp_path / "copy")
     net[NL].open()
     with pytest.raises(AssertionError, match="head file is ahead"):
         check_node(net[NL].office)
@@ -172,20 +182,23 @@ def test_missing_head_file_is_found(net: Network) -> None:
 
 
 @pytest.mark.parametrize("agency", [NL, GH])
-def test_database_of_another_moment_is_found(net: Network, agency: AgencyId) -> None:
+def test_database_of_another_moment_is_found(
+    net: Network, agency: AgencyId, tmp_path: Path
+) -> None:
     """Two nodes that are each in order, but of different moments, do not fit together."""
     member = net[agency]
     member.close()
-    names = ("node.db", bootstrap.HEAD_FILE)
-    before = {name: (member.home / name).read_bytes() for name in names}
+    head_file = member.home / bootstrap.HEAD_FILE
+    before = head_file.read_bytes()
+    current().save(member.home, tmp_path / "copy")
     member.open()
     # One message more than a crash before settling would explain.
     net.deliver(NL, GH)
     net.share(NL, GH)
     net.deliver(NL, GH)
     member.close()
-    for name, data in before.items():
-        (member.home / name).write_bytes(data)
+    head_file.write_bytes(before)
+    current().put_back(member.home, tmp_path / "copy")
     member.open()
     check_node(member.office)
     with pytest.raises(AssertionError):

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import shutil
-import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,12 +14,13 @@ from sesn_node import bootstrap
 from sesn_node.domain.alert import Decision
 from sesn_node.domain.refusals import RefusalCode
 from sesn_node.errors import ConflictError, PolicyError, StorageError
-from sesn_node.exchange.guard import OLD_COPY
+from sesn_node.exchange.oldcopy import OLD_COPY
 from sesn_node.exchange.open import open_sent
 from sesn_node.exchange.peers import revoke_peer
 from sesn_node.exchange.respond import respond
 from sesn_node.exchange.share import Draft, share
 from tests.support.check_node import check_node
+from tests.support.engines import current
 from tests.support.homes import GH, NL, PASSPHRASE
 from tests.support.network import alert
 from tests.support.snapshot import unchanged
@@ -36,19 +35,15 @@ if TYPE_CHECKING:
 _OFFICERS = 12
 
 
-def _save(member: Member, folder: Path) -> Path:
+def _save(member: Member, copy: Path) -> Path:
     """Copy a closed member's database aside, as a backup does."""
-    folder.mkdir()
-    copy = folder / "node.db"
-    shutil.copy2(member.home / "node.db", copy)
+    current().save(member.home, copy)
     return copy
 
 
 def _put_back(member: Member, copy: Path) -> None:
     """Put a copy in the place of a closed member's database."""
-    for name in ("node.db-wal", "node.db-shm"):
-        (member.home / name).unlink(missing_ok=True)
-    shutil.copy2(copy, member.home / "node.db")
+    current().put_back(member.home, copy)
 
 
 def _refusal_to_append(member: Member) -> str:
@@ -93,7 +88,7 @@ def test_concurrent_decisions_on_one_alert(connect: Callable[..., Network]) -> N
     conflicts = [one for one in errors if one is not None]
     assert [type(one) for one in conflicts] == [ConflictError] * 3
     with office.store.read() as transaction:
-        assert len(transaction.outbox.replies(message_id)) == 1
+        assert len(transaction.browse.sent_replies([message_id])) == 1
 
 
 def test_another_process_appends_between(connect: Callable[..., Network]) -> None:
@@ -232,7 +227,7 @@ def test_head_file_of_another_history(connect: Callable[..., Network], tmp_path:
     net = connect(NL, GH)
     net.unchecked.add(NL)
     net[NL].close()
-    shutil.copytree(net[NL].home, tmp_path / "elsewhere")
+    current().copy(net[NL].home, tmp_path / "elsewhere")
     with bootstrap.open_home(tmp_path / "elsewhere", PASSPHRASE, clock=net[NL].now_ms) as desk:
         share(desk.office, Draft(alert("Elsewhere"), (GH,)))
     net[NL].open()
@@ -313,9 +308,9 @@ def test_damaged_entry(connect: Callable[..., Network]) -> None:
     net.share(NL, GH)
     net.unchecked.add(NL)
     net[NL].close()
-    with closing(sqlite3.connect(net[NL].home / "node.db")) as database, database:
-        database.execute("DROP TRIGGER ledger_entry_no_update")
-        database.execute("UPDATE ledger_entry SET entry = zeroblob(90) WHERE entry_index = 2")
+    with current().raw(net[NL].home) as database:
+        database.lift_guards()
+        database.change("UPDATE ledger_entry SET entry = zeroblob(90) WHERE entry_index = 2")
     net[NL].open()
     assert "do not hash" in _refusal_to_append(net[NL])
 

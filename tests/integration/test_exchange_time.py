@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sesn_node.domain.batches import ProvenEntry, Refused
+from sesn_node.domain.batches import Answer, ProvenEntry, Refused
 from sesn_node.domain.messages import MAX_LIFETIME_MS
 from sesn_node.domain.refusals import RefusalCode
 from sesn_node.errors import PolicyError
-from sesn_node.exchange.deliver import prepare_batch
 from sesn_node.exchange.expire import expire
 from sesn_node.exchange.links import peer_is_back
 from sesn_node.exchange.peers import take_card
 from tests.support.homes import BE, GH, NL
 from tests.support.network import DAY_MS, HOUR_MS
 from tests.support.snapshot import unchanged
+from tests.support.wires import due_batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +41,7 @@ def test_undelivered_message_expires(connect: Callable[..., Network]) -> None:
     net.deliver(NL, BE)
     assert _expire(net, NL) == 0
     net.pass_time(HOUR_MS)
-    assert prepare_batch(net[NL].office, GH, sequence=1) is None
+    assert due_batch(net[NL].office, GH) is None
     assert _expire(net, NL) == 1
     with unchanged(net[NL].office):
         assert _expire(net, NL) == 0
@@ -97,6 +97,40 @@ def test_late_receipt_settles_an_expired_copy(connect: Callable[..., Network]) -
         assert wire.settle(outgoing, answer).acknowledged == ()
 
 
+def test_a_copy_that_was_put_off_by_a_clock_ahead_is_due_when_it_is_right_again(
+    connect: Callable[..., Network],
+) -> None:
+    """A clock that is set back does not keep a copy waiting for as long as it was ahead."""
+    net = connect(NL, GH)
+    message_id = net.share(NL, GH)
+    wire = net.wire(NL, GH)
+    wire.connect()
+    net[NL].skew_ms = 3 * DAY_MS
+    outgoing = wire.prepare()
+    busy = (Refused(RefusalCode.BUSY, "the disk is full", 5_000),)
+    wire.settle(outgoing, Answer(1, outcomes=busy))
+    assert net[NL].copies(message_id)[GH].next_attempt_ms > net.clock.now_ms + DAY_MS
+    net[NL].skew_ms = 0
+    wire.turn()
+    assert net[NL].states(message_id) == {GH: "acknowledged"}
+
+
+def test_no_partner_puts_a_copy_off_for_long(connect: Callable[..., Network]) -> None:
+    """Whatever a partner's node asks for, the copy is due again after two hours at the latest."""
+    net = connect(NL, GH)
+    message_id = net.share(NL, GH)
+    wire = net.wire(NL, GH)
+    wire.connect()
+    outgoing = wire.prepare()
+    busy = (Refused(RefusalCode.BUSY, "come back next year", 365 * DAY_MS),)
+    wire.settle(outgoing, Answer(1, outcomes=busy))
+    net.pass_time(2 * HOUR_MS - 1)
+    assert wire.turn() is None
+    net.pass_time(1)
+    wire.turn()
+    assert net[NL].states(message_id) == {GH: "acknowledged"}
+
+
 def test_refused_by_an_early_clock(connect: Callable[..., Network]) -> None:
     """A receiver whose clock is ahead refuses for good; both ledgers say so."""
     net = connect(NL, GH)
@@ -137,7 +171,7 @@ def test_skewed_message_arrives_once_time_has_passed(connect: Callable[..., Netw
     copy = net[NL].copies(message_id)[GH]
     assert (copy.state, copy.code, copy.attempts) == ("queued", "CLOCK_SKEW", 1)
     assert copy.next_attempt_ms > net[NL].now_ms()
-    assert prepare_batch(net[NL].office, GH, sequence=1) is None
+    assert due_batch(net[NL].office, GH) is None
     net.pass_time(2 * _SKEW_MS)
     net.deliver(NL, GH)
     assert net[NL].states(message_id) == {GH: "acknowledged"}
@@ -149,10 +183,10 @@ def test_partner_that_is_back_ends_the_deferral(connect: Callable[..., Network])
     net[NL].skew_ms = 2 * _SKEW_MS
     net.share(NL, GH)
     net.deliver(NL, GH)
-    assert prepare_batch(net[NL].office, GH, sequence=1) is None
+    assert due_batch(net[NL].office, GH) is None
     peer_is_back(net[NL].office, GH)
     net.check()
-    assert prepare_batch(net[NL].office, GH, sequence=1) is not None
+    assert due_batch(net[NL].office, GH) is not None
 
 
 def test_expiry_out_of_bounds(connect: Callable[..., Network]) -> None:

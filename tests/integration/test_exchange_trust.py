@@ -16,7 +16,6 @@ from sesn_node.errors import (
     VerificationError,
 )
 from sesn_node.exchange import share as sharing
-from sesn_node.exchange.deliver import prepare_batch
 from sesn_node.exchange.examine import Examiner
 from sesn_node.exchange.peers import add_peer, revoke_peer, take_card
 from sesn_node.exchange.settle import settle
@@ -24,6 +23,7 @@ from tests.support.homes import BE, GH, NL
 from tests.support.network import DAY_MS
 from tests.support.serving import captured_logs
 from tests.support.snapshot import unchanged
+from tests.support.wires import due_batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -76,7 +76,7 @@ def test_revoked_recipient(connect: Callable[..., Network]) -> None:
     copy = net[NL].copies(message_id)[GH]
     assert (copy.state, copy.code) == ("dead", "PEER_REVOKED")
     with pytest.raises(PolicyError):
-        prepare_batch(net[NL].office, GH, sequence=1)
+        due_batch(net[NL].office, GH)
     with pytest.raises(PolicyError):
         net.share(NL, GH)
     with pytest.raises(ConflictError):
@@ -299,7 +299,7 @@ def test_expired_card(connect: Callable[..., Network]) -> None:
 
 
 def _prepare(net: Network) -> None:
-    prepare_batch(net[NL].office, GH, sequence=1)
+    due_batch(net[NL].office, GH)
 
 
 def _share(net: Network) -> None:

@@ -72,6 +72,13 @@ WRITES: Mapping[str, tuple[str, ...]] = {
         "nl.customs: revoke",
         "nl.customs: pin",
     ),
+    "dead_letter": (
+        "nl.customs: share",
+        "nl.customs: set aside",
+        "nl.customs: requeue",
+        *_DELIVERED,
+    ),
+    "sealed_anew": ("nl.customs: share", *_DELIVERED, "nl.customs: requeue"),
 }
 """Every write of every trip, in order; `test_table_is_complete` holds it against the trips."""
 
@@ -85,6 +92,8 @@ SENDS: Mapping[str, int] = {
     "third_party": 8,
     "broken_link": 2,
     "revocation": 0,
+    "dead_letter": 2,
+    "sealed_anew": 2,
 }
 """How many exchanges each trip has."""
 
@@ -111,25 +120,39 @@ def test_table_is_complete(connect: Callable[..., Network], name: str) -> None:
     assert len(net.faults.sends) == SENDS[name]
 
 
-@pytest.mark.parametrize("fault", list(WriteFault))
-@pytest.mark.parametrize(
-    ("name", "number"),
-    [
-        pytest.param(name, number, id=f"{name}-{number}-{purpose}")
-        for name, purposes in WRITES.items()
-        for number, purpose in enumerate(purposes, 1)
-    ],
-)
-def test_failed_write(
-    connect: Callable[..., Network], name: str, number: int, fault: WriteFault
-) -> None:
-    """A write that fails, persisted or not, changes nothing of what a trip comes to."""
+_NUMBERED = [
+    pytest.param(name, number, id=f"{name}-{number}-{purpose}")
+    for name, purposes in WRITES.items()
+    for number, purpose in enumerate(purposes, 1)
+]
+
+
+def _goes_wrong(connect: Callable[..., Network], name: str, number: int, fault: WriteFault) -> None:
     expected = _clean(connect, name)
     net = _connected(connect, name)
     net.faults.plan_write(number, fault)
     assert run(net, name) == expected
     net.rest()
     assert not net.faults.pending
+
+
+@pytest.mark.parametrize("fault", [WriteFault.COMMIT_FAILED, WriteFault.COMMIT_PERSISTED])
+@pytest.mark.parametrize(("name", "number"), _NUMBERED)
+def test_failed_commit(
+    connect: Callable[..., Network], name: str, number: int, fault: WriteFault
+) -> None:
+    """A commit that fails, persisted or not, changes nothing of what a trip comes to."""
+    _goes_wrong(connect, name, number, fault)
+
+
+@pytest.mark.engine("sqlite")
+@pytest.mark.parametrize("fault", [WriteFault.HEAD_FILE_FAILED, WriteFault.HEAD_FILE_PERSISTED])
+@pytest.mark.parametrize(("name", "number"), _NUMBERED)
+def test_failed_head_file(
+    connect: Callable[..., Network], name: str, number: int, fault: WriteFault
+) -> None:
+    """Nor does a head file that fails, replaced or not: a file, whatever the database is."""
+    _goes_wrong(connect, name, number, fault)
 
 
 @pytest.mark.parametrize("fault", list(WireFault))

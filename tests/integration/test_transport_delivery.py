@@ -62,7 +62,7 @@ async def test_partner_that_comes_up_when_back_off_is_at_its_cap(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its greeting ends the back-off: what waited, deferred copies included, goes at once."""
-    monkeypatch.setattr("sesn_node.transport.delivery.backoff_ms", lambda *_: _HOUR_MS)
+    monkeypatch.setattr("sesn_node.transport.partner.backoff_ms", lambda *_: _HOUR_MS)
     nl_home, gh_home = founded(tmp_path, NL, GH)
     async with serve(nl_home) as nl:
         messages = [await nl.send(gh_home), await nl.send(gh_home)]
@@ -190,7 +190,7 @@ async def test_partner_whose_card_cannot_be_taken(
 ) -> None:
     """Its delivery backs off and tells why; it does not end, to be started anew each second."""
     nl_home, gh_home = founded(tmp_path, NL, GH, delivery=Delivery(backoff_initial_ms=1))
-    monkeypatch.setattr("sesn_node.transport.delivery.take_shown_card", taking)
+    monkeypatch.setattr("sesn_node.transport.partner.take_shown_card", taking)
     logs = captured_logs(monkeypatch)
     async with serve(gh_home), serve(nl_home) as nl:
         message = await nl.send(gh_home)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sesn_node.errors import SesnError, VerificationError
-from sesn_node.exchange.deliver import prepare_batch
 from sesn_node.exchange.settle import settle
 from sesn_node.wire._pb import exchange_pb2 as pb
 from sesn_node.wire.batches import answer_from_pb, answer_to_pb
 from tests.support.homes import DE, NL
 from tests.support.puppet import Puppet
 from tests.support.snapshot import unchanged
+from tests.support.wires import due_batch
 
 if TYPE_CHECKING:
     from sesn_node.domain.batches import Answer, Batch
@@ -74,6 +74,6 @@ def answering(net: Network) -> Answering:
     # The ledger holds something, so that proofs have hashes.
     for number in range(3):
         puppet.append(bytes([number]))
-    outgoing = prepare_batch(net[NL].office, DE, sequence=1)
+    outgoing = due_batch(net[NL].office, DE)
     assert outgoing is not None
     return Answering(net, net[NL], puppet, outgoing)

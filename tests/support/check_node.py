@@ -9,38 +9,39 @@ independent implementation.
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import suppress
 from itertools import permutations
 from typing import TYPE_CHECKING
 
 from sesn_node.crypto.primitives import sha256
-from sesn_node.domain.entries import EntryKind, EntryRef, PeerCode, UndeliveredCode
+from sesn_node.domain.entries import (
+    EntryKind,
+    EntryRef,
+    KeyCode,
+    PeerCode,
+)
 from sesn_node.domain.ids import AgencyId, Origin
 from sesn_node.exchange.open import open_received, open_sent
-from sesn_node.ledger.checkpoint import TreeHead
+from sesn_node.exchange.search import index_terms
 from sesn_node.ledger.merkle import leaf_hash, position, stored_count, verify_inclusion
-from sesn_node.store.outbox import DeliveryState
+from sesn_node.store.search import TermRow
 from sesn_node.wire.batches import decode_proof
 from sesn_node.wire.envelopes import decode_header
+from tests.support.check_copies import check_outbox, head_at, kept_head
 from tests.support.view import View, decode_once, open_card_once, signed_head, view
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sesn_node.domain.alert import Payload
     from sesn_node.domain.messages import Header
     from sesn_node.exchange.office import Office
     from sesn_node.store.inbox import InboxRow
-    from sesn_node.store.outbox import OutboxRow
     from sesn_node.store.sealed import SealedRow
 
 _PEER_STATES = {
     PeerCode.TRUSTED: "trusted",
     PeerCode.CARD_TAKEN: "trusted",
     PeerCode.REVOKED: "revoked",
-}
-_UNDELIVERED = {
-    DeliveryState.EXPIRED: {UndeliveredCode.EXPIRED},
-    DeliveryState.DEAD: {UndeliveredCode.DEAD, UndeliveredCode.PEER_REVOKED},
 }
 
 
@@ -61,8 +62,9 @@ def check_node(office: Office, *, old_copy: bool = False) -> View:
     _check_ledger(seen)
     _check_head_file(seen, old_copy=old_copy)
     _check_sent(seen)
-    _check_outbox(seen)
+    check_outbox(seen)
     _check_inbox(seen)
+    _check_search(seen)
     _check_refusals(seen)
     _check_witnessed(seen)
     _check_cosigned(seen)
@@ -114,7 +116,8 @@ def _check_ledger(seen: View) -> None:
     assert len(expected) == stored_count(seen.head.size), f"{who}: positions"
     assert seen.nodes == expected, f"{who}: stored subtree hashes"
     assert seen.tree.root(seen.head.size) == seen.head.root, f"{who}: root"
-    assert signed_head(seen.head.note, seen.office.log_keys) == _head(seen, seen.head.size), (
+    signing = seen.signing(seen.head.size)
+    assert signed_head(seen.head.note, signing) == head_at(seen, seen.head.size), (
         f"{who}: the head note is not over the head"
     )
     assert len({entry.salt for entry in seen.entries}) == len(seen.entries), f"{who}: salts"
@@ -123,12 +126,16 @@ def _check_ledger(seen: View) -> None:
 def _check_head_file(seen: View, *, old_copy: bool) -> None:
     """The head file holds a checkpoint of ours that is a prefix of the ledger."""
     assert seen.head_file is not None, f"{seen.agency}: no head file"
-    released = signed_head(seen.head_file, seen.office.log_keys)
+    released = signed_head(seen.head_file, *seen.office.keys.log_sets)
+    witnessed = sum(1 + row.size for row in seen.witnessed.values())
+    assert seen.head.witnessed == witnessed, f"{seen.agency}: the count of what was witnessed"
     if old_copy:
-        assert released.size > seen.head.size, f"{seen.agency}: not an old copy"
+        ahead = released.size > seen.head.size or seen.head_file_witnessed > witnessed
+        assert ahead, f"{seen.agency}: not an old copy"
         return
     assert released.size <= seen.head.size, f"{seen.agency}: the head file is ahead"
-    assert released == _head(seen, released.size), f"{seen.agency}: the head file is no prefix"
+    assert seen.head_file_witnessed <= witnessed, f"{seen.agency}: the head file witnessed more"
+    assert released == head_at(seen, released.size), f"{seen.agency}: the head file is no prefix"
 
 
 def _check_sent(seen: View) -> None:
@@ -145,7 +152,9 @@ def _check_sent(seen: View) -> None:
             row.sealed.header_sha256,
             header.commitment,
         ), f"{seen.agency}: SHARED entry {at}"
-        assert open_sent(seen.office, row).kind.value == row.sealed.kind, "a sent payload's kind"
+        payload = open_sent(seen.office, row)
+        assert payload.kind.value == row.sealed.kind, "a sent payload's kind"
+        _check_found(seen, seen.agency, row.message_id, row.sealed.created_ms, payload)
         recipients = {(one.agency, one.wrapped_key_sha256) for one in header.recipients}
         queued = {
             (agency, sha256(key or b""))
@@ -181,76 +190,6 @@ def _check_sealed(seen: View, sender: AgencyId, message_id: bytes, row: SealedRo
     return header
 
 
-def _check_outbox(seen: View) -> None:
-    """The state of every copy is what the ledger says of it."""
-    ends: Counter[tuple[EntryKind, bytes | None, str | None]] = Counter(
-        (entry.kind, entry.message_id, entry.agency)
-        for entry in seen.entries
-        if entry.kind in {EntryKind.ACKNOWLEDGED, EntryKind.REFUSED_BY_PEER, EntryKind.UNDELIVERED}
-    )
-    for row in seen.copies:
-        counts = [
-            ends.pop((kind, row.message_id, row.agency), 0)
-            for kind in (
-                EntryKind.ACKNOWLEDGED,
-                EntryKind.REFUSED_BY_PEER,
-                EntryKind.UNDELIVERED,
-            )
-        ]
-        where = f"{seen.agency}: {row.state} copy of {row.message_id.hex()} to {row.agency}"
-        if row.state is DeliveryState.QUEUED:
-            assert counts == [0, 0, 0], f"{where}: entries {counts}"
-            assert (row.settled_ms, row.receipt) == (None, None), where
-            continue
-        assert row.settled_ms is not None, where
-        if row.state is DeliveryState.ACKNOWLEDGED:
-            # A late receipt settles a copy that had ended otherwise.
-            assert counts[0] == 1, f"{where}: entries {counts}"
-            assert counts[1] + counts[2] <= 1, f"{where}: entries {counts}"
-            _check_receipt(seen, row)
-            continue
-        assert row.receipt is None, where
-        if row.state is DeliveryState.REFUSED:
-            assert counts == [0, 1, 0], f"{where}: entries {counts}"
-            ((_, entry),) = seen.about(EntryKind.REFUSED_BY_PEER, row.message_id, row.agency)
-            assert entry.code == row.code, where
-            assert entry.answers == seen.ref(seen.sent[row.message_id].sealed.entry_index), where
-            continue
-        assert counts == [0, 0, 1], f"{where}: entries {counts}"
-        ((_, entry),) = seen.about(EntryKind.UNDELIVERED, row.message_id, row.agency)
-        assert entry.code == row.code, where
-        assert entry.code in _UNDELIVERED[row.state], where
-        assert entry.answers == seen.ref(seen.sent[row.message_id].sealed.entry_index), where
-    assert not ends, f"{seen.agency}: entries about copies that are not there: {ends}"
-
-
-def _check_receipt(seen: View, row: OutboxRow) -> None:
-    """A receipt stands alone: entry, proof, checkpoint, cosignature, and our entry for it."""
-    where = f"{seen.agency}: receipt of {row.agency} for {row.message_id.hex()}"
-    receipt, sent = row.receipt, seen.sent[row.message_id].sealed
-    assert receipt is not None, where
-    entry = decode_once(receipt.entry)
-    assert (entry.kind, entry.message_id, entry.object_sha256, entry.agency) == (
-        EntryKind.RECEIVED,
-        row.message_id,
-        sent.header_sha256,
-        seen.agency,
-    ), where
-    assert entry.commitment == decode_header(sent.header).commitment, where
-    assert entry.answers == seen.ref(sent.entry_index), f"{where}: answers another entry"
-    theirs = _kept_head(seen, row.agency, receipt.origin, receipt.size)
-    hashed = leaf_hash(receipt.entry)
-    proof = decode_proof(receipt.proof)
-    verify_inclusion(hashed, receipt.index, theirs.size, proof, theirs.root)
-    ((_, acknowledged),) = seen.about(EntryKind.ACKNOWLEDGED, row.message_id, row.agency)
-    assert acknowledged.answers == EntryRef(Origin(receipt.origin), receipt.index, hashed), where
-    assert acknowledged.object_sha256 == sent.header_sha256, where
-    assert receipt.shared_size > sent.entry_index, f"{where}: cosigned before it was shared"
-    cosigned = seen.cosignature(seen.origin, receipt.shared_size, row.agency)
-    assert cosigned is not None, f"{where}: no cosignature over our checkpoint"
-    seen.check_cosigned(cosigned, _head(seen, receipt.shared_size))
-
-
 def _check_inbox(seen: View) -> None:
     """Every message that arrived has one RECEIVED entry, and every RECEIVED entry its message."""
     received = {
@@ -276,7 +215,7 @@ def _check_received(seen: View, row: InboxRow) -> None:
         row.sealed.header_sha256,
         header.commitment,
     ), f"{where}: SHARED entry"
-    theirs = _kept_head(seen, row.sender, row.shared_origin, row.shared_size)
+    theirs = kept_head(seen, row.sender, row.shared_origin, row.shared_size)
     hashed = leaf_hash(row.shared_entry)
     proof = decode_proof(row.shared_proof)
     verify_inclusion(hashed, row.shared_index, theirs.size, proof, theirs.root)
@@ -286,7 +225,25 @@ def _check_received(seen: View, row: InboxRow) -> None:
         header.commitment,
         EntryRef(Origin(row.shared_origin), row.shared_index, hashed),
     ), f"{where}: RECEIVED entry"
-    assert open_received(seen.office, row).kind.value == row.sealed.kind, f"{where}: kind"
+    payload = open_received(seen.office, row)
+    assert payload.kind.value == row.sealed.kind, f"{where}: kind"
+    _check_found(seen, row.sender, row.message_id, row.received_ms, payload)
+
+
+def _check_search(seen: View) -> None:
+    """The index knows of no messages but those that are there."""
+    known = {(seen.agency, message_id) for message_id in seen.sent}
+    known |= {(AgencyId(row.sender), row.message_id) for row in seen.inbox}
+    assert {(AgencyId(row.sender), row.message_id) for row in seen.terms} <= known, (
+        f"{seen.agency}: search index"
+    )
+
+
+def _check_found(seen: View, sender: str, message_id: bytes, at_ms: int, payload: Payload) -> None:
+    """An alert can be found by what it names, and by nothing else."""
+    assert seen.terms_of(sender, message_id) == {
+        TermRow(term, at_ms, sender, message_id) for term in index_terms(seen.office, payload)
+    }, f"{seen.agency}: search terms of message {message_id.hex()}"
 
 
 def _check_refusals(seen: View) -> None:
@@ -307,7 +264,7 @@ def _check_witnessed(seen: View) -> None:
     """Of each partner's ledger we hold the largest checkpoint, and cosigned every one we keep."""
     who = seen.agency
     for row in seen.witnessed.values():
-        head = _kept_head(seen, row.agency, row.origin, row.size)
+        head = kept_head(seen, row.agency, row.origin, row.size)
         assert head.root == row.root, f"{who}: witnessed head of {row.origin}"
     for kept in seen.checkpoints:
         if kept.origin == seen.origin:
@@ -317,7 +274,7 @@ def _check_witnessed(seen: View) -> None:
         assert kept.size <= head_row.size, f"{who}: witnessed {kept.origin} went back"
         cosigned = seen.cosignature(kept.origin, kept.size, who)
         assert cosigned is not None, f"{who}: {kept.origin} at {kept.size} is not cosigned"
-        head = _kept_head(seen, head_row.agency, kept.origin, kept.size)
+        head = kept_head(seen, head_row.agency, kept.origin, kept.size)
         seen.check_cosigned(cosigned, head)
 
 
@@ -328,11 +285,11 @@ def _check_cosigned(seen: View) -> None:
     cosigned = {row.size for row in seen.cosignatures if row.origin == seen.origin}
     assert set(ours) == cosigned, f"{who}: own checkpoints and their cosignatures"
     for kept in ours.values():
-        head = signed_head(kept.note, seen.office.log_keys)
-        assert head == _head(seen, kept.size), f"{who}: own checkpoint {kept.size} is no prefix"
+        head = signed_head(kept.note, seen.signing(kept.size))
+        assert head == head_at(seen, kept.size), f"{who}: own checkpoint {kept.size} is no prefix"
     for row in seen.cosignatures:
         if row.origin == seen.origin:
-            seen.check_cosigned(row, _head(seen, row.size))
+            seen.check_cosigned(row, head_at(seen, row.size))
         else:
             assert row.agency == who, f"{who}: cosignature of {row.agency} on {row.origin}"
 
@@ -350,12 +307,18 @@ def _check_peers(seen: View) -> None:
     }
     assert rows == logged, f"{seen.agency}: peers and PEER entries"
     changes = len(list(seen.of_kind(EntryKind.PEER))) + len(seen.cards_of(seen.agency)) - 1
-    assert seen.directory_version == 1 + changes, f"{seen.agency}: directory version"
+    # Changes of keys move it too, one or several entries at a time.
+    of_keys = sum(entry.code != KeyCode.CARD_ISSUED for _, entry in seen.of_kind(EntryKind.KEY))
+    assert 0 <= seen.directory_version - 1 - changes <= of_keys, f"{seen.agency}: version"
 
 
 def _check_own_cards(seen: View) -> None:
     """Every card of ours is announced once in our ledger; the newest is the one in use."""
-    announced = [entry.object_sha256 for _, entry in seen.of_kind(EntryKind.KEY)]
+    announced = [
+        entry.object_sha256
+        for _, entry in seen.of_kind(EntryKind.KEY)
+        if entry.code == KeyCode.CARD_ISSUED
+    ]
     own = sorted(seen.cards_of(seen.agency), key=lambda card: card.card.sequence)
     assert announced == [card.sha256 for card in own], f"{seen.agency}: cards and KEY entries"
     assert seen.own_card.sha256 == announced[-1], f"{seen.agency}: newest card"
@@ -400,33 +363,5 @@ def _check_witnessed_is_prefix(owner: View, witness: View) -> None:
     where = f"{witness.agency}: witnessed head of {owner.agency}"
     assert row.size <= owner.head.size, f"{where}: ahead of the ledger"
     assert owner.tree.root(row.size) == row.root, f"{where}: no prefix"
-    released = signed_head(owner.head_file or b"", owner.office.log_keys)
+    released = signed_head(owner.head_file or b"", *owner.office.keys.log_sets)
     assert row.size <= released.size, f"{where}: was released before the head file held it"
-
-
-def _head(seen: View, size: int) -> TreeHead:
-    """Return what the head of our ledger was at a size, by the independent implementation."""
-    return TreeHead(seen.origin, size, seen.tree.root(size))
-
-
-def _kept_head(seen: View, agency: str, origin: str, size: int) -> TreeHead:
-    """Verify a kept checkpoint of a partner; of two that prove a fork, return the cosigned one."""
-    where = f"{seen.agency}: checkpoint {size} of {origin}"
-    kept = seen.checkpoints_of(origin, size)
-    assert 1 <= len(kept) <= 2, f"{where}: {len(kept)} are kept"
-    heads = []
-    for one in kept:
-        head = signed_head(one.note, seen.log_keys(agency, origin))
-        assert (head.size, head.root) == (size, one.root), where
-        heads.append(head)
-    if len(heads) == 1:
-        return heads[0]
-    ours = seen.cosignature(origin, size, seen.agency)
-    assert ours is not None, f"{where}: not cosigned"
-    followed = []
-    for head in heads:
-        with suppress(AssertionError):
-            seen.check_cosigned(ours, head)
-            followed.append(head)
-    (head,) = followed
-    return head

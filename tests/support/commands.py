@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sqlite3
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sesn_node.cli.main import run
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     JsonIn = str | int | float | bool | list["JsonIn"] | dict[str, "JsonIn"] | None
+
+
+_QUOTED: Final = re.compile(r"'(?:sesn )(?:--home \S+ )?([a-z]+(?: [a-z]+(?=[\s']))?)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,15 @@ def sesn(*arguments: object, home: Path | None = None) -> Ran:
     with redirect_stdout(out), redirect_stderr(err):
         code = run(line)
     return Ran(code, out.getvalue(), err.getvalue())
+
+
+def assert_commands_exist(advice: str) -> None:
+    """Whoever types a command that stands in quotes is understood: its help can be shown."""
+    for words in set(_QUOTED.findall(advice)):
+        line = words.split()
+        assert sesn(*line, "--help").code == 0, words
+        # A group shows its help for a word that it does not know, too.
+        assert len(line) == 1 or f"sesn {words}" in sesn(*line, "--help").out, words
 
 
 def contents(home: Path) -> dict[str, str | bytes]:

@@ -11,9 +11,10 @@ from sqlalchemy import event
 from sesn_node.errors import StorageError
 from sesn_node.store.engine import Store
 from sesn_node.store.headfile import HeadFile
+from sesn_node.store.sql import POSTGRESQL, SQLITE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
     from sqlite3 import Connection as SqliteConnection
 
@@ -98,14 +99,20 @@ class Faults:
         self.sends.append(self._entry(agency))
         return self._sends.pop(len(self.sends), None)
 
+    def strikes(self, number: int, fault: WriteFault) -> bool:
+        """Say whether this fault is planned for this write; if so, it has happened now."""
+        if self._writes.get(number) is not fault:
+            return False
+        del self._writes[number]
+        return True
+
     def strike(self, number: int, fault: WriteFault) -> None:
         """Fail if this fault is planned for this write.
 
         Raises:
             StorageError: It is.
         """
-        if self._writes.get(number) is fault:
-            del self._writes[number]
+        if self.strikes(number, fault):
             raise StorageError(f"injected: {fault.value}")
 
     def strike_head_file(self, agency: str, fault: WriteFault) -> None:
@@ -130,18 +137,18 @@ class FaultyStore(Store):
     """
 
     _compiled: ClassVar[dict[object, object]] = {}
-    _dialect: ClassVar[Dialect | None] = None
+    _dialects: ClassVar[dict[str, Dialect]] = {}
 
-    def __init__(self, faults: Faults, agency: str, url: str) -> None:
-        super().__init__(url)
+    def __init__(self, faults: Faults, agency: str, url: str, *, create: bool) -> None:
+        super().__init__(url, create=create)
         self._faults = faults
         self._agency = agency
-        event.listen(self._engine, "connect", _do_not_wait)
-        # The connection that looked at the schema was made before the line above.
-        self._engine.dispose()
+        if self._dialect == SQLITE:
+            event.listen(self._engine, "connect", _do_not_wait)
+            # The connection that looked at the schema was made before the line above.
+            self._engine.dispose()
         # Compiled statements are found again by statement and dialect.
-        FaultyStore._dialect = FaultyStore._dialect or self._engine.dialect
-        self._engine.dialect = FaultyStore._dialect
+        self._engine.dialect = self._dialects.setdefault(self._dialect, self._engine.dialect)
         self._engine.update_execution_options(compiled_cache=self._compiled)
 
     @contextmanager
@@ -149,13 +156,39 @@ class FaultyStore(Store):
         """Open the write transaction; fail before or after its commit."""
         number = self._faults.begin_write(self._agency)
         with super().write() as transaction:
-            # SQLite takes 1 for the pages that the database has already.
-            pages = 1 if self._agency in self._faults.full_disks else _ALL_PAGES
-            connection = transaction._connection  # noqa: SLF001 - no table offers this
-            connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+            run = transaction._connection.exec_driver_sql  # noqa: SLF001 - no table offers this
+            full = self._agency in self._faults.full_disks
+            for statement in _before(self._dialect, full=full):
+                run(statement)
             yield transaction
+            if self._dialect == POSTGRESQL:
+                if full:
+                    run(_ROOM_AGAIN)
+                if self._faults.strikes(number, WriteFault.COMMIT_FAILED):
+                    # Nothing needs to be pretended: the server ends the connection.
+                    run("SELECT pg_terminate_backend(pg_backend_pid())")
             self._faults.strike(number, WriteFault.COMMIT_FAILED)
         self._faults.strike(number, WriteFault.COMMIT_PERSISTED)
+
+
+def _before(dialect: str, *, full: bool) -> Sequence[str]:
+    """Give the database a disk that is full, or one that is not."""
+    if dialect == SQLITE:
+        # It takes 1 for the pages that the database has already.
+        return (f"PRAGMA max_page_count = {1 if full else _ALL_PAGES}",)
+    # Of a server's disk nothing can be filled but what all tests share. This says what it would.
+    return _NO_ROOM if full else ()
+
+
+_NO_ROOM = (
+    (
+        "CREATE FUNCTION pg_temp.no_room() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE "
+        "EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; "
+        "END $$"
+    ),
+    "CREATE TRIGGER no_room BEFORE INSERT ON ledger_entry EXECUTE FUNCTION pg_temp.no_room()",
+)
+_ROOM_AGAIN = "DROP FUNCTION pg_temp.no_room CASCADE"
 
 
 def _do_not_wait(connection: SqliteConnection, _entry: ConnectionPoolEntry) -> None:
@@ -172,8 +205,8 @@ class FaultyHeadFile(HeadFile):
         self._faults = faults
         self._agency = agency
 
-    def raise_to(self, note: bytes, size: int) -> None:
+    def raise_to(self, note: bytes, size: int, witnessed: int) -> None:
         """Fail before or after replacing the file."""
         self._faults.strike_head_file(self._agency, WriteFault.HEAD_FILE_FAILED)
-        super().raise_to(note, size)
+        super().raise_to(note, size, witnessed)
         self._faults.strike_head_file(self._agency, WriteFault.HEAD_FILE_PERSISTED)

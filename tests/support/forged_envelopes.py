@@ -141,9 +141,9 @@ def header_altered_after_sealing(target: Target) -> Letter:
     return replace(letter, fields=later, seal=target.puppet.sealed(letter.header_bytes))
 
 
-@ENVELOPES.enter(RefusalCode.BAD_SEAL)
+@ENVELOPES.enter(RefusalCode.NOT_TRUSTED)
 def unknown_seal_key(target: Target) -> Letter:
-    """Seal with a key that is not in the sender's card."""
+    """Seal with a key that is not in the sender's card; a later card might name it."""
     now_ms = target.puppet.now_ms()
     record = generate(
         KeyKind.SEAL, created_ms=now_ms, not_before_ms=now_ms, not_after_ms=now_ms + DAY_MS

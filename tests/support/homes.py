@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING
 
 from sesn_node import bootstrap, founding
-from sesn_node.config import Agency, Config, Node
+from sesn_node.config import Agency, Config, Database, Node
 from sesn_node.crypto.keyring import KdfParams
 from sesn_node.domain.cards import Role
 from sesn_node.domain.ids import AgencyId
 from sesn_node.exchange.peers import add_peer
+from tests.support.engines import current
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,7 +33,7 @@ class Homes:
     """Keeps one home of each agency, and one set of homes for each circle of partners.
 
     Founding an agency makes keys and a database, which takes longer than most tests; a copy of
-    its folder takes a millisecond.
+    its folder takes a millisecond, and one of its PostgreSQL database not much more.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -53,7 +53,7 @@ class Homes:
         """
         source = self._circle(tuple(agencies)) if pinned else self._founded(agencies)
         for agency in agencies:
-            shutil.copytree(source / agency, to / agency)
+            current().copy(source / agency, to / agency)
         return {agency: to / agency for agency in agencies}
 
     def card(self, agency: AgencyId) -> TrustedCard:
@@ -72,6 +72,7 @@ class Homes:
                         id=agency, name=f"Agency {agency}", country=country, role=Role.CUSTOMS
                     ),
                     node=Node(listen="127.0.0.1:0", advertise=("127.0.0.1:7443",)),
+                    database=Database(url=current().address(folder / agency)),
                 )
                 self._cards[agency] = founding.found(config, PASSPHRASE, kdf=CHEAP)
         return folder

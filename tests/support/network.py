@@ -30,6 +30,7 @@ from sesn_node.exchange.respond import respond
 from sesn_node.exchange.share import Draft, share
 from sesn_node.trust.card import issue_card, open_card
 from tests.support.check_node import check_network
+from tests.support.engines import current
 from tests.support.faults import Faults, FaultyHeadFile, FaultyStore
 from tests.support.homes import PASSPHRASE
 from tests.support.wires import Wire
@@ -118,12 +119,9 @@ class Member:
 
     def fingerprint(self) -> tuple[object, ...]:
         """Return what changes with every write, by this process or another, and when we open."""
-        stats = []
-        for name in ("node.db", "node.db-wal", bootstrap.HEAD_FILE):
-            path = self.home / name
-            found = path.stat() if path.exists() else None
-            stats.append(None if found is None else (found.st_mtime_ns, found.st_size))
-        return id(self._desk), *stats
+        path = self.home / bootstrap.HEAD_FILE
+        head_file = path.read_bytes() if path.exists() else None
+        return id(self._desk), head_file, current().moved(self.home)
 
     @property
     def is_open(self) -> bool:
@@ -142,7 +140,13 @@ class Member:
 
     def limit(self, limits: Limits) -> None:
         """Let the office deal under other limits, until it is opened again."""
-        self.office = replace(self.office, terms=replace(self.office.terms, limits=limits))
+        self.deal(limits=limits)
+
+    def deal(self, **terms: object) -> None:
+        """Let the office deal under other terms, until it is opened again."""
+        # `replace` takes whatever terms the test names.
+        changed = replace(self.office.terms, **terms)  # type: ignore[arg-type]
+        self.office = replace(self.office, terms=changed)
         self.receiver = Receiver(self.office)
 
     def copies(self, message_id: bytes) -> dict[str, OutboxRow]:

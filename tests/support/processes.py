@@ -37,7 +37,7 @@ class Process:
 
     def __init__(self, home: Home) -> None:
         self.home = home
-        self._log = home.path.with_name(f"{home.agency}.log")
+        self._log = home.path.with_name(f"{home.path.name}.log")
         self._running: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from sesn_node import bootstrap
 from sesn_node.crypto.keyring import decrypt_keyring
@@ -24,14 +24,38 @@ from sesn_node.wire.entries import decode_entry, encode_entry
 from sesn_node.wire.envelopes import decode_header, encode_header
 from sesn_node.wire.payloads import encode_payload
 from tests.support.homes import PASSPHRASE
-from tests.support.network import DAY_MS, Member, alert
+from tests.support.network import DAY_MS, alert
 from tests.support.rfc6962 import ReferenceTree
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from sesn_node.domain.alert import Payload
     from sesn_node.trust.card import TrustedCard
+    from tests.support.network import Member
+
+
+class Taken(Protocol):
+    """An agency that was taken over."""
+
+    @property
+    def home(self) -> Path:
+        """Its home."""
+
+    @property
+    def card(self) -> TrustedCard:
+        """Its newest card."""
+
+    @property
+    def agency(self) -> AgencyId:
+        """Who it is."""
+
+    def now_ms(self) -> int:
+        """Read its clock."""
+
+    def close(self) -> None:
+        """Close the home, if it is open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +88,7 @@ class Letter:
 class Puppet:
     """A trusted agency with a dishonest node. Its real office is closed; only its keys are used."""
 
-    def __init__(self, member: Member) -> None:
+    def __init__(self, member: Taken) -> None:
         self.now_ms = member.now_ms
         self.card: TrustedCard = member.card
         self.agency: AgencyId = member.agency

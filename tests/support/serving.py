@@ -15,23 +15,24 @@ from typing import TYPE_CHECKING
 import structlog
 from structlog.testing import LogCapture
 
-from sesn_node.bootstrap import NODE_KEY, ROOT_KEY, TLS_CERTIFICATE, open_home, system_clock
-from sesn_node.config import Agency, Config, Delivery, Node
+from sesn_node.bootstrap import NODE_KEY, ROOT_KEY, open_home, system_clock
+from sesn_node.config import Agency, Config, Database, Delivery, Node
 from sesn_node.crypto.keyring import KdfParams, decrypt_keyring
 from sesn_node.crypto.keys import KeyKind, private_pem
 from sesn_node.crypto.signers import signer_for
 from sesn_node.domain.alert import Alert, Markings, Payload, RequestedAction, Tlp, Urgency
 from sesn_node.domain.cards import Role
-from sesn_node.exchange import peers, receive, witness
+from sesn_node.exchange import expire, outcomes, peers, witness
 from sesn_node.exchange.peers import add_peer
 from sesn_node.exchange.share import Draft, share
 from sesn_node.founding import found
 from sesn_node.store.outbox import DeliveryState
-from sesn_node.telemetry import redact
-from sesn_node.transport import admission, delivery, node, server
+from sesn_node.telemetry.logs import redact
+from sesn_node.transport import admission, health, node, partner, pump, server
 from sesn_node.transport.tls import TlsIdentity
 from sesn_node.trust.certificates import certificate_pem, issue_leaf
 from tests.support.check_node import check_network
+from tests.support.engines import current
 from tests.support.homes import PASSPHRASE
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class Home:
     @property
     def identity(self) -> TlsIdentity:
         """The leaf and key that its node presents."""
-        return TlsIdentity((self.path / TLS_CERTIFICATE).read_bytes(), self._key_pem())
+        return TlsIdentity(certificate_pem(self._tls_key().certificate), self._key_pem())
 
     def root_key(self) -> KeyRecord:
         """The agency's root key: what its insiders could sign with."""
@@ -129,8 +130,23 @@ def free_port() -> int:
         return port
 
 
-def found_home(folder: Path, agency: AgencyId, delivery: Delivery | None = None) -> Home:
-    """Found an agency that listens on a free port."""
+def found_home(
+    folder: Path,
+    agency: AgencyId,
+    delivery: Delivery | None = None,
+    *,
+    listens: bool = True,
+    advertises: str = "",
+) -> Home:
+    """Found an agency that listens on a free port, or only dials out.
+
+    Args:
+        folder: Where its home goes.
+        agency: Who it is.
+        delivery: Times.
+        listens: Whether it has an endpoint.
+        advertises: What its card says of its endpoint, if not the truth.
+    """
     port = free_port()
     country = agency.split(".", 1)[0]
     config = Config(
@@ -138,7 +154,10 @@ def found_home(folder: Path, agency: AgencyId, delivery: Delivery | None = None)
         agency=Agency(
             id=agency, name=f"Agency {agency}", country=country.upper(), role=Role.CUSTOMS
         ),
-        node=Node(listen=f"{HOST}:{port}", advertise=(f"{HOST}:{port}",)),
+        node=Node(listen=f"{HOST}:{port}", advertise=(advertises or f"{HOST}:{port}",))
+        if listens
+        else Node(),
+        database=Database(url=current().address(folder / agency)),
         delivery=delivery or Delivery(),
     )
     return Home(config.home, found(config, PASSPHRASE, kdf=_CHEAP), port)
@@ -248,9 +267,8 @@ async def serve(
     """
     with open_home(home.path, PASSPHRASE, clock=clock) as desk:
         if identity is not None:
-            desk = replace(  # noqa: PLW2901 - the block serves with this one
-                desk, tls_leaf=identity.leaf_pem, tls_key=identity.key_pem
-            )
+            shown = identity.leaf_pem, identity.key_pem
+            desk = replace(desk, tls=lambda: shown)  # noqa: PLW2901 - the block serves with this one
         ready = asyncio.Event()
         running = desk.node()
         task = asyncio.create_task(running.run(lambda _address, _problem: ready.set()))
@@ -267,13 +285,16 @@ async def serve(
                 await task
 
 
+_LOGGING = (admission, expire, health, node, outcomes, partner, peers, pump, server, witness)
+
+
 def captured_logs(monkeypatch: pytest.MonkeyPatch) -> Sequence[EventDict]:
     """Collect what the nodes of this process log from now on, after redaction.
 
     The loggers are replaced, not configured: another test of this process may have fixed theirs.
     """
     capture = LogCapture()
-    for module in (admission, delivery, node, peers, receive, server, witness):
+    for module in _LOGGING:
         logger = structlog.wrap_logger(
             structlog.ReturnLogger(),
             processors=[redact, capture],

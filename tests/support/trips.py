@@ -10,13 +10,17 @@ from typing import TYPE_CHECKING
 
 from sesn_node.domain.alert import Decision
 from sesn_node.domain.ids import MessageId
-from sesn_node.errors import ConflictError, StorageError
+from sesn_node.errors import ConflictError, PeerUnavailable, StorageError
+from sesn_node.exchange.aside import set_aside
 from sesn_node.exchange.expire import expire
+from sesn_node.exchange.requeue import requeue
 from sesn_node.exchange.witness import add_checkpoint
 from sesn_node.ledger.witness import Status
+from sesn_node.wire._pb import exchange_pb2 as pb
 from tests.support.homes import GH, NL
 from tests.support.network import HOUR_MS
 from tests.support.view import view
+from tests.support.wires import due_batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -65,12 +69,19 @@ class Trip:
         return ids[0]
 
     def deliver(
-        self, agency: AgencyId, to: AgencyId, message_id: MessageId, until: str = "acknowledged"
+        self,
+        agency: AgencyId,
+        to: AgencyId,
+        message_id: MessageId,
+        until: str = "acknowledged",
+        tamper: Callable[[bytes], bytes] = bytes,
     ) -> None:
         """Deliver, poll after poll, until the copy has a state, or was refused with a code."""
         for _ in range(_ATTEMPTS):
             with self.net.faults.during("deliver"):
-                self.net.deliver(agency, to)
+                wire = self.net.wire(agency, to)
+                wire.tamper_request = tamper
+                wire.deliver()
             copy = self.net[agency].copies(message_id)[to]
             if until in {copy.state.value, copy.code}:
                 return
@@ -122,7 +133,7 @@ def response(trip: Trip) -> None:
     trip.deliver(NL, GH, message_id)
     trip.attempt("respond", lambda: trip.net.respond(GH, message_id, Decision.ACCEPTED))
     with trip.net[GH].office.store.read() as transaction:
-        (answer,) = transaction.outbox.replies(message_id)
+        (answer,) = transaction.browse.sent_replies([message_id])
     trip.deliver(GH, NL, MessageId(answer.message_id))
 
 
@@ -187,6 +198,38 @@ def revocation(trip: Trip) -> None:
     trip.attempt("pin", lambda: trip.net.trust(NL, GH))
 
 
+def dead_letter(trip: Trip) -> None:
+    """A message gets no answer and is given up, is queued again by an operator, and arrives."""
+    trip.net[NL].deal(attempts=1)
+    message_id = trip.share(NL, GH)
+    outgoing = due_batch(trip.net[NL].office, GH)
+    assert outgoing is not None
+    error = PeerUnavailable("no answer within 30 s")
+    trip.attempt("set aside", lambda: set_aside(trip.net[NL].office, GH, outgoing, error))
+    assert trip.net[NL].states(message_id) == {GH: "dead"}
+    trip.net[NL].deal(attempts=100)
+    trip.attempt("requeue", lambda: requeue(trip.net[NL].office, message_id))
+    trip.deliver(NL, GH, message_id)
+
+
+def sealed_anew(trip: Trip) -> None:
+    """A message cannot be opened, and its content is sealed anew, once."""
+    message_id = trip.share(NL, GH)
+    trip.deliver(NL, GH, message_id, until="refused", tamper=other_key)
+    trip.attempt("requeue", lambda: requeue(trip.net[NL].office, message_id))
+    anew = trip.net[NL].copies(message_id)[GH].resealed_as
+    assert anew is not None
+    assert trip.net[NL].states(anew) == {GH: "queued"}
+
+
+def other_key(request: bytes) -> bytes:
+    """Spoil the wrapped key of each message on its way."""
+    message = pb.DeliverRequest.FromString(request)
+    for shipment in message.shipments:
+        shipment.envelope.wrapped_key = bytes(len(shipment.envelope.wrapped_key))
+    return message.SerializeToString()
+
+
 TRIPS: Mapping[str, Callable[[Trip], None]] = {
     one.__name__: one
     for one in (
@@ -199,6 +242,8 @@ TRIPS: Mapping[str, Callable[[Trip], None]] = {
         third_party,
         broken_link,
         revocation,
+        dead_letter,
+        sealed_anew,
     )
 }
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from sesn_node.crypto.primitives import sha256
 from sesn_node.crypto.signing import EcdsaVerifier, ObjectKind, verify_object
-from sesn_node.domain.entries import Entry, EntryKind, EntryRef
+from sesn_node.domain.entries import Entry, EntryKind, EntryRef, KeyCode
 from sesn_node.domain.ids import AgencyId, Origin
 from sesn_node.errors import SesnError
-from sesn_node.ledger.checkpoint import LogKeys, TreeHead, verify_checkpoint
+from sesn_node.ledger.checkpoint import LogKeys, TreeHead, verify_checkpoint_under
 from sesn_node.ledger.cosignature import WitnessKeys, verify_cosignatures
 from sesn_node.ledger.merkle import leaf_hash
 from sesn_node.store import schema
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from sesn_node.store.ledger import EntryRow, HeadRow
     from sesn_node.store.outbox import OutboxRow
     from sesn_node.store.peers import PeerRow
+    from sesn_node.store.search import TermRow
     from sesn_node.trust.card import TrustedCard
 
 # Checks repeat after every step of a scenario, and these are pure: each is done once.
@@ -43,9 +44,9 @@ decode_once = lru_cache(maxsize=1 << 16)(decode_entry)
 
 
 @lru_cache(maxsize=1 << 14)
-def signed_head(note: bytes, keys: LogKeys) -> TreeHead:
-    """Verify a checkpoint, both signatures."""
-    return verify_checkpoint(note, keys)
+def signed_head(note: bytes, *key_sets: LogKeys) -> TreeHead:
+    """Verify a checkpoint, both signatures, under any of these sets."""
+    return verify_checkpoint_under(note, key_sets)
 
 
 @lru_cache(maxsize=1 << 14)
@@ -87,6 +88,7 @@ class View:
 
     office: Office
     head_file: bytes | None
+    head_file_witnessed: int
     head: HeadRow
     rows: Sequence[EntryRow]
     entries: Sequence[Entry]
@@ -96,6 +98,8 @@ class View:
     copies: Sequence[OutboxRow]
     wrapped_keys: Mapping[tuple[bytes, str], bytes | None]
     inbox: Sequence[InboxRow]
+    terms: Sequence[TermRow]
+    found_by: Mapping[tuple[str, bytes], set[TermRow]]
     refusals: Sequence[RefusalRow]
     checkpoints: Sequence[KeptCheckpoint]
     cosignatures: Sequence[CosignatureRow]
@@ -127,6 +131,10 @@ class View:
             if entry.message_id == message_id and entry.agency == agency
         ]
 
+    def terms_of(self, sender: str, message_id: bytes) -> set[TermRow]:
+        """Return what a message can be found by; each is there once."""
+        return self.found_by.get((sender, message_id), set())
+
     def ref(self, index: int) -> EntryRef:
         """Name an entry of this ledger."""
         return EntryRef(self.origin, index, leaf_hash(self.rows[index].entry))
@@ -150,13 +158,26 @@ class View:
         """Return every card that was ever taken of an agency."""
         return self.cards.get(agency, ())
 
-    def log_keys(self, agency: str, origin: str) -> LogKeys:
-        """Return the keys of an agency's ledger."""
-        for card in self.cards_of(agency):
-            keys = card.log_keys(Origin(origin))
-            if keys is not None:
-                return keys
-        raise AssertionError(f"{self.agency}: no card of {agency} lists {origin}")
+    def log_key_sets(self, agency: str, origin: str) -> tuple[LogKeys, ...]:
+        """Return all that ever signed an agency's ledger, by any of its cards."""
+        cards = self.cards_of(agency)
+        sets = [keys for card in cards for keys in card.log_key_sets(Origin(origin))]
+        assert sets, f"{self.agency}: no card of {agency} lists {origin}"
+        return tuple(dict.fromkeys(sets))
+
+    def signing(self, size: int) -> LogKeys:
+        """Return what must have signed our ledger at a size: what its last own card says."""
+        cards = {card.sha256: card for card in self.cards_of(self.agency)}
+        issued = [
+            entry.object_sha256
+            for entry in self.entries[:size]
+            if entry.kind is EntryKind.KEY and entry.code == KeyCode.CARD_ISSUED
+        ]
+        card = cards.get(issued[-1])
+        assert card is not None, f"{self.agency}: a card of its own is not kept"
+        keys = card.log_keys(self.origin)
+        assert keys is not None, f"{self.agency}: its card does not list its ledger"
+        return keys
 
     def check_cosigned(self, row: CosignatureRow, head: TreeHead) -> None:
         """Verify a cosignature under any card of its agency."""
@@ -186,7 +207,7 @@ def _holds(lines: bytes, head: TreeHead, card: TrustedCard) -> bool:
 def view(office: Office) -> View:
     """Read everything that a node has stored."""
     # Before the snapshot: the head file may only lag behind what the database shows after it.
-    head_file = office.sequencer._head_file.read()  # noqa: SLF001 - the checker looks at all
+    released = office.sequencer._head_file.read()  # noqa: SLF001 - the checker looks at all
     with office.store.read() as transaction:
         head = transaction.ledger.head()
         assert head is not None, f"{office.agency}: no ledger"
@@ -198,9 +219,14 @@ def view(office: Office) -> View:
             cards[row.agency].append(card)
         own = transaction.peers.own_card()
         copies = _all(transaction, schema.outbox)
+        terms = transaction.search.every()
+        found_by: defaultdict[tuple[str, bytes], set[TermRow]] = defaultdict(set)
+        for term in terms:
+            found_by[term.sender, term.message_id].add(term)
         return View(
             office=office,
-            head_file=head_file,
+            head_file=None if released is None else released.note,
+            head_file_witnessed=0 if released is None else released.witnessed,
             head=head,
             rows=rows,
             entries=[decode_once(row.entry) for row in rows],
@@ -210,6 +236,8 @@ def view(office: Office) -> View:
             copies=[outbox_row(row) for row in copies],
             wrapped_keys={(row.message_id, row.agency): row.wrapped_key for row in copies},
             inbox=[inbox_row(row) for row in _all(transaction, schema.inbox)],
+            terms=terms,
+            found_by=found_by,
             refusals=[
                 RefusalRow(row.sender, row.message_id, row.header_sha256, row.code, row.entry_index)
                 for row in _all(transaction, schema.refusal)

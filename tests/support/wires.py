@@ -1,12 +1,13 @@
 """One direction of delivery between two offices, with the bytes but without the sockets.
 
-Does what `transport.delivery` and `transport.server` do, turn by turn, so that a test decides
-what happens between the turns.
+Does what `transport.partner`, `transport.pump` and `transport.server` do, turn by turn, so that a
+test decides what happens between the turns.
 """
 
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, suppress
+from copy import copy
 from typing import TYPE_CHECKING, TypeVar
 
 from google.protobuf.message import DecodeError
@@ -26,7 +27,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sesn_node.domain.batches import Answer
+    from sesn_node.domain.ids import AgencyId
     from sesn_node.exchange.deliver import Outgoing
+    from sesn_node.exchange.intake import Intake
+    from sesn_node.exchange.office import Office
+    from sesn_node.exchange.receive import Receiver
     from sesn_node.exchange.settle import Settled
     from tests.support.network import Member, Network
 
@@ -34,6 +39,12 @@ if TYPE_CHECKING:
 _MOST_NEW_PROOFS = 3
 
 M = TypeVar("M", pb.DeliverRequest, pb.DeliverResponse)
+
+
+def due_batch(office: Office, agency: AgencyId, *, sequence: int = 1) -> Outgoing | None:
+    """Make the batch that is due for a partner which has seen our newest card."""
+    shown = office.directory().own.sha256
+    return prepare_batch(office, agency, sequence=sequence, shown=shown)
 
 
 class Wire:
@@ -54,7 +65,9 @@ class Wire:
         self._failures = 0
         self._sequence = 0
         self._witness = NOTHING_WITNESSED
-        self._previous: Answer | None = None
+        self._shown = b""
+        self._intake: Intake | None = None
+        self._served_by: Receiver | None = None
         self._arrived_twice = False
 
     def deliver(self, attempts: int = 12) -> None:
@@ -68,7 +81,7 @@ class Wire:
                 while self.turn() is not None:
                     pass
             except PolicyError:
-                # As in `Delivery.run`: the partner is no longer trusted.
+                # As in `Partner.run`: the partner is no longer trusted.
                 return
             except SesnError as error:
                 self._failed(error)
@@ -92,6 +105,8 @@ class Wire:
         try:
             with self._during("take card"):
                 take_shown_card(receiver, sender.agency, sender.directory().own.sealed)
+            with self._during("greeted"):
+                peer_is_back(receiver, sender.agency)
         except SesnError as error:
             raise PeerUnavailable(str(error)) from error
         with self._during("take card"):
@@ -99,9 +114,8 @@ class Wire:
         self._network.check()
         with self._during("link up"):
             link_opened(sender, receiver.agency)
-            if self._failures:
-                peer_is_back(sender, receiver.agency)
-                self._failures = 0
+        self._failures = 0
+        self._shown = sender.directory().own.sha256
         self._network.check()
 
     def turn(self) -> Settled | None:
@@ -120,7 +134,9 @@ class Wire:
 
     def _turn(self) -> Settled | None:
         office, to = self.sender.office, self.receiver.agency
-        outgoing = prepare_batch(office, to, sequence=self._sequence + 1, witness=self._witness)
+        outgoing = prepare_batch(
+            office, to, sequence=self._sequence + 1, shown=self._shown, witness=self._witness
+        )
         if outgoing is None:
             if self._witness.cosignatures:
                 self._exchange(Batch(self._sequence + 1, witness=self._witness))
@@ -128,6 +144,7 @@ class Wire:
             return None
         self.sizes.append(len(outgoing.consigned))
         answer = self._exchange(outgoing.batch)
+        self._shown = outgoing.card_sha256
         for _ in range(_MOST_NEW_PROOFS):
             self._network.check()
             settled = self.settle(outgoing, answer)
@@ -146,12 +163,12 @@ class Wire:
         fault = self._network.faults.begin_send(self.sender.agency)
         if fault is WireFault.REQUEST_LOST:
             raise PeerUnavailable("injected: request lost")
-        previous = self._previous
+        older = copy(self._intake)
         answer = self.serve(request)
         if fault is WireFault.REQUEST_TWICE:
             # A stream keeps its order, so the second copy came in over an older stream.
             self._network.check()
-            self._previous = previous
+            self._intake = older
             self.serve(request)
         if fault is WireFault.ANSWER_LOST:
             raise PeerUnavailable("injected: answer lost")
@@ -168,6 +185,7 @@ class Wire:
             self.sender.office,
             self.receiver.agency,
             sequence=self._sequence + 1,
+            shown=self._shown,
             witness=self._witness,
         )
         assert outgoing is not None, "nothing is due"
@@ -197,12 +215,17 @@ class Wire:
         try:
             batch = batch_from_pb(_parsed(pb.DeliverRequest, request))
             with self._during("receive" if batch.shipments else "receive word of a witness"):
-                answer = self.receiver.receiver.receive(self.sender.agency, batch, self._previous)
+                answer = self._stream().receive(batch)
         except SesnError as error:
             raise PeerUnavailable(f"{error.code}: {error}") from error
-        if answer.add_checkpoint:
-            self._previous = answer
         return answer_to_pb(answer).SerializeToString()
+
+    def _stream(self) -> Intake:
+        """The receiving end of the stream; a new one if the receiver was started again."""
+        if self._intake is None or self._served_by is not self.receiver.receiver:
+            self._served_by = self.receiver.receiver
+            self._intake = self._served_by.open(self.sender.agency)
+        return self._intake
 
     def _during(self, purpose: str) -> AbstractContextManager[None]:
         return self._network.faults.during(purpose)
@@ -211,7 +234,7 @@ class Wire:
         """Lose the stream: its numbers, and what one side was about to tell the other."""
         self._sequence = 0
         self._witness = NOTHING_WITNESSED
-        self._previous = None
+        self._intake = None
         self._arrived_twice = False
 
     def break_off(self) -> None:

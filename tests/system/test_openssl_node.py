@@ -83,7 +83,7 @@ async def test_card_verifies_with_openssl(tmp_path: Path) -> None:
 async def test_checkpoint_verifies_with_openssl(tmp_path: Path) -> None:
     """The first line of a checkpoint is plain Ed25519 over the note text (C2SP signed-note)."""
     (customs,) = founded(tmp_path, AgencyId("nl.customs"))
-    note = parse_note((customs.path / "ledger.head").read_bytes())
+    note = parse_note((customs.path / "ledger.head").read_bytes().partition(b"\n")[2])
     public, text, signature = tmp_path / "public.pem", tmp_path / "text", tmp_path / "signature"
     spki = base64.b64encode(ED25519_SPKI + customs.card.card.ledger.ed25519).decode()
     public.write_text(f"-----BEGIN PUBLIC KEY-----\n{spki}\n-----END PUBLIC KEY-----\n")

@@ -130,11 +130,15 @@ class Card(_message.Message):
 
     @_builtins.property
     def seal_keys(self) -> _containers.RepeatedCompositeFieldContainer[Global___SealKey]:
-        """Keys that seal messages, 1 to 16, strictly ascending by not_before_ms."""
+        """Keys that seal messages, 1 to 16, strictly ascending by not_before_ms; a sender uses the newest
+        that is in force.
+        """
 
     @_builtins.property
     def ledgers(self) -> _containers.RepeatedCompositeFieldContainer[Global___LedgerKeys]:
-        """Ledgers, 1 to 64, oldest epoch first; the last one is being written."""
+        """Key sets of ledgers, 1 to 64, oldest epoch first, and of one epoch oldest set first; the last
+        one signs. A later card begins with the sets of the card before.
+        """
 
     @_builtins.property
     def witness(self) -> Global___WitnessKeys:
@@ -255,7 +259,9 @@ Global___SealKey: _TypeAlias = SealKey  # noqa: Y015
 
 @_typing.final
 class LedgerKeys(_message.Message):
-    """A ledger and the keys that sign its checkpoints; a checkpoint counts only if both sign it."""
+    """A ledger and keys that sign its checkpoints; a checkpoint counts only if both sign it. A new
+    checkpoint counts only under the newest set of its ledger.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -26,41 +26,41 @@ from sesn_node.wire._pb import card_pb2 as sesn_dot_v1_dot_card__pb2
 from sesn_node.wire._pb import envelope_pb2 as sesn_dot_v1_dot_envelope__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16sesn/v1/exchange.proto\x12\x07sesn.v1\x1a\x12sesn/v1/card.proto\x1a\x16sesn/v1/envelope.proto\"3\n\x0eGetCardRequest\x12!\n\x04\x63\x61rd\x18\x01 \x01(\x0b\x32\x13.sesn.v1.SealedCard\"4\n\x0fGetCardResponse\x12!\n\x04\x63\x61rd\x18\x01 \x01(\x0b\x32\x13.sesn.v1.SealedCard\"\x89\x01\n\x0e\x44\x65liverRequest\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x16\n\x0e\x61\x64\x64_checkpoint\x18\x02 \x01(\x0c\x12$\n\tshipments\x18\x03 \x03(\x0b\x32\x11.sesn.v1.Shipment\x12\'\n\x07witness\x18\x04 \x01(\x0b\x32\x16.sesn.v1.WitnessAnswer\"[\n\x08Shipment\x12)\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32\x17.sesn.v1.SealedEnvelope\x12$\n\x06shared\x18\x02 \x01(\x0b\x32\x14.sesn.v1.ProvenEntry\":\n\x0bProvenEntry\x12\r\n\x05\x65ntry\x18\x01 \x01(\x0c\x12\r\n\x05index\x18\x02 \x01(\x04\x12\r\n\x05proof\x18\x03 \x03(\x0c\"\x88\x01\n\x0f\x44\x65liverResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\'\n\x07witness\x18\x02 \x01(\x0b\x32\x16.sesn.v1.WitnessAnswer\x12\x16\n\x0e\x61\x64\x64_checkpoint\x18\x03 \x01(\x0c\x12\"\n\x08outcomes\x18\x04 \x03(\x0b\x32\x10.sesn.v1.Outcome\"b\n\x07Outcome\x12\'\n\x07receipt\x18\x01 \x01(\x0b\x32\x14.sesn.v1.ProvenEntryH\x00\x12#\n\x07refusal\x18\x02 \x01(\x0b\x32\x10.sesn.v1.RefusalH\x00\x42\t\n\x07outcome\"U\n\x07Refusal\x12\"\n\x04\x63ode\x18\x01 \x01(\x0e\x32\x14.sesn.v1.RefusalCode\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\x12\x16\n\x0eretry_after_ms\x18\x03 \x01(\r\"C\n\rWitnessAnswer\x12\x0e\n\x06status\x18\x01 \x01(\r\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\x14\n\x0c\x63osignatures\x18\x03 \x01(\x0c\"$\n\x14\x41\x64\x64\x43heckpointRequest\x12\x0c\n\x04\x62ody\x18\x01 \x01(\x0c\"?\n\x15\x41\x64\x64\x43heckpointResponse\x12&\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\x16.sesn.v1.WitnessAnswer\"&\n\x14GetCheckpointRequest\x12\x0e\n\x06origin\x18\x01 \x01(\t\"+\n\x15GetCheckpointResponse\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c*\x89\x02\n\x0bRefusalCode\x12\x1c\n\x18REFUSAL_CODE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bNOT_TRUSTED\x10\x01\x12\x0c\n\x08\x42\x41\x44_SEAL\x10\x02\x12\x11\n\rNOT_IN_LEDGER\x10\x03\x12\x0f\n\x0bLEDGER_FORK\x10\x04\x12\x0e\n\nNOT_FOR_US\x10\x05\x12\x11\n\rUNDECRYPTABLE\x10\x06\x12\x17\n\x13\x43OMMITMENT_MISMATCH\x10\x07\x12\r\n\tMALFORMED\x10\x08\x12\r\n\tTOO_LARGE\x10\t\x12\x0b\n\x07\x45XPIRED\x10\n\x12\x0e\n\nCLOCK_SKEW\x10\x0b\x12\x0c\n\x08\x43ONFLICT\x10\x0c\x12\n\n\x06POLICY\x10\r\x12\x08\n\x04\x42USY\x10\x0e\x32\xaa\x02\n\x08\x45xchange\x12<\n\x07GetCard\x12\x17.sesn.v1.GetCardRequest\x1a\x18.sesn.v1.GetCardResponse\x12@\n\x07\x44\x65liver\x12\x17.sesn.v1.DeliverRequest\x1a\x18.sesn.v1.DeliverResponse(\x01\x30\x01\x12N\n\rAddCheckpoint\x12\x1d.sesn.v1.AddCheckpointRequest\x1a\x1e.sesn.v1.AddCheckpointResponse\x12N\n\rGetCheckpoint\x12\x1d.sesn.v1.GetCheckpointRequest\x1a\x1e.sesn.v1.GetCheckpointResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16sesn/v1/exchange.proto\x12\x07sesn.v1\x1a\x12sesn/v1/card.proto\x1a\x16sesn/v1/envelope.proto\"U\n\x0eGetCardRequest\x12!\n\x04\x63\x61rd\x18\x01 \x01(\x0b\x32\x13.sesn.v1.SealedCard\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0f\n\x07time_ms\x18\x03 \x01(\x04\"V\n\x0fGetCardResponse\x12!\n\x04\x63\x61rd\x18\x01 \x01(\x0b\x32\x13.sesn.v1.SealedCard\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0f\n\x07time_ms\x18\x03 \x01(\x04\"\xac\x01\n\x0e\x44\x65liverRequest\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x16\n\x0e\x61\x64\x64_checkpoint\x18\x02 \x01(\x0c\x12$\n\tshipments\x18\x03 \x03(\x0b\x32\x11.sesn.v1.Shipment\x12\'\n\x07witness\x18\x04 \x01(\x0b\x32\x16.sesn.v1.WitnessAnswer\x12!\n\x04\x63\x61rd\x18\x05 \x01(\x0b\x32\x13.sesn.v1.SealedCard\"[\n\x08Shipment\x12)\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32\x17.sesn.v1.SealedEnvelope\x12$\n\x06shared\x18\x02 \x01(\x0b\x32\x14.sesn.v1.ProvenEntry\":\n\x0bProvenEntry\x12\r\n\x05\x65ntry\x18\x01 \x01(\x0c\x12\r\n\x05index\x18\x02 \x01(\x04\x12\r\n\x05proof\x18\x03 \x03(\x0c\"\xab\x01\n\x0f\x44\x65liverResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\'\n\x07witness\x18\x02 \x01(\x0b\x32\x16.sesn.v1.WitnessAnswer\x12\x16\n\x0e\x61\x64\x64_checkpoint\x18\x03 \x01(\x0c\x12\"\n\x08outcomes\x18\x04 \x03(\x0b\x32\x10.sesn.v1.Outcome\x12!\n\x04\x63\x61rd\x18\x05 \x01(\x0b\x32\x13.sesn.v1.SealedCard\"b\n\x07Outcome\x12\'\n\x07receipt\x18\x01 \x01(\x0b\x32\x14.sesn.v1.ProvenEntryH\x00\x12#\n\x07refusal\x18\x02 \x01(\x0b\x32\x10.sesn.v1.RefusalH\x00\x42\t\n\x07outcome\"U\n\x07Refusal\x12\"\n\x04\x63ode\x18\x01 \x01(\x0e\x32\x14.sesn.v1.RefusalCode\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\x12\x16\n\x0eretry_after_ms\x18\x03 \x01(\r\"C\n\rWitnessAnswer\x12\x0e\n\x06status\x18\x01 \x01(\r\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\x14\n\x0c\x63osignatures\x18\x03 \x01(\x0c\"$\n\x14\x41\x64\x64\x43heckpointRequest\x12\x0c\n\x04\x62ody\x18\x01 \x01(\x0c\"?\n\x15\x41\x64\x64\x43heckpointResponse\x12&\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\x16.sesn.v1.WitnessAnswer\"&\n\x14GetCheckpointRequest\x12\x0e\n\x06origin\x18\x01 \x01(\t\"+\n\x15GetCheckpointResponse\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c*\x89\x02\n\x0bRefusalCode\x12\x1c\n\x18REFUSAL_CODE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bNOT_TRUSTED\x10\x01\x12\x0c\n\x08\x42\x41\x44_SEAL\x10\x02\x12\x11\n\rNOT_IN_LEDGER\x10\x03\x12\x0f\n\x0bLEDGER_FORK\x10\x04\x12\x0e\n\nNOT_FOR_US\x10\x05\x12\x11\n\rUNDECRYPTABLE\x10\x06\x12\x17\n\x13\x43OMMITMENT_MISMATCH\x10\x07\x12\r\n\tMALFORMED\x10\x08\x12\r\n\tTOO_LARGE\x10\t\x12\x0b\n\x07\x45XPIRED\x10\n\x12\x0e\n\nCLOCK_SKEW\x10\x0b\x12\x0c\n\x08\x43ONFLICT\x10\x0c\x12\n\n\x06POLICY\x10\r\x12\x08\n\x04\x42USY\x10\x0e\x32\xec\x02\n\x08\x45xchange\x12<\n\x07GetCard\x12\x17.sesn.v1.GetCardRequest\x1a\x18.sesn.v1.GetCardResponse\x12@\n\x07\x44\x65liver\x12\x17.sesn.v1.DeliverRequest\x1a\x18.sesn.v1.DeliverResponse(\x01\x30\x01\x12@\n\x07\x43ollect\x12\x18.sesn.v1.DeliverResponse\x1a\x17.sesn.v1.DeliverRequest(\x01\x30\x01\x12N\n\rAddCheckpoint\x12\x1d.sesn.v1.AddCheckpointRequest\x1a\x1e.sesn.v1.AddCheckpointResponse\x12N\n\rGetCheckpoint\x12\x1d.sesn.v1.GetCheckpointRequest\x1a\x1e.sesn.v1.GetCheckpointResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'sesn.v1.exchange_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_REFUSALCODE']._serialized_start=1063
-  _globals['_REFUSALCODE']._serialized_end=1328
+  _globals['_REFUSALCODE']._serialized_start=1201
+  _globals['_REFUSALCODE']._serialized_end=1466
   _globals['_GETCARDREQUEST']._serialized_start=79
-  _globals['_GETCARDREQUEST']._serialized_end=130
-  _globals['_GETCARDRESPONSE']._serialized_start=132
-  _globals['_GETCARDRESPONSE']._serialized_end=184
-  _globals['_DELIVERREQUEST']._serialized_start=187
-  _globals['_DELIVERREQUEST']._serialized_end=324
-  _globals['_SHIPMENT']._serialized_start=326
-  _globals['_SHIPMENT']._serialized_end=417
-  _globals['_PROVENENTRY']._serialized_start=419
-  _globals['_PROVENENTRY']._serialized_end=477
-  _globals['_DELIVERRESPONSE']._serialized_start=480
-  _globals['_DELIVERRESPONSE']._serialized_end=616
-  _globals['_OUTCOME']._serialized_start=618
-  _globals['_OUTCOME']._serialized_end=716
-  _globals['_REFUSAL']._serialized_start=718
-  _globals['_REFUSAL']._serialized_end=803
-  _globals['_WITNESSANSWER']._serialized_start=805
-  _globals['_WITNESSANSWER']._serialized_end=872
-  _globals['_ADDCHECKPOINTREQUEST']._serialized_start=874
-  _globals['_ADDCHECKPOINTREQUEST']._serialized_end=910
-  _globals['_ADDCHECKPOINTRESPONSE']._serialized_start=912
-  _globals['_ADDCHECKPOINTRESPONSE']._serialized_end=975
-  _globals['_GETCHECKPOINTREQUEST']._serialized_start=977
-  _globals['_GETCHECKPOINTREQUEST']._serialized_end=1015
-  _globals['_GETCHECKPOINTRESPONSE']._serialized_start=1017
-  _globals['_GETCHECKPOINTRESPONSE']._serialized_end=1060
-  _globals['_EXCHANGE']._serialized_start=1331
-  _globals['_EXCHANGE']._serialized_end=1629
+  _globals['_GETCARDREQUEST']._serialized_end=164
+  _globals['_GETCARDRESPONSE']._serialized_start=166
+  _globals['_GETCARDRESPONSE']._serialized_end=252
+  _globals['_DELIVERREQUEST']._serialized_start=255
+  _globals['_DELIVERREQUEST']._serialized_end=427
+  _globals['_SHIPMENT']._serialized_start=429
+  _globals['_SHIPMENT']._serialized_end=520
+  _globals['_PROVENENTRY']._serialized_start=522
+  _globals['_PROVENENTRY']._serialized_end=580
+  _globals['_DELIVERRESPONSE']._serialized_start=583
+  _globals['_DELIVERRESPONSE']._serialized_end=754
+  _globals['_OUTCOME']._serialized_start=756
+  _globals['_OUTCOME']._serialized_end=854
+  _globals['_REFUSAL']._serialized_start=856
+  _globals['_REFUSAL']._serialized_end=941
+  _globals['_WITNESSANSWER']._serialized_start=943
+  _globals['_WITNESSANSWER']._serialized_end=1010
+  _globals['_ADDCHECKPOINTREQUEST']._serialized_start=1012
+  _globals['_ADDCHECKPOINTREQUEST']._serialized_end=1048
+  _globals['_ADDCHECKPOINTRESPONSE']._serialized_start=1050
+  _globals['_ADDCHECKPOINTRESPONSE']._serialized_end=1113
+  _globals['_GETCHECKPOINTREQUEST']._serialized_start=1115
+  _globals['_GETCHECKPOINTREQUEST']._serialized_end=1153
+  _globals['_GETCHECKPOINTRESPONSE']._serialized_start=1155
+  _globals['_GETCHECKPOINTRESPONSE']._serialized_end=1198
+  _globals['_EXCHANGE']._serialized_start=1469
+  _globals['_EXCHANGE']._serialized_end=1833
 # @@protoc_insertion_point(module_scope)

@@ -102,6 +102,12 @@ class GetCardRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CARD_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    TIME_MS_FIELD_NUMBER: _builtins.int
+    version: _builtins.str
+    """Version of the caller's software, at most 64 characters; for operators, decides nothing."""
+    time_ms: _builtins.int
+    """The caller's clock, Unix milliseconds; for operators, decides nothing."""
     @_builtins.property
     def card(self) -> _card_pb2.SealedCard:
         """The caller's own newest card."""
@@ -110,10 +116,12 @@ class GetCardRequest(_message.Message):
         self,
         *,
         card: _card_pb2.SealedCard | None = ...,
+        version: _builtins.str = ...,
+        time_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["card", b"card"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["card", b"card"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "time_ms", b"time_ms", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -126,6 +134,12 @@ class GetCardResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CARD_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    TIME_MS_FIELD_NUMBER: _builtins.int
+    version: _builtins.str
+    """Version of the callee's software, at most 64 characters; for operators, decides nothing."""
+    time_ms: _builtins.int
+    """The callee's clock, Unix milliseconds; for operators, decides nothing."""
     @_builtins.property
     def card(self) -> _card_pb2.SealedCard:
         """The callee's own newest card."""
@@ -134,10 +148,12 @@ class GetCardResponse(_message.Message):
         self,
         *,
         card: _card_pb2.SealedCard | None = ...,
+        version: _builtins.str = ...,
+        time_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["card", b"card"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["card", b"card"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "time_ms", b"time_ms", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -145,7 +161,9 @@ Global___GetCardResponse: _TypeAlias = GetCardResponse  # noqa: Y015
 
 @_typing.final
 class DeliverRequest(_message.Message):
-    """A batch: at most 256 envelopes and 4 MiB."""
+    """A batch: at most 256 envelopes and 4 MiB. Travels from the sender of the messages to their
+    receiver, whichever of them dialled.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -153,6 +171,7 @@ class DeliverRequest(_message.Message):
     ADD_CHECKPOINT_FIELD_NUMBER: _builtins.int
     SHIPMENTS_FIELD_NUMBER: _builtins.int
     WITNESS_FIELD_NUMBER: _builtins.int
+    CARD_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """1, 2, 3 ... within the stream; the response repeats it."""
     add_checkpoint: _builtins.bytes
@@ -169,6 +188,12 @@ class DeliverRequest(_message.Message):
         no shipment it asks for that response again, proven from the size that it names.
         """
 
+    @_builtins.property
+    def card(self) -> _card_pb2.SealedCard:
+        """The sender's newest card, if it has changed since it was last shown on this stream: taken
+        before anything else of the batch is looked at, which may need its keys.
+        """
+
     def __init__(
         self,
         *,
@@ -176,10 +201,11 @@ class DeliverRequest(_message.Message):
         add_checkpoint: _builtins.bytes = ...,
         shipments: _abc.Iterable[Global___Shipment] | None = ...,
         witness: Global___WitnessAnswer | None = ...,
+        card: _card_pb2.SealedCard | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["witness", b"witness"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "witness", b"witness"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_checkpoint", b"add_checkpoint", "sequence", b"sequence", "shipments", b"shipments", "witness", b"witness"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_checkpoint", b"add_checkpoint", "card", b"card", "sequence", b"sequence", "shipments", b"shipments", "witness", b"witness"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -257,6 +283,7 @@ class DeliverResponse(_message.Message):
     WITNESS_FIELD_NUMBER: _builtins.int
     ADD_CHECKPOINT_FIELD_NUMBER: _builtins.int
     OUTCOMES_FIELD_NUMBER: _builtins.int
+    CARD_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Sequence of the request that this answers."""
     add_checkpoint: _builtins.bytes
@@ -269,6 +296,12 @@ class DeliverResponse(_message.Message):
     def outcomes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Outcome]:
         """One per shipment, in the order of the shipments."""
 
+    @_builtins.property
+    def card(self) -> _card_pb2.SealedCard:
+        """The receiver's newest card: with the first response of a stream, and whenever it has changed
+        since. Taken before anything else of the response is looked at.
+        """
+
     def __init__(
         self,
         *,
@@ -276,10 +309,11 @@ class DeliverResponse(_message.Message):
         witness: Global___WitnessAnswer | None = ...,
         add_checkpoint: _builtins.bytes = ...,
         outcomes: _abc.Iterable[Global___Outcome] | None = ...,
+        card: _card_pb2.SealedCard | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["witness", b"witness"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "witness", b"witness"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_checkpoint", b"add_checkpoint", "outcomes", b"outcomes", "sequence", b"sequence", "witness", b"witness"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_checkpoint", b"add_checkpoint", "card", b"card", "outcomes", b"outcomes", "sequence", b"sequence", "witness", b"witness"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -45,6 +45,11 @@ class ExchangeStub:
                 request_serializer=sesn_dot_v1_dot_exchange__pb2.DeliverRequest.SerializeToString,
                 response_deserializer=sesn_dot_v1_dot_exchange__pb2.DeliverResponse.FromString,
                 _registered_method=True)
+        self.Collect = channel.stream_stream(
+                '/sesn.v1.Exchange/Collect',
+                request_serializer=sesn_dot_v1_dot_exchange__pb2.DeliverResponse.SerializeToString,
+                response_deserializer=sesn_dot_v1_dot_exchange__pb2.DeliverRequest.FromString,
+                _registered_method=True)
         self.AddCheckpoint = channel.unary_unary(
                 '/sesn.v1.Exchange/AddCheckpoint',
                 request_serializer=sesn_dot_v1_dot_exchange__pb2.AddCheckpointRequest.SerializeToString,
@@ -70,6 +75,14 @@ class ExchangeServicer:
 
     def Deliver(self, request_iterator, context):
         """I push batches; you answer each with one response, in order.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Collect(self, request_iterator, context):
+        """I dial and pull: you push the batches that you hold for me, and I answer each. The same
+        messages as in Deliver, the other way round; one side that can dial is enough.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -102,6 +115,11 @@ def add_ExchangeServicer_to_server(servicer, server):
                     servicer.Deliver,
                     request_deserializer=sesn_dot_v1_dot_exchange__pb2.DeliverRequest.FromString,
                     response_serializer=sesn_dot_v1_dot_exchange__pb2.DeliverResponse.SerializeToString,
+            ),
+            'Collect': grpc.stream_stream_rpc_method_handler(
+                    servicer.Collect,
+                    request_deserializer=sesn_dot_v1_dot_exchange__pb2.DeliverResponse.FromString,
+                    response_serializer=sesn_dot_v1_dot_exchange__pb2.DeliverRequest.SerializeToString,
             ),
             'AddCheckpoint': grpc.unary_unary_rpc_method_handler(
                     servicer.AddCheckpoint,
@@ -169,6 +187,33 @@ class Exchange:
             '/sesn.v1.Exchange/Deliver',
             sesn_dot_v1_dot_exchange__pb2.DeliverRequest.SerializeToString,
             sesn_dot_v1_dot_exchange__pb2.DeliverResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Collect(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/sesn.v1.Exchange/Collect',
+            sesn_dot_v1_dot_exchange__pb2.DeliverResponse.SerializeToString,
+            sesn_dot_v1_dot_exchange__pb2.DeliverRequest.FromString,
             options,
             channel_credentials,
             insecure,

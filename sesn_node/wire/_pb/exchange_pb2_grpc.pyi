@@ -22,6 +22,10 @@ class ExchangeStub:
     """Swaps the newest cards. A later card under a pinned root is taken by itself."""
     Deliver: _aio.StreamStreamMultiCallable[_exchange_pb2.DeliverRequest, _exchange_pb2.DeliverResponse]
     """I push batches; you answer each with one response, in order."""
+    Collect: _aio.StreamStreamMultiCallable[_exchange_pb2.DeliverResponse, _exchange_pb2.DeliverRequest]
+    """I dial and pull: you push the batches that you hold for me, and I answer each. The same
+    messages as in Deliver, the other way round; one side that can dial is enough.
+    """
     AddCheckpoint: _aio.UnaryUnaryMultiCallable[_exchange_pb2.AddCheckpointRequest, _exchange_pb2.AddCheckpointResponse]
     """C2SP tlog-witness add-checkpoint. Anyone trusted may submit a checkpoint of any origin that
     the callee knows.
@@ -47,6 +51,16 @@ class ExchangeServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_abc.AsyncIterator[_exchange_pb2.DeliverRequest], _abc.AsyncIterator[_exchange_pb2.DeliverResponse]],
     ) -> _abc.AsyncIterator[_exchange_pb2.DeliverResponse]:
         """I push batches; you answer each with one response, in order."""
+
+    @_abc_1.abstractmethod
+    def Collect(
+        self,
+        request_iterator: _abc.AsyncIterator[_exchange_pb2.DeliverResponse],
+        context: _aio.ServicerContext[_abc.AsyncIterator[_exchange_pb2.DeliverResponse], _abc.AsyncIterator[_exchange_pb2.DeliverRequest]],
+    ) -> _abc.AsyncIterator[_exchange_pb2.DeliverRequest]:
+        """I dial and pull: you push the batches that you hold for me, and I answer each. The same
+        messages as in Deliver, the other way round; one side that can dial is enough.
+        """
 
     @_abc_1.abstractmethod
     def AddCheckpoint(

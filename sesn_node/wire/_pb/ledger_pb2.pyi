@@ -40,6 +40,8 @@ class _EntryKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EntryKind.V
     """A peer was trusted or revoked, or its card taken."""
     KEY: _EntryKind.ValueType  # 8
     """Our own card or keys changed."""
+    OPERATOR: _EntryKind.ValueType  # 9
+    """An operator of ours did what `code` says about the copy of our message for `agency`."""
 
 class EntryKind(_EntryKind, metaclass=_EntryKindEnumTypeWrapper):
     """What happened."""
@@ -61,6 +63,8 @@ PEER: EntryKind.ValueType  # 7
 """A peer was trusted or revoked, or its card taken."""
 KEY: EntryKind.ValueType  # 8
 """Our own card or keys changed."""
+OPERATOR: EntryKind.ValueType  # 9
+"""An operator of ours did what `code` says about the copy of our message for `agency`."""
 Global___EntryKind: _TypeAlias = EntryKind  # noqa: Y015
 
 @_typing.final
@@ -89,13 +93,15 @@ class LedgerEntry(_message.Message):
     message_id: _builtins.bytes
     """Message that the entry is about, 16 bytes; empty for entries about no message."""
     object_sha256: _builtins.bytes
-    """SHA-256 of the object, 32 bytes: a header for messages, a body for cards."""
+    """SHA-256 of the object, 32 bytes: a header for messages, a body for cards, a public key (its
+    id) for keys.
+    """
     commitment: _builtins.bytes
     """The payload commitment (Header.commitment), 32 bytes; empty for entries about no message."""
     agency: _builtins.str
     """Agency id of the other agency, where one is concerned."""
     code: _builtins.str
-    """Refusal code, or what was done to a peer, card or key: a word of a closed list."""
+    """Refusal code, or what was done to a peer, card, key or copy: a word of a closed list."""
     @_builtins.property
     def answers(self) -> Global___EntryRef:
         """Entry that this one answers, here or in a partner's ledger."""

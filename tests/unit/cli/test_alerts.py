@@ -1,4 +1,4 @@
-"""`alert` and `outbox`: what officers see of messages, their copies, receipts and decisions."""
+"""`alert`: what officers see of messages, their copies, receipts and decisions."""
 
 from __future__ import annotations
 
@@ -244,32 +244,11 @@ def test_damaged_message_does_not_hide_the_others(net: Network) -> None:
     assert "cannot be read" in sesn("alert", "list", home=net[NL].home).out
 
 
-def test_outbox_says_why(net: Network) -> None:
-    """Each copy without a receipt is listed with its own failure or that of its link."""
-    net.share(NL, GH)
-    message_id = net.share(NL, BE)
-    with net[NL].office.store.write() as transaction:
-        transaction.peers.link_down(GH, failures=3, next_attempt_ms=2**40, error="refused")
-        transaction.outbox.defer(message_id, BE, until_ms=2**40, code="BUSY", detail="later")
-    net.rest()
-    with untouched(net[NL].home):
-        rows = _rows(sesn("outbox", "list", "--json", home=net[NL].home).json["outbox"])
-    found = {str(row["agency"]): row for row in rows}
-    assert (found[GH]["link_failures"], found[GH]["link_error"]) == (3, "refused")
-    assert (found[BE]["code"], found[BE]["detail"], found[BE]["attempts"]) == ("BUSY", "later", 1)
-    text = sesn("outbox", "list", home=net[NL].home).out
-    assert "gh.epa is not reached. refused" in text
-    assert "BUSY: later" in text
-    net.deliver(NL, GH)
-
-
 def test_empty_lists(net: Network) -> None:
     """Nothing sent, nothing received, nothing waiting: each says so."""
     home = net[NL].home
     assert "No alert" in sesn("alert", "list", home=home).out
-    assert "empty" in sesn("outbox", "list", home=home).out
     assert sesn("alert", "list", "--json", home=home).json == {"alerts": []}
-    assert sesn("outbox", "list", "--json", home=home).json == {"outbox": []}
 
 
 def test_lists_are_bounded(net: Network) -> None:

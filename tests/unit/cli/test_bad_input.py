@@ -143,7 +143,7 @@ def test_key_file_is_damaged(home: Path) -> None:
         ("--name", " ", "agency.name"),
         ("--listen", "7443", "host:port"),
         ("--advertise", "sesn.example", "host:port"),
-        ("--database", "postgresql://x/y", "sqlite"),
+        ("--database", "mysql://x/y", "sqlite"),
     ],
 )
 def test_init_with_bad_settings(tmp_path: Path, option: str, value: str, words: str) -> None:
@@ -333,7 +333,7 @@ def test_issue_without_the_root_key(home: Path) -> None:
     """The root key may be kept elsewhere; a new card needs it back."""
     (home / "keys" / "root.key").unlink()
     with untouched(home):
-        sesn("card", "issue", home=home).failed(10, "CONFIG", "root.key")
+        sesn("card", "issue", home=home).failed(10, "NO_ROOT_KEY", "root.key")
 
 
 def test_old_copy_of_the_database(home: Path, alert_file: Path, tmp_path: Path) -> None:

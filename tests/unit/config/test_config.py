@@ -83,7 +83,8 @@ def test_minimal_settings_take_defaults(tmp_path: Path) -> None:
         (AGENCY + '[node]\nadvertise = ["a:1", "a:1"]\n', "node.advertise[1]", "twice"),
         (AGENCY + '[contact]\nlanguages = ["english"]\n', "contact.languages[0]", "ISO 639-1"),
         (AGENCY + '[contact]\nemail = "desk"\n', "contact.email", "address"),
-        (AGENCY + '[database]\nurl = "postgresql://h/d"\n', "database.url", "sqlite:///"),
+        (AGENCY + '[database]\nurl = "mysql://h/d"\n', "database.url", "sqlite:///"),
+        (AGENCY + '[database]\nurl = "postgresql://h:p/d"\n', "database.url", "postgresql://"),
         (AGENCY + '[database]\nurl = "sqlite:///:memory:"\n', "database.url", "path of a file"),
         (AGENCY + '[database]\nurl = "sqlite:///a?mode=ro"\n', "database.url", "path of a file"),
         (AGENCY + "[limits]\npayload_bytes = 1048577\n", "limits.payload_bytes", "to 1048576"),
@@ -92,7 +93,14 @@ def test_minimal_settings_take_defaults(tmp_path: Path) -> None:
         (AGENCY + "[limits]\nrecipients = 1.0\n", "limits.recipients", "whole number"),
         (AGENCY + "[limits]\nclock_skew_seconds = 601\n", "limits.clock_skew_seconds", "to 600"),
         (AGENCY + "[delivery]\nbackoff_cap_ms = 10\n", "delivery.backoff_cap_ms", "at least"),
+        (AGENCY + "[delivery]\nattempts = 0\n", "delivery.attempts", "1 to 1000000"),
         (AGENCY + '[log]\nlevel = "loud"\n', "log.level", "debug, info"),
+        (AGENCY + '[metrics]\nlisten = "9464"\n', "metrics.listen", "host:port"),
+        (AGENCY + "[metrics]\nlisten = 9464\n", "metrics.listen", "text in quotes"),
+        (AGENCY + "[traces]\none_in = 0\n", "traces.one_in", "expected 1 to 1000000"),
+        (AGENCY + "[traces]\nfiles = 0\n", "traces.files", "expected 1 to"),
+        (AGENCY + '[traces]\nfile = "a\\nb"\n', "traces.file", "U+000A"),
+        (AGENCY + "[limits]\ndisk_floor_mib = -1\n", "limits.disk_floor_mib", "expected 0 to"),
         (AGENCY + '[log]\nlevel = "info"\nlevel = "info"\n', "node.toml", "TOML"),
         ("[agency", "node.toml", "TOML"),
         ("a = " + "[" * 10_000, "node.toml", "TOML"),
@@ -138,6 +146,17 @@ def test_relative_database_starts_at_home(tmp_path: Path) -> None:
         config = _load(tmp_path, AGENCY + f'[database]\nurl = "{url}"\n')
         assert config.database_path == expected
         assert config.database_url == f"sqlite:///{expected}"
+
+
+def test_trace_file_starts_at_home(tmp_path: Path) -> None:
+    """A relative path, {home} and an absolute path give the file that one expects; none is off."""
+    assert _load(tmp_path, AGENCY).traces_path is None
+    for file, expected in [
+        ("t.jsonl", tmp_path / "t.jsonl"),
+        ("{home}/t.jsonl", tmp_path / "t.jsonl"),
+        ("/var/log/t.jsonl", Path("/var/log/t.jsonl")),
+    ]:
+        assert _load(tmp_path, AGENCY + f'[traces]\nfile = "{file}"\n').traces_path == expected
 
 
 def test_card_parts_follow_settings() -> None:

@@ -16,6 +16,7 @@ from sesn_node.crypto.keyring import (
     Keyring,
     decrypt_keyring,
     encrypt_keyring,
+    unlock_keyring,
 )
 from sesn_node.crypto.keys import KeyKind, KeyRecord
 from sesn_node.errors import ConfigError, ConflictError, MalformedError, VerificationError
@@ -237,6 +238,51 @@ def test_an_oversized_file_is_refused() -> None:
     """Nobody has 4 MiB of keys."""
     with pytest.raises(MalformedError, match="longer than"):
         decrypt_keyring(b" " * (4 * 1024 * 1024 + 1), PASSPHRASE)
+
+
+def test_a_later_version_of_a_file_opens_without_the_passphrase() -> None:
+    """Whoever opened a file once reads and writes later versions of it, as the passphrase does."""
+    key, ring = unlock_keyring(encrypt_keyring(Keyring((OLD,)), PASSPHRASE, CHEAP), PASSPHRASE)
+    assert ring.records == (OLD,)
+    later = key.seal(Keyring((OLD, NEW)))
+    assert later != key.seal(Keyring((OLD, NEW)))
+    assert key.open(later).records == (OLD, NEW)
+    assert decrypt_keyring(later, PASSPHRASE).records == (OLD, NEW)
+    assert "FileKey()" in repr(key)
+
+
+def test_a_file_under_another_passphrase_says_so() -> None:
+    """It has another salt, even if the passphrase is the same: the process must start again."""
+    key, _ = unlock_keyring(encrypt_keyring(ALL, PASSPHRASE, CHEAP), PASSPHRASE)
+    with pytest.raises(VerificationError, match="start the process again") as caught:
+        key.open(encrypt_keyring(ALL, PASSPHRASE, CHEAP))
+    assert caught.value.code == "PASSPHRASE_CHANGED"
+
+
+def test_a_file_key_refuses_an_altered_file() -> None:
+    """A later version is held against its tag like the first one."""
+    key, _ = unlock_keyring(encrypt_keyring(ALL, PASSPHRASE, CHEAP), PASSPHRASE)
+    document = json.loads(key.seal(ALL))
+    box = base64.b64decode(document["box"])
+    document["box"] = encode_bytes(box[:-1] + bytes([box[-1] ^ 1]))
+    with pytest.raises(VerificationError) as caught:
+        key.open(json.dumps(document).encode())
+    assert caught.value.code == "WRONG_PASSPHRASE"
+
+
+def test_a_certificate_stays_with_its_key() -> None:
+    """A TLS key and its leaf are written together; no other key has one."""
+    tls = replace(record(KeyKind.TLS, "tls"), certificate=b"a leaf")
+    assert decrypt_keyring(
+        encrypt_keyring(Keyring((tls,)), PASSPHRASE, CHEAP), PASSPHRASE
+    ).records == (tls,)
+    with pytest.raises(MalformedError, match="only a TLS key has a certificate"):
+        replace(record(KeyKind.SEAL, "seal"), certificate=b"a leaf")
+
+
+def test_without() -> None:
+    """Several keys are left out at once, whether they are there or not."""
+    assert Keyring((OLD, NEW)).without([OLD.key_id, bytes(32)]).records == (NEW,)
 
 
 def test_more_keys_than_a_file_holds_are_not_written(monkeypatch: pytest.MonkeyPatch) -> None:

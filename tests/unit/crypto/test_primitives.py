@@ -35,6 +35,15 @@ def test_random_bytes_have_the_length_asked_for_and_differ() -> None:
     assert primitives.random_bytes(32) != primitives.random_bytes(32)
 
 
+def test_hmac_and_hkdf_are_the_published_ones() -> None:
+    """RFC 4231 section 4.3, and the first 32 bytes of RFC 5869 appendix A.1."""
+    tag = primitives.hmac_sha256(b"Jefe", b"what do ya want for nothing?")
+    assert tag.hex() == "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+    prk = "077709362c2e32df0ddc3f0dc47bba6390b6c73bb50f9c3122ec844ad7c2b3e5"
+    okm = primitives.hkdf_expand(bytes.fromhex(prk), bytes(range(0xF0, 0xFA)))
+    assert okm.hex() == "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf"
+
+
 def test_sha256_hashes_the_concatenation() -> None:
     """FIPS 180-4's example, whole, in parts, and of nothing."""
     abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

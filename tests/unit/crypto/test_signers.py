@@ -51,7 +51,7 @@ def test_signer_for(kind: KeyKind, scheme: type[object], verify: Verify) -> None
     verify(signer.public, b"message", signer.sign(b"message"))
 
 
-@pytest.mark.parametrize("kind", [KeyKind.ENCRYPTION, KeyKind.STORAGE])
+@pytest.mark.parametrize("kind", [KeyKind.ENCRYPTION, KeyKind.STORAGE, KeyKind.INDEX])
 def test_other_kinds_do_not_sign(kind: KeyKind) -> None:
     """Encryption and storage keys have no signer."""
     with pytest.raises(MalformedError, match="does not sign"):

@@ -42,6 +42,13 @@ def test_last_ledger_is_the_one_being_written() -> None:
     assert card().ledger == ledger_keys(2)
 
 
+def test_a_ledger_may_have_several_key_sets() -> None:
+    """The last set of the last ledger signs now."""
+    sets = (ledger_keys(1), replace(ledger_keys(1), ed25519=b"e" * 32), ledger_keys(2))
+    assert replace(card(), ledgers=sets).ledger == sets[2]
+    assert replace(card(), ledgers=sets[:2]).ledger == sets[1]
+
+
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
@@ -60,6 +67,7 @@ def test_last_ledger_is_the_one_being_written() -> None:
         ({"encryption_keys": (encryption_key(1), encryption_key(0))}, r"^encryption_keys\[1\]"),
         ({"ledgers": ()}, "^ledgers: expected 1 to 64"),
         ({"ledgers": (ledger_keys(2), ledger_keys(1))}, r"^ledgers\[1\].origin: .*later"),
+        ({"ledgers": (ledger_keys(1),) * 65}, "^ledgers: expected 1 to 64"),
         ({"ledgers": (ledger_keys(1, RECEIVER),)}, r"^ledgers\[0\].origin: .*gh.epa"),
         ({"suites": ()}, "^suites: "),
         ({"suites": ("SESN-2",)}, "^suites: SESN-1 is missing"),

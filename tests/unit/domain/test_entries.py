@@ -11,6 +11,7 @@ from sesn_node.domain.entries import (
     EntryKind,
     EntryRef,
     KeyCode,
+    OperatorCode,
     PeerCode,
     UndeliveredCode,
 )
@@ -52,6 +53,8 @@ def test_every_kind_can_be_written() -> None:
         _about_card(EntryKind.PEER, peer)
     for key in KeyCode:
         _about_card(EntryKind.KEY, key)
+    for operator in OperatorCode:
+        _about_message(EntryKind.OPERATOR, _REF, operator)
 
 
 def test_receipt_without_the_entry_that_it_answers_is_refused() -> None:

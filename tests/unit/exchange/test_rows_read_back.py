@@ -10,13 +10,13 @@ import pytest
 
 from sesn_node.domain.alert import Decision
 from sesn_node.errors import MalformedError, SesnError, StorageError, VerificationError
-from sesn_node.exchange.deliver import prepare_batch
 from sesn_node.exchange.expire import expire
 from sesn_node.exchange.open import open_received, open_sent
 from sesn_node.exchange.respond import respond
 from tests.support.homes import GH, NL
 from tests.support.network import DAY_MS
 from tests.support.snapshot import unchanged
+from tests.support.wires import due_batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,7 +51,7 @@ def _alter(net: Network, member: Member, *statements: str) -> None:
 @pytest.mark.parametrize(
     ("statement", "kind"),
     [
-        ("UPDATE inbox SET content_key = zeroblob(60)", VerificationError),
+        ("UPDATE inbox SET content_key = zeroblob(68)", VerificationError),
         ("UPDATE inbox SET content_key = x'00'", SesnError),
         ("UPDATE inbox SET ciphertext = zeroblob(100)", VerificationError),
         ("UPDATE inbox SET ciphertext = x'00'", MalformedError),
@@ -104,7 +104,7 @@ def test_ledger_that_was_altered(scene: tuple[Network, MessageId], statement: st
     net, _ = scene
     _alter(net, net[NL], statement)
     with unchanged(net[NL].office), pytest.raises(SesnError):
-        prepare_batch(net[NL].office, GH, sequence=1)
+        due_batch(net[NL].office, GH)
 
 
 @pytest.mark.parametrize(
@@ -148,6 +148,6 @@ def test_ledger_that_is_gone(scene: tuple[Network, MessageId]) -> None:
     net, _ = scene
     _alter(net, net[NL], "DELETE FROM ledger_head")
     with pytest.raises(StorageError, match="no ledger"):
-        prepare_batch(net[NL].office, GH, sequence=1)
+        due_batch(net[NL].office, GH)
     with pytest.raises(StorageError, match="no ledger"):
         net[NL].office.sequencer.run(lambda _: None)

@@ -226,8 +226,19 @@ def test_head_file_may_be_behind(home: Path) -> None:
     query = "SELECT note FROM checkpoint WHERE origin LIKE 'nl.customs%' ORDER BY size LIMIT 1"
     (note,) = database.execute(query).fetchone()
     database.close()
-    (home / HEAD_FILE).write_bytes(note)
+    (home / HEAD_FILE).write_bytes(b"witnessed 0\n" + note)
     assert _verify(home).passed
+
+
+def test_head_file_has_witnessed_more(home: Path) -> None:
+    """A database that forgot what it cosigned of others is an old copy, whatever else it holds."""
+    first, _, note = (home / HEAD_FILE).read_bytes().partition(b"\n")
+    witnessed = int(first.removeprefix(b"witnessed "))
+    (home / HEAD_FILE).write_bytes(b"witnessed %d\n%s" % (witnessed + 1, note))
+    found = _verify(home)
+    assert _failed(found) == {"head-file"}
+    (check,) = [one for one in found.checks if one.name == "head-file"]
+    assert "old copy" in check.first[0]
 
 
 def test_old_copy_of_the_database(home: Path) -> None:

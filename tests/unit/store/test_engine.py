@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
 from sesn_node.errors import ConfigError, StorageError
 from sesn_node.store.engine import Store
-from sesn_node.store.ledger import HeadRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    from sesn_node.store.engine import Transaction
-
-_PATIENCE_S = 60.0
-_HEAD = HeadRow("nl.customs.sesn/ledger/1", 0, bytes(32), b"note")
 
 
 @pytest.fixture
@@ -56,7 +49,9 @@ def test_settings_are_in_force(store: Store, pragma: str, value: object) -> None
         "node.db",
         "sqlite://",
         "sqlite:///",
-        "postgresql://localhost/sesn",
+        "postgres://localhost/sesn",
+        "postgresql+psycopg://localhost/sesn",
+        "postgresql://localhost/sesn?nonsense=1",
         "mysql://localhost/sesn",
         "not a url",
         "://",
@@ -94,74 +89,3 @@ def test_file_that_is_no_database(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(StorageError, match="cannot be opened"):
         Store(f"sqlite:///{path}")
     assert path.read_bytes() == content
-
-
-def _open_and_fail(transaction: Transaction) -> None:
-    transaction.ledger.open(_HEAD)
-    raise RuntimeError("mine")
-
-
-def test_failed_body_writes_nothing(store: Store) -> None:
-    """A write transaction whose body raises is undone, and the error is its own."""
-    with pytest.raises(RuntimeError, match="mine"), store.write() as transaction:
-        _open_and_fail(transaction)
-    with store.read() as transaction:
-        assert transaction.ledger.head() is None
-
-
-def test_refusal_of_the_database(store: Store) -> None:
-    """What the database refuses is a StorageError, in a savepoint and outside."""
-    with store.write() as transaction:
-        transaction.ledger.open(_HEAD)
-    with pytest.raises(StorageError, match="refused"), store.write() as transaction:
-        transaction.ledger.open(_HEAD)
-    with (
-        pytest.raises(StorageError, match="refused"),
-        store.write() as transaction,
-        transaction.savepoint(),
-    ):
-        transaction.ledger.open(_HEAD)
-
-
-def test_savepoint_undoes_its_body_alone(store: Store) -> None:
-    """What was written before a savepoint, and after it failed, stays."""
-    with store.write() as transaction:
-        transaction.peers.open(b"own card")
-        with pytest.raises(RuntimeError, match="mine"), transaction.savepoint():
-            _open_and_fail(transaction)
-        with transaction.savepoint():
-            transaction.peers.set_own_card(b"later card")
-    with store.read() as transaction:
-        assert transaction.ledger.head() is None
-        assert transaction.peers.version() == 2
-
-
-def test_reader_sees_one_moment(store: Store) -> None:
-    """A read transaction does not see what is committed after its first read."""
-    with store.read() as reader:
-        assert reader.ledger.head() is None
-        with store.write() as writer:
-            writer.ledger.open(_HEAD)
-        assert reader.ledger.head() is None
-    with store.read() as reader:
-        assert reader.ledger.head() == _HEAD
-
-
-def test_writers_queue_up(store: Store, tmp_path: Path) -> None:
-    """A second writer, of another process or this one, waits for the first."""
-    other = Store(f"sqlite:///{tmp_path / 'node.db'}")
-    begun, seen = threading.Event(), list[HeadRow | None]()
-
-    def wait_for_the_first() -> None:
-        begun.set()
-        with other.write() as transaction:
-            seen.append(transaction.ledger.head())
-
-    second = threading.Thread(target=wait_for_the_first)
-    with store.write() as transaction:
-        second.start()
-        begun.wait(_PATIENCE_S)
-        transaction.ledger.open(_HEAD)
-    second.join(_PATIENCE_S)
-    assert seen == [_HEAD]
-    other.close()

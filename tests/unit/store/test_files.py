@@ -10,7 +10,7 @@ import pytest
 
 from sesn_node.errors import StorageError
 from sesn_node.store.files import locked, read_file, replace_file
-from sesn_node.store.headfile import HeadFile
+from sesn_node.store.headfile import HeadFile, Released
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +26,7 @@ def _note(size: int) -> bytes:
 def head_file(tmp_path: Path) -> HeadFile:
     """A head file at size 7."""
     head_file = HeadFile(tmp_path / "ledger.head")
-    head_file.raise_to(_note(7), 7)
+    head_file.raise_to(_note(7), 7, 5)
     return head_file
 
 
@@ -130,23 +130,42 @@ def test_no_head_file(tmp_path: Path) -> None:
     """Without a file there is no head, and the first one is taken."""
     head_file = HeadFile(tmp_path / "ledger.head")
     assert head_file.read() is None
-    head_file.raise_to(_note(0), 0)
-    assert head_file.read() == _note(0)
+    head_file.raise_to(_note(0), 0, 0)
+    assert head_file.read() == Released(_note(0), 0, 0)
 
 
-@pytest.mark.parametrize(("size", "held"), [(6, 7), (7, 7), (8, 8), (10, 10)])
-def test_head_file_never_goes_back(head_file: HeadFile, size: int, held: int) -> None:
-    """Two processes may commit in one order and arrive in the other: the larger one stays."""
-    head_file.raise_to(_note(size), size)
-    assert head_file.read() == _note(held)
+@pytest.mark.parametrize(
+    ("size", "witnessed", "taken"),
+    [(6, 5, False), (6, 4, False), (7, 5, False), (7, 4, False), (7, 6, True), (8, 5, True)],
+)
+def test_head_file_never_goes_back(
+    head_file: HeadFile, size: int, witnessed: int, taken: bool
+) -> None:
+    """Two processes may commit in one order and arrive in the other: the later commit stays."""
+    head_file.raise_to(_note(size), size, witnessed)
+    new = Released(_note(size), size, witnessed)
+    assert head_file.read() == (new if taken else Released(_note(7), 7, 5))
 
 
-@pytest.mark.parametrize("content", [b"", b"\n", b"no lines", b"origin\nmany\nroot\n"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\n",
+        b"no lines",
+        b"witnessed 5\norigin\nmany\nroot\n",
+        _note(7),
+        b"witnessed -1\n" + _note(7),
+        b"witnessed 05\n" + _note(7),
+        b"witnessed \n" + _note(7),
+        b"5\n" + _note(7),
+    ],
+)
 def test_head_file_of_garbage(head_file: HeadFile, content: bytes) -> None:
     """A file that holds no checkpoint is not overwritten: an operator has to look."""
     head_file.path.write_bytes(content)
-    with pytest.raises(StorageError, match="does not hold a checkpoint"):
-        head_file.raise_to(_note(8), 8)
+    with pytest.raises(StorageError, match="Put back the one"):
+        head_file.raise_to(_note(8), 8, 5)
     assert head_file.path.read_bytes() == content
 
 
@@ -154,10 +173,10 @@ def test_head_file_of_absurd_length(head_file: HeadFile) -> None:
     """A file that is no checkpoint is not read to its end."""
     head_file.path.write_bytes(bytes(64 * 1024 + 1))
     with pytest.raises(StorageError, match="longer than"):
-        head_file.raise_to(_note(8), 8)
+        head_file.raise_to(_note(8), 8, 5)
 
 
 def test_head_file_that_cannot_be_locked(tmp_path: Path) -> None:
     """Without its folder the head file cannot be raised, and nothing may be released."""
     with pytest.raises(StorageError, match="cannot be opened"):
-        HeadFile(tmp_path / "missing" / "ledger.head").raise_to(_note(8), 8)
+        HeadFile(tmp_path / "missing" / "ledger.head").raise_to(_note(8), 8, 5)

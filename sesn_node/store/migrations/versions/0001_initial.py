@@ -11,6 +11,7 @@ revision = "0001"
 down_revision = None
 
 _BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+_TEXT = sa.String().with_variant(sa.String(collation="C"), "postgresql")
 _APPEND_ONLY = (
     "ledger_entry",
     "ledger_node",
@@ -31,7 +32,7 @@ def upgrade() -> None:
 def _create_tables() -> None:
     op.create_table(
         "card",
-        sa.Column("agency", sa.String(), nullable=False),
+        sa.Column("agency", _TEXT, nullable=False),
         sa.Column("sha256", sa.LargeBinary(), nullable=False),
         sa.Column("sequence", _BIG, nullable=False),
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
@@ -41,7 +42,7 @@ def _create_tables() -> None:
     )
     op.create_table(
         "checkpoint",
-        sa.Column("origin", sa.String(), nullable=False),
+        sa.Column("origin", _TEXT, nullable=False),
         sa.Column("size", _BIG, autoincrement=False, nullable=False),
         sa.Column("root", sa.LargeBinary(), nullable=False),
         sa.Column("note", sa.LargeBinary(), nullable=False),
@@ -50,9 +51,9 @@ def _create_tables() -> None:
     )
     op.create_table(
         "cosignature",
-        sa.Column("origin", sa.String(), nullable=False),
+        sa.Column("origin", _TEXT, nullable=False),
         sa.Column("size", _BIG, autoincrement=False, nullable=False),
-        sa.Column("agency", sa.String(), nullable=False),
+        sa.Column("agency", _TEXT, nullable=False),
         sa.Column("time_s", _BIG, nullable=False),
         sa.Column("lines", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("origin", "size", "agency", name="pk_cosignature"),
@@ -63,15 +64,18 @@ def _create_tables() -> None:
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("version", _BIG, nullable=False),
         sa.Column("own_card_sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("storage_key_id", sa.LargeBinary(), nullable=False),
         sa.CheckConstraint("id = 1", name=op.f("ck_directory_single")),
         sa.PrimaryKeyConstraint("id", name="pk_directory"),
-        comment="Version of the peer directory: every change of trust moves it.",
+        comment=(
+            "What our processes agree on: every change of trust or of our keys moves the version."
+        ),
     )
     op.create_table(
         "inbox",
-        sa.Column("sender", sa.String(), nullable=False),
+        sa.Column("sender", _TEXT, nullable=False),
         sa.Column("message_id", sa.LargeBinary(), nullable=False),
-        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("kind", _TEXT, nullable=False),
         sa.Column("header", sa.LargeBinary(), nullable=False),
         sa.Column("header_sha256", sa.LargeBinary(), nullable=False),
         sa.Column("seal", sa.LargeBinary(), nullable=False),
@@ -87,17 +91,18 @@ def _create_tables() -> None:
         sa.Column("shared_entry", sa.LargeBinary(), nullable=False),
         sa.Column("shared_index", _BIG, nullable=False),
         sa.Column("shared_proof", sa.LargeBinary(), nullable=False),
-        sa.Column("shared_origin", sa.String(), nullable=False),
+        sa.Column("shared_origin", _TEXT, nullable=False),
         sa.Column("shared_size", _BIG, nullable=False),
         sa.PrimaryKeyConstraint("sender", "message_id", name="pk_inbox"),
         comment="Messages that we received, each with its sender's SHARED entry and proof.",
     )
     op.create_index("ix_inbox_in_reply_to", "inbox", ["in_reply_to"], unique=False)
+    op.create_index("ix_inbox_message_id", "inbox", ["message_id"], unique=False)
     op.create_index("ix_inbox_received_ms", "inbox", ["received_ms"], unique=False)
     op.create_table(
         "ledger_entry",
         sa.Column("entry_index", _BIG, autoincrement=False, nullable=False),
-        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("kind", _TEXT, nullable=False),
         sa.Column("message_id", sa.LargeBinary(), nullable=True),
         sa.Column("entry", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("entry_index", name="pk_ledger_entry"),
@@ -107,7 +112,7 @@ def _create_tables() -> None:
     op.create_table(
         "ledger_head",
         sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("origin", sa.String(), nullable=False),
+        sa.Column("origin", _TEXT, nullable=False),
         sa.Column("size", _BIG, nullable=False),
         sa.Column("root", sa.LargeBinary(), nullable=False),
         sa.Column("note", sa.LargeBinary(), nullable=False),
@@ -124,10 +129,10 @@ def _create_tables() -> None:
     )
     op.create_table(
         "link",
-        sa.Column("agency", sa.String(), nullable=False),
+        sa.Column("agency", _TEXT, nullable=False),
         sa.Column("failures", _BIG, server_default="0", nullable=False),
         sa.Column("next_attempt_ms", _BIG, server_default="0", nullable=False),
-        sa.Column("error", sa.String(), nullable=True),
+        sa.Column("error", _TEXT, nullable=True),
         sa.Column("connected_ms", _BIG, nullable=True),
         sa.Column("witnessed_size", _BIG, server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("agency", name="pk_link"),
@@ -135,8 +140,8 @@ def _create_tables() -> None:
     )
     op.create_table(
         "peer",
-        sa.Column("agency", sa.String(), nullable=False),
-        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("agency", _TEXT, nullable=False),
+        sa.Column("state", _TEXT, nullable=False),
         sa.Column("card_sha256", sa.LargeBinary(), nullable=False),
         sa.Column("changed_ms", _BIG, nullable=False),
         sa.CheckConstraint(
@@ -146,20 +151,38 @@ def _create_tables() -> None:
         comment="Agencies whose card an operator pinned.",
     )
     op.create_table(
+        "pulse",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("beats", _BIG, nullable=False),
+        sa.CheckConstraint("id = 1", name=op.f("ck_pulse_single")),
+        sa.PrimaryKeyConstraint("id", name="pk_pulse"),
+        comment="Written now and then by a node that serves, to see that it still can.",
+    )
+    op.create_table(
         "refusal",
-        sa.Column("sender", sa.String(), nullable=False),
+        sa.Column("sender", _TEXT, nullable=False),
         sa.Column("message_id", sa.LargeBinary(), nullable=False),
         sa.Column("header_sha256", sa.LargeBinary(), nullable=False),
-        sa.Column("code", sa.String(), nullable=False),
+        sa.Column("code", _TEXT, nullable=False),
         sa.Column("refused_ms", _BIG, nullable=False),
         sa.Column("entry_index", _BIG, nullable=False),
         sa.PrimaryKeyConstraint("sender", "message_id", "header_sha256", "code", name="pk_refusal"),
         comment="Messages that we refused, so that a resend adds nothing to the ledger.",
     )
     op.create_table(
+        "search_term",
+        sa.Column("term", sa.LargeBinary(), nullable=False),
+        sa.Column("at_ms", _BIG, autoincrement=False, nullable=False),
+        sa.Column("sender", _TEXT, nullable=False),
+        sa.Column("message_id", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("term", "at_ms", "sender", "message_id", name="pk_search_term"),
+        comment="Keyed hashes of what alerts name: a container, vessel, party or seal.",
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "sent",
         sa.Column("message_id", sa.LargeBinary(), nullable=False),
-        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("kind", _TEXT, nullable=False),
         sa.Column("header", sa.LargeBinary(), nullable=False),
         sa.Column("header_sha256", sa.LargeBinary(), nullable=False),
         sa.Column("seal", sa.LargeBinary(), nullable=False),
@@ -178,8 +201,8 @@ def _create_tables() -> None:
     op.create_index("ix_sent_in_reply_to", "sent", ["in_reply_to"], unique=False)
     op.create_table(
         "witness_head",
-        sa.Column("origin", sa.String(), nullable=False),
-        sa.Column("agency", sa.String(), nullable=False),
+        sa.Column("origin", _TEXT, nullable=False),
+        sa.Column("agency", _TEXT, nullable=False),
         sa.Column("size", _BIG, nullable=False),
         sa.Column("root", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("origin", name="pk_witness_head"),
@@ -188,29 +211,47 @@ def _create_tables() -> None:
     op.create_table(
         "outbox",
         sa.Column("message_id", sa.LargeBinary(), nullable=False),
-        sa.Column("agency", sa.String(), nullable=False),
+        sa.Column("agency", _TEXT, nullable=False),
         sa.Column("wrapped_key", sa.LargeBinary(), nullable=True),
-        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("state", _TEXT, nullable=False),
         sa.Column("priority", _BIG, nullable=False),
         sa.Column("expires_ms", _BIG, nullable=False),
         sa.Column("attempts", _BIG, server_default="0", nullable=False),
         sa.Column("next_attempt_ms", _BIG, server_default="0", nullable=False),
-        sa.Column("code", sa.String(), nullable=True),
-        sa.Column("detail", sa.String(), nullable=True),
+        sa.Column("code", _TEXT, nullable=True),
+        sa.Column("detail", _TEXT, nullable=True),
         sa.Column("settled_ms", _BIG, nullable=True),
         sa.Column("receipt_entry", sa.LargeBinary(), nullable=True),
         sa.Column("receipt_index", _BIG, nullable=True),
         sa.Column("receipt_proof", sa.LargeBinary(), nullable=True),
-        sa.Column("receipt_origin", sa.String(), nullable=True),
+        sa.Column("receipt_origin", _TEXT, nullable=True),
         sa.Column("receipt_size", _BIG, nullable=True),
         sa.Column("shared_size", _BIG, nullable=True),
+        sa.Column("resealed_as", sa.LargeBinary(), nullable=True),
         sa.CheckConstraint(
             "state in ('queued', 'acknowledged', 'refused', 'expired', 'dead')",
             name=op.f("ck_outbox_state"),
         ),
         sa.ForeignKeyConstraint(["message_id"], ["sent.message_id"], name="fk_outbox_message_id"),
+        sa.ForeignKeyConstraint(["resealed_as"], ["sent.message_id"], name="fk_outbox_resealed_as"),
         sa.PrimaryKeyConstraint("message_id", "agency", name="pk_outbox"),
         comment="One row per recipient of each message that we sent, and its receipt.",
+    )
+    op.create_index(
+        "ix_outbox_ended",
+        "outbox",
+        ["settled_ms"],
+        unique=False,
+        sqlite_where=sa.text("state in ('refused', 'expired', 'dead')"),
+        postgresql_where=sa.text("state in ('refused', 'expired', 'dead')"),
+    )
+    op.create_index(
+        "ix_outbox_resealed_as",
+        "outbox",
+        ["resealed_as"],
+        unique=False,
+        sqlite_where=sa.text("resealed_as is not null"),
+        postgresql_where=sa.text("resealed_as is not null"),
     )
     op.create_index(
         "ix_outbox_queued",
@@ -219,4 +260,12 @@ def _create_tables() -> None:
         unique=False,
         sqlite_where=sa.text("state = 'queued'"),
         postgresql_where=sa.text("state = 'queued'"),
+    )
+    op.create_index(
+        "ix_outbox_ended_agency",
+        "outbox",
+        ["agency", "state"],
+        unique=False,
+        sqlite_where=sa.text("state IN ('refused', 'expired', 'dead')"),
+        postgresql_where=sa.text("state IN ('refused', 'expired', 'dead')"),
     )

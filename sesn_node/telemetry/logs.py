@@ -22,13 +22,15 @@ from structlog.typing import EventDict, FilteringBoundLogger, Processor, Wrapped
 from sesn_node.config import LogFormat, LogLevel
 from sesn_node.domain.checks import printable
 from sesn_node.errors import SesnError
+from sesn_node.telemetry.throttle import Throttle
 
 Plain: TypeAlias = "str | int | float | bool | list[Plain] | dict[str, Plain] | None"
 """What a line may hold: the types of JSON."""
 
 REDACTED = "<redacted>"
 
-_TEXT_CHARACTERS = 500
+# What to do about an old copy takes some 1,500; partners' words are cut where they come in.
+_TEXT_CHARACTERS = 4_000
 _ITEMS = 20
 _DEPTH = 3
 _FRAMES = 8
@@ -65,6 +67,7 @@ def configure(level: LogLevel, style: LogFormat, stream: TextIO | None = None) -
     target = sys.stderr if stream is None else stream
     structlog.configure(
         processors=[
+            Throttle(),
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             redact,

@@ -13,7 +13,7 @@ import structlog
 
 from sesn_node.config import LogFormat, LogLevel
 from sesn_node.errors import MalformedError
-from sesn_node.telemetry import REDACTED, configure, get_logger
+from sesn_node.telemetry.logs import REDACTED, configure, get_logger
 
 WHISPER = "forty drums of mercury"
 
@@ -87,7 +87,7 @@ def test_content_and_secrets_are_blocked_by_name(lines: io.StringIO, key: str) -
         ([Letter(WHISPER)], ["<Letter>"]),
         (MalformedError(WHISPER, code="TOO_LARGE"), "MalformedError TOO_LARGE"),
         ({"a": {"b": {"c": {"d": WHISPER}}}}, {"a": {"b": {"c": "<dict>"}}}),
-        ("x" * 501, "x" * 500 + "..."),
+        ("x" * 4_001, "x" * 4_000 + "..."),
     ],
 )
 def test_values_show_no_more_than_they_should(

@@ -1,0 +1,236 @@
+"""`sesn doctor`: look for what is wrong, and say what to do about it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from sesn_node import config as settings
+from sesn_node.bootstrap import HEAD_FILE, NODE_KEY, Desk, disk_of, open_home, system_clock
+from sesn_node.cli.doctor_home import check_permissions, check_serving
+from sesn_node.cli.doctor_partners import Ourselves, check_partners
+from sesn_node.cli.exits import ExitCode
+from sesn_node.cli.options import home_of, options_of
+from sesn_node.cli.passphrase import NO_PASSPHRASE, read_passphrase
+from sesn_node.cli.show import AsJson, Json, console, error_console, print_json, say
+from sesn_node.config import Config, LogFormat, LogLevel
+from sesn_node.errors import SesnError, StorageError
+from sesn_node.exchange.checkup import (
+    Diagnosis,
+    Grade,
+    PartnerFacts,
+    check_card,
+    check_disk,
+    check_keys,
+    check_named_keys,
+    check_schema_and_write,
+    check_trouble,
+    partner_facts,
+)
+from sesn_node.exchange.guard import inspect
+from sesn_node.exchange.keyviews import view_keys
+from sesn_node.store.engine import Store, Transaction
+from sesn_node.store.headfile import HeadFile
+from sesn_node.telemetry.logs import configure
+from sesn_node.transport.probe import Probed, probe
+from sesn_node.transport.tls import TlsIdentity
+from sesn_node.trust.card import TrustedCard, open_card
+
+app = typer.Typer(add_completion=False)
+
+_STYLES: Final = {Grade.OK: "green", Grade.WARNING: "yellow", Grade.FAILED: "bold red"}
+_ABOUT_PARTNERS: Final = frozenset(
+    {"partner", "card", "clock", "old-copy", "backlog", "ended", "circuit", "witness"}
+)
+_EXITS: Final = {
+    Grade.OK: ExitCode.DONE,
+    Grade.WARNING: ExitCode.WARNINGS,
+    Grade.FAILED: ExitCode.UNHEALTHY,
+}
+
+
+@app.command()
+def doctor(
+    context: typer.Context,
+    offline: Annotated[
+        bool, typer.Option("--offline", metavar="", help="Do not ask partners' nodes.")
+    ] = False,
+    timeout: Annotated[
+        float,
+        typer.Option(metavar="SECONDS", min=0.1, max=600, help="How long a partner may take."),
+    ] = 10.0,
+    as_json: AsJson = False,
+) -> None:
+    """Look for what is wrong with this node, and say what to do about it. The node may serve.
+
+    Ends with 0 if all is well, 11 if a check failed, 12 if there are warnings only.
+    """
+    home = home_of(context)
+    configure(LogLevel.ERROR, LogFormat.CONSOLE)
+    passphrase = _passphrase(context, home)
+    with error_console().status("looking"):
+        found = examine(home, passphrase, timeout_s=None if offline else timeout)
+    worst = max((one.grade for one in found), key=list(Grade).index)
+    if as_json:
+        print_json({"health": worst.value, "checks": [_diagnosis_json(one) for one in found]})
+    else:
+        _print(found, worst)
+    raise typer.Exit(_EXITS[worst])
+
+
+def _passphrase(context: typer.Context, home: Path) -> bytes | SesnError:
+    """Ask for the passphrase; without it much can be looked at all the same."""
+    if not (home / NODE_KEY).exists():
+        return StorageError(f"{home / NODE_KEY} is not there: put back the key files of this node")
+    try:
+        return read_passphrase(options_of(context).passphrase_fd)
+    except SesnError as error:
+        return error
+
+
+def examine(
+    home: Path, passphrase: bytes | SesnError, *, timeout_s: float | None
+) -> list[Diagnosis]:
+    """Run every check that can be run; what one finds does not keep the others from running.
+
+    Args:
+        home: Home of the node.
+        passphrase: Of the key files, or why there is none.
+        timeout_s: How long a partner may take to answer; None to ask none.
+    """
+    found = check_permissions(home)
+    try:
+        config = settings.load(home / settings.FILE_NAME)
+    except SesnError as error:
+        remedy = "Correct the file; configs/node.toml explains every key."
+        return [*found, Diagnosis("settings", Grade.FAILED, error.message, (remedy,))]
+    found.append(Diagnosis("settings", Grade.OK, f"node.toml is that of {config.agency.id}"))
+    disk = disk_of(config)
+    found += check_disk(disk.volumes(), disk.floor_bytes)
+    found.append(check_serving(home))
+    try:
+        path = config.database_path
+        if path is not None and not path.exists():
+            # SQLite would make an empty one.
+            raise StorageError(f"the database {path} is not there")
+        store = Store(config.database_url, create=False)
+    except SesnError as error:
+        return [*found, _no_database(config, error)]
+    try:
+        return found + _in_database(config, store, passphrase, timeout_s)
+    except SesnError as error:
+        return [*found, _no_database(config, error)]
+    finally:
+        store.close()
+
+
+def _no_database(config: Config, error: SesnError) -> Diagnosis:
+    remedy = (
+        "Look at database.url in node.toml and at the disk or server that it names. If the "
+        f"database is lost: 'sesn --home {config.home} restore FILE' with the newest backup; it "
+        "says what to do then."
+    )
+    return Diagnosis("database", Grade.FAILED, error.message, (remedy,))
+
+
+def _in_database(
+    config: Config, store: Store, passphrase: bytes | SesnError, timeout_s: float | None
+) -> list[Diagnosis]:
+    now_ms = system_clock()
+    found = check_schema_and_write(store)
+    trouble = inspect(store, HeadFile(config.home / HEAD_FILE))
+    with store.read() as transaction:
+        size = transaction.ledger.require_head().size
+        own = _own(transaction)
+        partners = partner_facts(transaction, now_ms)
+    found.append(check_trouble(size, trouble))
+    found += check_card(own, now_ms)
+    us = Ourselves(
+        own=own,
+        size=size,
+        skew_ms=config.limits.clock_skew_seconds * 1000,
+        command=f"sesn --home {config.home}",
+        now_ms=now_ms,
+    )
+    probed: dict[str, Probed] = {}
+    try:
+        if isinstance(passphrase, SesnError):
+            raise passphrase
+        with open_home(config.home, passphrase, clock=system_clock) as desk:
+            found += check_keys(view_keys(desk.office), now_ms)
+            if timeout_s is not None:
+                probed = _ask(desk, own, partners, timeout_s)
+    except SesnError as error:
+        found += check_named_keys(own, now_ms)
+        found.append(_no_keys(error))
+    return found + check_partners(us, partners, probed)
+
+
+def _own(transaction: Transaction) -> TrustedCard:
+    row = transaction.peers.own_card()
+    # As of the day that it was taken: it may have expired since.
+    return open_card(row.sealed, row.taken_ms)
+
+
+def _ask(
+    desk: Desk, own: TrustedCard, partners: Sequence[PartnerFacts], timeout_s: float
+) -> dict[str, Probed]:
+    """Greet every partner that can be dialled."""
+    cards = [one.card for one in partners if one.card.card.endpoints]
+    identity = TlsIdentity(*desk.tls())
+    probed = asyncio.run(probe(identity, own, cards, system_clock, timeout_s))
+    return {one.partner.agency: one for one in probed}
+
+
+def _no_keys(error: SesnError) -> Diagnosis:
+    text = f"key files and partners' nodes were not looked at: {error.message}"
+    if error.code == NO_PASSPHRASE:
+        remedy = "Give the passphrase: by SESN_PASSPHRASE, --passphrase-fd or at the prompt."
+        return Diagnosis("keys", Grade.WARNING, text, (remedy,))
+    remedy = (
+        f"Without {NODE_KEY} and its passphrase the node cannot start. Put the newest one back, "
+        "from where the keys are kept."
+    )
+    return Diagnosis("keys", Grade.FAILED, text, (remedy,))
+
+
+def _print(found: Sequence[Diagnosis], worst: Grade) -> None:
+    listing = Table.grid(padding=(0, 2, 0, 0))
+    for wrapped in (False, False, True):
+        # A path is never cut short: people copy it.
+        listing.add_column(no_wrap=not wrapped, overflow="fold")
+    for one in found:
+        subject = f"{one.subject}: " if one.check in _ABOUT_PARTNERS and one.subject else ""
+        text = Text(subject + one.text, "" if one.grade is Grade.OK else _STYLES[one.grade])
+        listing.add_row(Text(one.grade.value, _STYLES[one.grade]), one.check, text)
+        for number, step in enumerate(one.remedy, 1):
+            mark = f"{number}. " if len(one.remedy) > 1 else "→ "
+            listing.add_row("", "", Text(mark + step))
+    console().print(listing)
+    say()
+    counts = {grade: sum(one.grade is grade for one in found) for grade in Grade}
+    if worst is Grade.OK:
+        say(f"All is well: {len(found)} checks.", "green")
+        return
+    warnings = counts[Grade.WARNING]
+    say(
+        f"{counts[Grade.FAILED]} failed, {warnings} warning{'' if warnings == 1 else 's'}, "
+        f"{counts[Grade.OK]} in order.",
+        _STYLES[worst],
+    )
+
+
+def _diagnosis_json(one: Diagnosis) -> dict[str, Json]:
+    return {
+        "check": one.check,
+        "subject": one.subject or None,
+        "grade": one.grade.value,
+        "text": one.text,
+        "remedy": list(one.remedy),
+    }

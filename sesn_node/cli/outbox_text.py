@@ -1,0 +1,288 @@
+"""The outbox for people: where each copy stands and why, and the life of one message."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from sesn_node.cli.show import STATE_STYLES, facts, minute, short_ids, table, when
+from sesn_node.domain.entries import UndeliveredCode
+from sesn_node.domain.ids import show_message_id
+from sesn_node.domain.messages import Priority
+from sesn_node.exchange.backlog import Backlog, CopyStanding, Reason, RecipientStanding
+from sesn_node.exchange.breaker import Circuit
+from sesn_node.exchange.life import Life, Step, StepKind
+from sesn_node.store.outbox import NO_ANSWER, DeliveryState
+
+_PRIORITY: Final = {
+    Priority.ROUTINE: ("routine", ""),
+    Priority.URGENT: ("urgent", "yellow"),
+    Priority.IMMEDIATE: ("immediate", "bold red"),
+}
+_EXPIRES_WIDTH: Final = len("in 366 days")
+_MINUTE_MS: Final = 60 * 1000
+_SPANS: Final = (
+    (24 * 60 * _MINUTE_MS, "days"),
+    (60 * _MINUTE_MS, "h"),
+    (_MINUTE_MS, "min"),
+)
+
+
+def backlog_text(found: Backlog, attempts: int, now_ms: int) -> Group:
+    """Show copies by recipient, each with where it stands and why.
+
+    Args:
+        found: What to show.
+        attempts: How often a copy may be put off.
+        now_ms: The time.
+    """
+    copies = [copy for one in found.recipients for copy in one.copies]
+    anew = [copy.copy.resealed_as for copy in copies if copy.copy.resealed_as is not None]
+    ids = short_ids([*(copy.copy.message_id for copy in copies), *anew])
+    words = _Words(attempts, now_ms, ids)
+    width = max((len(_what(copy.priority, copy.kind)) for copy in copies), default=0)
+    parts: list[RenderableType] = []
+    for recipient in found.recipients:
+        listing = table(
+            "message", "what", "where it stands", "expires", flexible=("where it stands",)
+        )
+        # The tables of all recipients look like one.
+        listing.expand = True
+        _, what, where, expires = listing.columns
+        what.min_width, where.ratio, expires.min_width = width, 1, _EXPIRES_WIDTH
+        for copy in recipient.copies:
+            listing.add_row(
+                ids[copy.copy.message_id],
+                _what(copy.priority, copy.kind),
+                words.standing(copy, recipient),
+                words.expires(copy),
+            )
+        parts += [""] if parts else []
+        parts += [
+            Text(recipient.agency, "bold"),
+            *(Padding(one, (0, 0, 0, 2)) for one in words.link(recipient)),
+        ]
+        parts.append(Padding(listing, (0, 0, 0, 2)))
+    return Group(*parts)
+
+
+def life_text(found: Life, attempts: int, now_ms: int) -> Group:
+    """Show all that happened to one message, and where its copies stand."""
+    words = _Words(attempts, now_ms)
+    steps = Table.grid(padding=(0, 2, 0, 0))
+    steps.add_column(no_wrap=True)
+    steps.add_column(no_wrap=True, style="dim")
+    steps.add_column()
+    for step in found.steps:
+        steps.add_row(when(step.at_ms), f"entry {step.entry}", _step(step))
+    now = Table.grid(padding=(0, 2, 0, 0))
+    now.add_column(no_wrap=True)
+    now.add_column()
+    for recipient in found.recipients:
+        for copy in recipient.copies:
+            parts: list[RenderableType] = [words.standing(copy, recipient)]
+            if copy.copy.state is DeliveryState.QUEUED:
+                parts += words.link(recipient)
+            now.add_row(recipient.agency, Group(*parts))
+    return Group(
+        _outside(found, now_ms),
+        "",
+        Text("What happened, in UTC", "bold"),
+        Padding(steps, (0, 0, 0, 2)),
+        "",
+        Text("Where it stands", "bold"),
+        Padding(now, (0, 0, 0, 2)),
+    )
+
+
+def span(ms: int) -> str:
+    """Write a span of time in its largest unit, rounded down."""
+    for unit_ms, name in _SPANS:
+        if ms >= 2 * unit_ms:
+            return f"{ms // unit_ms} {name}"
+    return f"{max(ms, 0) // 1000} s"
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """Puts into words where copies stand.
+
+    Args:
+        attempts: How often a copy may be put off.
+        now_ms: The time.
+        ids: Short ids of messages; whole ones are written if it is empty.
+    """
+
+    attempts: int
+    now_ms: int
+    ids: Mapping[bytes, str] = field(default_factory=dict)
+
+    def link(self, recipient: RecipientStanding) -> list[Text]:
+        """Say how the link to a recipient stands, why it fails, and who delivers."""
+        link = recipient.link
+        last = f"{minute(link.connected_ms)} UTC" if link.connected_ms else ""
+        if not link.failures:
+            if recipient.collects:
+                head = "only collects, and " + (f"last came {last}" if last else "has not come yet")
+            else:
+                head = f"last reached {last}" if last else "not reached yet"
+            return [Text(f"{head}{_deliverer(recipient)}", "dim")]
+        since = f"since {last}" if last else "so far"
+        times = "once" if link.failures == 1 else f"{link.failures} times in a row"
+        due = link.next_attempt_ms <= self.now_ms
+        wait = "is due" if due else f"in {span(link.next_attempt_ms - self.now_ms)}"
+        is_open = recipient.circuit is Circuit.OPEN
+        goes_on = f"circuit open, next probe {wait}" if is_open else f"next try {wait}"
+        head = f"not reached {since}, failed {times}; {goes_on}"
+        return [Text(head, "yellow"), Text(link.error or "no reason is known", "dim")]
+
+    def expires(self, copy: CopyStanding) -> Text:
+        """Say when a copy can no longer be delivered."""
+        if copy.copy.state is DeliveryState.ACKNOWLEDGED:
+            return Text("-", "dim")
+        left_ms = copy.expires_ms - self.now_ms
+        return Text(f"in {span(left_ms)}") if left_ms > 0 else Text("passed", "red")
+
+    def standing(self, copy: CopyStanding, recipient: RecipientStanding) -> Text:
+        """Say where a copy stands, and why."""
+        state = copy.copy.state
+        said = Text(state.value, STATE_STYLES[state])
+        if state is DeliveryState.QUEUED:
+            why = self._waits(copy, recipient)
+        else:
+            why = self._ended(copy, recipient)
+        return said.append(f": {why}", "default") if why else said
+
+    def _waits(self, copy: CopyStanding, recipient: RecipientStanding) -> str:
+        """Say what a queued copy waits for, and what became of the last attempt."""
+        view = copy.copy
+        after = ""
+        if view.code is not None:
+            after = f", after {_last(copy)} (attempt {view.attempts:,} of {self.attempts:,})"
+        match copy.reason:
+            case Reason.OVERDUE:
+                return "past its expiry; a serving node ends it"
+            case Reason.NOT_REACHED:
+                return f"waits until {recipient.agency} is reached{after}"
+            case Reason.PUT_OFF:
+                return f"tried again in {span(view.next_attempt_ms - self.now_ms)}{after}"
+            case Reason.COLLECTS:
+                return f"waits until {recipient.agency} collects it{after}"
+            case _:
+                return f"{_turn(copy)}{after}"
+
+    def _ended(self, copy: CopyStanding, recipient: RecipientStanding) -> str:
+        """Say how a copy ended."""
+        view, last = copy.copy, _last(copy)
+        match copy.reason:
+            case Reason.RESEALED:
+                anew = view.resealed_as or b""
+                return f"{last}; sealed anew as {self.ids.get(anew) or show_message_id(anew)}"
+            case Reason.REFUSED:
+                return f"for good, {last}"
+            case Reason.DEAD:
+                tries = "one attempt" if view.attempts == 1 else f"{view.attempts:,} attempts"
+                return f"given up after {tries}; the last: {last}"
+            case Reason.REVOKED:
+                return f"{recipient.agency} was revoked"
+            case Reason.EXPIRED:
+                said = f"; the last: {view.detail}" if view.detail else ""
+                return f"not delivered in time{said}"
+            case _:
+                return "" if view.receipt is None else f"{when(view.receipt.received_ms)} UTC"
+
+
+def _deliverer(recipient: RecipientStanding) -> str:
+    """Say which process delivers to a recipient, where several share the work."""
+    if recipient.delivered_from is None:
+        return ""
+    if not recipient.delivered_from:
+        return "; no process delivers to it now"
+    return f"; delivered from {recipient.delivered_from}"
+
+
+def _what(priority: Priority, kind: str) -> Text:
+    name, style = _PRIORITY[priority]
+    return Text.assemble((name, style), f" {kind}")
+
+
+def _turn(copy: CopyStanding) -> str:
+    if not copy.ahead:
+        return "leaves next"
+    if copy.copy.code == NO_ANSWER:
+        return f"is sent alone, after {copy.ahead:,} others"
+    go = "one goes" if copy.ahead == 1 else f"{copy.ahead:,} go"
+    return f"waits for its turn; {go} first, more urgent or older"
+
+
+def _last(copy: CopyStanding) -> str:
+    """Return why the last attempt failed: the code, and the words of the recipient's node."""
+    view = copy.copy
+    if view.code == NO_ANSWER:
+        return f"no answer when sent alone: {view.detail}" if view.detail else "no answer"
+    return ": ".join(part for part in (view.code, view.detail) if part)
+
+
+def _outside(found: Life, now_ms: int) -> Table:
+    listing = facts()
+    listing.add_row("message", show_message_id(found.message_id))
+    size = "erased" if found.sealed_bytes is None else f"{found.sealed_bytes:,} bytes sealed"
+    listing.add_row("what", _what(found.priority, found.kind).append(f", {size}"))
+    if found.in_reply_to is not None:
+        listing.add_row("answers", show_message_id(found.in_reply_to))
+    if found.resealed_from is not None:
+        listing.add_row("says anew", show_message_id(found.resealed_from))
+    elif found.conversation_id not in {found.message_id, found.in_reply_to}:
+        listing.add_row("conversation", show_message_id(found.conversation_id))
+    listing.add_row("to", Text(", ".join(one.agency for one in found.recipients)))
+    left_ms = found.expires_ms - now_ms
+    left = f"in {span(left_ms)}" if left_ms > 0 else "passed"
+    listing.add_row("expires", f"{when(found.expires_ms)} UTC, {left}")
+    return listing
+
+
+def _step(step: Step) -> Text:
+    """Tell one thing that happened."""
+    if step.kind is StepKind.ACKNOWLEDGED:
+        return _acknowledged(step)
+    who, why = step.agency, f": {step.detail}" if step.detail else ""
+    other = show_message_id(step.other) if step.other else "another message"
+    said, style = {
+        StepKind.SHARED: ("sealed, recorded as SHARED, and queued", ""),
+        StepKind.REFUSED: (f"refused for good by {who}, {step.code}{why}", "red"),
+        StepKind.UNDELIVERED: (f"{_undelivered(step)}{why}", "red"),
+        StepKind.REQUEUED: (f"queued again for {who} by an operator", "yellow"),
+        StepKind.RESEALED: (f"sealed anew for {who} by an operator, as {other}", "yellow"),
+        StepKind.ANSWERED: (f"{who} answered with {step.other_kind} {other}", ""),
+    }[step.kind]
+    return Text(said, style)
+
+
+def _undelivered(step: Step) -> str:
+    if step.code == UndeliveredCode.EXPIRED:
+        return f"expired before {step.agency} had it"
+    if step.code == UndeliveredCode.PEER_REVOKED:
+        return f"given up, since {step.agency} was revoked"
+    return f"given up, since {step.agency} put it off too often"
+
+
+def _acknowledged(step: Step) -> Text:
+    said = Text(f"acknowledged by {step.agency}", "green")
+    receipt = step.receipt
+    if receipt is None:
+        return said
+    proof = (
+        f"\nreceived {when(receipt.received_ms)} by its clock: entry {receipt.index} of "
+        f"{receipt.origin}, proven under its checkpoint of {receipt.size:,} entries"
+    )
+    if step.cosigned_ms is not None:
+        proof += (
+            f"; it cosigned ours of {receipt.shared_size:,} entries at {when(step.cosigned_ms)}"
+        )
+    return said.append(proof, "dim")

@@ -1,0 +1,82 @@
+"""Naming: find a message by the first digits of its id, as people write them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sesn_node.domain.alert import MessageKind
+from sesn_node.domain.ids import MessageId, parse_message_id, show_message_id
+from sesn_node.errors import ConflictError, MalformedError, PolicyError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sesn_node.store.engine import Store
+
+MIN_PREFIX_DIGITS = 8
+_ID_BYTES = 16
+_NAMED = 3
+"""How many of several messages an error names."""
+
+
+def find_alert(store: Store, text: str) -> MessageId:
+    """Find an alert, sent or received, by its id or the first digits of it.
+
+    Args:
+        store: The database.
+        text: A message id as people write it, or at least its first 8 hexadecimal digits.
+
+    Raises:
+        MalformedError: Neither.
+        PolicyError: No alert begins like this.
+        ConflictError: Several do; the message names them.
+    """
+    with store.read() as transaction:
+        return _find(
+            text,
+            "alert",
+            "sesn alert list",
+            lambda low, high: transaction.browse.ids_between(
+                MessageKind.ALERT.value, low, high, _NAMED + 1
+            ),
+        )
+
+
+def find_sent(store: Store, text: str) -> MessageId:
+    """Find a message of any kind that was sent from here. Raises as `find_alert` does."""
+    with store.read() as transaction:
+        return _find(
+            text,
+            "message",
+            "sesn outbox list --all",
+            lambda low, high: transaction.browse.sent_ids_between(low, high, _NAMED + 1),
+        )
+
+
+def _find(
+    text: str, what: str, command: str, between: Callable[[bytes, bytes], list[bytes]]
+) -> MessageId:
+    digits = text.strip().lower().replace("-", "")
+    if len(digits) == 2 * _ID_BYTES:
+        return parse_message_id(digits)
+    short = len(digits) < MIN_PREFIX_DIGITS
+    if short or len(digits) > 2 * _ID_BYTES or set(digits) - set("0123456789abcdef"):
+        raise MalformedError(
+            f"message id {text[:60]!a}: expected a UUID such as '{command}' shows, or at least "
+            f"its first {MIN_PREFIX_DIGITS} digits"
+        )
+    low = bytes.fromhex(digits.ljust(2 * _ID_BYTES, "0"))
+    high = bytes.fromhex(digits.ljust(2 * _ID_BYTES, "f"))
+    found = between(low, high)
+    if not found:
+        raise PolicyError(
+            f"there is no {what} {text}; '{command}' shows them", code="UNKNOWN_MESSAGE"
+        )
+    if len(found) > 1:
+        names = ", ".join(show_message_id(one) for one in found[:_NAMED])
+        more = " and more" if len(found) > _NAMED else ""
+        raise ConflictError(
+            f"several {what}s begin with {text}: {names}{more}; write more digits",
+            code="AMBIGUOUS",
+        )
+    return MessageId(found[0])

@@ -1,0 +1,88 @@
+"""Leases: which process of an agency delivers to which partner.
+
+A lease is taken, held and given back, and it is lost when the database says so, never because a
+clock does. `store/shared.py` has those of processes that share one database.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Protocol
+from weakref import WeakValueDictionary
+
+
+class Lease(Protocol):
+    """The right of this process to deliver to one partner.
+
+    One that nobody refers to any more is given back at the next `acquire`: whoever asked for it may
+    have been cancelled meanwhile.
+    """
+
+    def valid(self) -> bool:
+        """Whether the lease still holds, as far as this machine knows. Waits for nobody."""
+
+    def release(self) -> None:
+        """Give the lease back; one that is lost or given back already stays so."""
+
+
+class Leases(Protocol):
+    """The leases of one process. Safe to use from several threads."""
+
+    def acquire(self, agency: str) -> Lease | None:
+        """Take the lease on a partner; None if anybody holds it, this very process included.
+
+        Raises:
+            StorageError: The database cannot be asked.
+        """
+
+    def close(self) -> None:
+        """Give everything back."""
+
+
+class LocalLeases:
+    """Leases of the only process that serves a home: a set in its memory."""
+
+    __slots__ = ("_held", "_lock")
+
+    def __init__(self) -> None:
+        self._held: WeakValueDictionary[str, _LocalLease] = WeakValueDictionary()
+        self._lock = threading.Lock()
+
+    def acquire(self, agency: str) -> Lease | None:
+        """Take the lease on a partner; None if it is taken."""
+        with self._lock:
+            if agency in self._held:
+                return None
+            lease = self._held[agency] = _LocalLease(self, agency)
+            return lease
+
+    def close(self) -> None:
+        """Give everything back."""
+        with self._lock:
+            self._held.clear()
+
+    def holds(self, lease: _LocalLease) -> bool:
+        """Whether a lease was not given back."""
+        return self._held.get(lease.agency) is lease
+
+    def give_back(self, lease: _LocalLease) -> None:
+        """End a lease."""
+        with self._lock:
+            if self.holds(lease):
+                del self._held[lease.agency]
+
+
+class _LocalLease:
+    """A lease that nothing but its release ends."""
+
+    __slots__ = ("__weakref__", "_leases", "agency")
+
+    def __init__(self, leases: LocalLeases, agency: str) -> None:
+        self._leases = leases
+        self.agency = agency
+
+    def valid(self) -> bool:
+        return self._leases.holds(self)
+
+    def release(self) -> None:
+        self._leases.give_back(self)
