@@ -248,9 +248,7 @@ class Sequencer:
         """
         wanted = _extent(head)
         with self._head_written:
-            self._head_written.wait_for(
-                lambda: self._released >= wanted or self._writing < wanted
-            )
+            self._head_written.wait_for(lambda: self._released >= wanted or self._writing < wanted)
             if self._released >= wanted:
                 return
         # Another process's commit, or the file could not be written: try now.

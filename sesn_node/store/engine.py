@@ -16,7 +16,7 @@ from sesn_node.store.browse import Browse
 from sesn_node.store.copies import CopyTable
 from sesn_node.store.figures import Figures
 from sesn_node.store.inbox import InboxTable
-from sesn_node.store.leases import LocalLeases
+from sesn_node.store.leases import LocalLeases, held_by_nobody
 from sesn_node.store.ledger import LedgerTable
 from sesn_node.store.migrate import migrate
 from sesn_node.store.outbox import OutboxTable
@@ -139,7 +139,8 @@ class Store:
         self._url = url
         self._engine = _create_engine(url)
         self._dialect = self._engine.dialect.name
-        self._local_leases = LocalLeases()
+        self._closed = False
+        self._held = held_by_nobody()
         self._process = random_bytes(_PROCESS_BYTES).hex()
         event.listen(self._engine, "begin", _on_begin)
         try:
@@ -178,7 +179,7 @@ class Store:
     def leases(self) -> Leases:
         """Return the leases by which the processes of one agency share out deliveries."""
         if self._dialect == sql.SQLITE:
-            return self._local_leases
+            return LocalLeases(self._held)
         from sesn_node.store.shared import SharedLeases  # noqa: PLC0415 - as `_create_engine`
 
         return SharedLeases(self._url)
@@ -200,7 +201,11 @@ class Store:
             yield
 
     def close(self) -> None:
-        """Close all connections; SQLite folds its write-ahead log back when the last one goes."""
+        """Close all connections; SQLite folds its write-ahead log back when the last one goes.
+
+        What another thread has under way may still end; nothing new begins.
+        """
+        self._closed = True
         self._engine.dispose()
 
     @contextmanager
@@ -218,6 +223,10 @@ class Store:
                 with suppress(SQLAlchemyError):
                     connection.rollback()
                 raise
+            finally:
+                if self._closed:
+                    # Its pool is gone: nobody else would close it.
+                    connection.invalidate()
 
     def _begun(self, begin: str) -> Connection:
         """Begin a transaction on a connection of the pool.
@@ -226,6 +235,8 @@ class Store:
         age are thrown away with it: the next one is new. Asking each connection beforehand whether
         it lives would cost a round trip every time.
         """
+        if self._closed:
+            raise StorageError("the database is closed: this process is ending")
         for last in (False, True):
             connection = self._engine.connect()
             connection.info["begin"] = begin

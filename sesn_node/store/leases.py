@@ -7,7 +7,7 @@ clock does. `store/shared.py` has those of processes that share one database.
 from __future__ import annotations
 
 import threading
-from typing import Protocol
+from typing import Protocol, TypeAlias
 from weakref import WeakValueDictionary
 
 
@@ -36,30 +36,39 @@ class Leases(Protocol):
         """
 
     def close(self) -> None:
-        """Give everything back."""
+        """Give everything back; from now on `acquire` returns None."""
 
 
 class LocalLeases:
-    """Leases of the only process that serves a home: a set in its memory."""
+    """Leases of the only process that serves a home: a register in its memory.
 
-    __slots__ = ("_held", "_lock")
+    Args:
+        held: The register; whoever has the same one excludes each other.
+    """
 
-    def __init__(self) -> None:
-        self._held: WeakValueDictionary[str, _LocalLease] = WeakValueDictionary()
+    __slots__ = ("_closed", "_held", "_lock")
+
+    def __init__(self, held: Held) -> None:
+        self._held = held
         self._lock = threading.Lock()
+        self._closed = False
 
     def acquire(self, agency: str) -> Lease | None:
         """Take the lease on a partner; None if it is taken."""
         with self._lock:
-            if agency in self._held:
+            if self._closed:
                 return None
-            lease = self._held[agency] = _LocalLease(self, agency)
-            return lease
+            lease = _LocalLease(self, agency)
+            # One step, since others may have the same register.
+            return lease if self._held.setdefault(agency, lease) is lease else None
 
     def close(self) -> None:
-        """Give everything back."""
+        """Give everything back, and take nothing any more."""
         with self._lock:
-            self._held.clear()
+            self._closed = True
+            for lease in list(self._held.values()):
+                if lease.of(self):
+                    self._held.pop(lease.agency, None)
 
     def holds(self, lease: _LocalLease) -> bool:
         """Whether a lease was not given back."""
@@ -81,8 +90,20 @@ class _LocalLease:
         self._leases = leases
         self.agency = agency
 
+    def of(self, leases: LocalLeases) -> bool:
+        return self._leases is leases
+
     def valid(self) -> bool:
         return self._leases.holds(self)
 
     def release(self) -> None:
         self._leases.give_back(self)
+
+
+Held: TypeAlias = WeakValueDictionary[str, _LocalLease]
+"""Who delivers to whom in this process."""
+
+
+def held_by_nobody() -> Held:
+    """Return an empty register."""
+    return WeakValueDictionary()

@@ -42,12 +42,13 @@ class SharedLeases:
     next `acquire` opens another.
     """
 
-    __slots__ = ("_held", "_lock", "_lost", "_session", "_url")
+    __slots__ = ("_closed", "_held", "_lock", "_lost", "_session", "_url")
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._lock = threading.Lock()
         self._session: _Session | None = None
+        self._closed = False
         # One session may take an advisory lock twice, so what is held is noted here too.
         self._held: set[str] = set()
         # Leases that nobody has any more, with their sessions.
@@ -61,6 +62,8 @@ class SharedLeases:
         """
         self._find_lost()
         with self._lock:
+            if self._closed:
+                return None
             if self._session is None or not self._session.alive():
                 self._drop()
                 self._session = _Session(self._url)
@@ -70,8 +73,9 @@ class SharedLeases:
             return _SharedLease(self, self._session, agency)
 
     def close(self) -> None:
-        """Close the session, which gives everything back."""
+        """Close the session, which gives everything back; take nothing any more."""
         with self._lock:
+            self._closed = True
             self._drop()
 
     def give_back(self, session: _Session, agency: str) -> None:

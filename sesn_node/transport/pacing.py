@@ -7,6 +7,7 @@ comes too fast waits, where it holds nothing but its place.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -60,7 +61,7 @@ class Pacing:
         self._share = share
         # When an agency will have made up for what it took; virtual scheduling, as in the
         # generic cell rate algorithm (ITU-T I.371).
-        self._free_s: defaultdict[AgencyId | None, float] = defaultdict(float)
+        self._free_s: defaultdict[AgencyId | None, float] = defaultdict(lambda: -math.inf)
         self._waiting: Counter[AgencyId | None] = Counter()
 
     def take(self, agency: AgencyId | None, amount: float) -> float:

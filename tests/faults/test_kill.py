@@ -82,6 +82,7 @@ def _queued(office: Office) -> int:
         return transaction.outbox.counts().get(DeliveryState.QUEUED, 0)
 
 
+@pytest.mark.engine("sqlite")
 def test_thirty_kills_under_traffic(tmp_path: Path) -> None:
     """Sender, receiver and both are killed in turn, and every message ends exactly once."""
     nl_home, gh_home = founded(tmp_path, NL, GH)

@@ -40,6 +40,7 @@ def _corrupted(seed: int) -> Callable[[bytes], bytes]:
     return corrupt
 
 
+@pytest.mark.engine("sqlite")
 @pytest.mark.parametrize("seed", _SEEDS)
 def test_corrupted_request(connect: Callable[..., Network], seed: int) -> None:
     """Whatever becomes of a batch that was damaged, no message is stored twice or falsely."""
@@ -56,6 +57,7 @@ def test_corrupted_request(connect: Callable[..., Network], seed: int) -> None:
     assert states.count("refused") <= 1
 
 
+@pytest.mark.engine("sqlite")
 @pytest.mark.parametrize("seed", _SEEDS)
 def test_corrupted_answer(connect: Callable[..., Network], seed: int) -> None:
     """An answer that was damaged settles nothing falsely; the next one does."""

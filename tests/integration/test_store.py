@@ -14,6 +14,7 @@ from sesn_node.store.engine import Store
 from sesn_node.store.ledger import EntryRow, HeadRow
 from sesn_node.store.schema import APPEND_ONLY, metadata
 from sesn_node.store.witness import WitnessRow
+from tests.support.processes import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -264,15 +265,31 @@ def test_lease_that_nobody_has_any_more(store: Store) -> None:
     leases.close()
 
 
-def test_leases_can_be_taken_after_closing(store: Store) -> None:
-    """What was closed starts afresh."""
-    leases = store.leases()
-    assert leases.acquire("gh.epa") is not None
-    leases.close()
+def test_closed_leases(store: Store) -> None:
+    """What was closed takes nothing any more, however late it is asked; others do."""
+    leases, others = store.leases(), store.leases()
+    held = others.acquire("be.police")
+    assert leases.acquire("be.police") is None
     lease = leases.acquire("gh.epa")
     assert lease is not None
-    assert lease.valid()
+    assert others.acquire("gh.epa") is None
     leases.close()
+    assert not lease.valid()
+    assert leases.acquire("gh.epa") is None
+    wait_until(lambda: others.acquire("gh.epa"), "the lease is given back")
+    assert held is not None
+    assert held.valid()
+    others.close()
+
+
+def test_closed_store(store: Store) -> None:
+    """What is under way when a store is closed may end; nothing begins any more."""
+    with store.write() as transaction:
+        store.close()
+        _grow(transaction)
+    for opening in (store.read, store.write):
+        with pytest.raises(StorageError, match="closed"), opening():
+            pass
 
 
 def test_notifying_changes_nothing(store: Store) -> None:

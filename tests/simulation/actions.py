@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from sesn_node.domain.ids import AgencyId, MessageId
     from sesn_node.exchange.office import Office
     from tests.simulation.process import Process
+    from tests.simulation.strands import Strand
     from tests.simulation.world import World
 
 SECOND_MS = 1000
@@ -75,7 +76,7 @@ def plan(world: World, seconds: float) -> None:
 def command(world: World, agency: AgencyId, what: str, body: Callable[[Process], None]) -> None:
     """Run a use case in the node's own process, or in one of its own, as a command does."""
     serving = world.serving(agency)
-    start: Callable[[Callable[[], None]], object]
+    start: Callable[[Callable[[], None]], Strand]
     world.faults.happened("operator", what)
     if serving and world.chance.random() < _IN_NODE:
         process = world.chance.choice(serving)
@@ -91,7 +92,7 @@ def command(world: World, agency: AgencyId, what: str, body: Callable[[Process],
             _wake(node)
 
     world.trace(process.name, f"operator: {what}")
-    start(run)
+    world.operators.append(start(run))
 
 
 def _guarded(process: Process, what: str, body: Callable[[Process], None]) -> None:

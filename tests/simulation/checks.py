@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sesn_node.domain.entries import EntryKind, PeerCode
 from sesn_node.domain.ids import ledger_origin
+from tests.simulation.disk import HEAD_FILE
 from tests.simulation.world import Broken
 from tests.support.check_node import check_network
 from tests.support.view import decode_once, open_card_once
@@ -13,6 +14,7 @@ from tests.support.view import decode_once, open_card_once
 if TYPE_CHECKING:
     from sesn_node.domain.ids import AgencyId, MessageId
     from sesn_node.trust.card import TrustedCard
+    from tests.simulation.disk import Disk
     from tests.simulation.world import World
 
 
@@ -33,6 +35,35 @@ def check_invariants(world: World) -> None:
             _check_no_fork(world, agency)
             _check_trust_was_kept(world, agency)
             _check_cosignatures_are_remembered(world, agency)
+
+
+def check_released(world: World) -> None:
+    """Nobody has witnessed more of a ledger than its head file holds; cheap, at any moment.
+
+    Raises:
+        Broken: A checkpoint has left too early.
+    """
+    for owner in world.agencies:
+        if owner in world.old:
+            continue
+        released = released_size(world.disks[owner])
+        for witness in world.others(owner):
+            rows = _rows(
+                world,
+                witness,
+                "SELECT size FROM witness_head WHERE origin = ?",
+                ledger_origin(owner, 1),
+            )
+            if rows and rows[0][0] > released:
+                raise Broken(
+                    f"{witness} has witnessed {rows[0][0]} entries of {owner}, whose head file "
+                    f"holds {released}"
+                )
+
+
+def released_size(disk: Disk) -> int:
+    """Return the size that a head file holds: the line after the one with the origin."""
+    return int(disk.files[HEAD_FILE].split(b"\n", 3)[2])
 
 
 def _check_trust_was_kept(world: World, agency: AgencyId) -> None:

@@ -48,6 +48,9 @@ class Host(Protocol):
     def sleep(self, seconds: float) -> None:
         """Let this thread wait."""
 
+    def later(self, call: Callable[[], None]) -> None:
+        """Do something at some time."""
+
     def strike(self, kind: Fault, operation: str) -> bool:
         """End here, or tell whether the fault happens.
 
@@ -179,10 +182,12 @@ class SharedLeases:
         """Take the lease on a partner."""
         self._host.pause("lease")
         held = self._host.disk.leases.get(agency)
-        if held is not None and held.valid():
+        if held is not None and held.host.alive:
             return None
         lease = SharedLease(self._host, agency)
         self._host.disk.leases[agency] = lease
+        if self._host.strike(Fault.LEASE_LOST, "lease"):
+            self._host.later(lease.lose)
         return lease
 
     def close(self) -> None:
@@ -198,10 +203,17 @@ class SharedLease:
     def __init__(self, host: Host, agency: str) -> None:
         self.host = host
         self._agency = agency
+        self._unaware = False
 
     def valid(self) -> bool:
-        """Whether it still holds."""
-        return self.host.alive and self.host.disk.leases.get(self._agency) is self
+        """Whether it still holds, as far as its process knows."""
+        held = self.host.disk.leases.get(self._agency) is self
+        return self.host.alive and (held or self._unaware)
+
+    def lose(self) -> None:
+        """End it without telling its process."""
+        self._unaware = True
+        self.release()
 
     def release(self) -> None:
         """Give it back."""

@@ -36,6 +36,8 @@ class Fault(StrEnum):
     """The message takes seconds, or longer than anybody waits for it."""
     BLACK_HOLE = "black hole"
     """From this message on, the connection carries nothing and nobody is told."""
+    LEASE_LOST = "lease lost"
+    """The session with the database that held a delivery lease is gone, and its holder not told."""
     UNREACHABLE = "unreachable"
     """A dial finds nobody."""
 
@@ -79,6 +81,7 @@ class Faults:
         for kinds, rate in ((CRASHES, crash), (ERRORS, error), (NETWORK, network)):
             for kind in kinds:
                 self.rates[kind] = rate * chance.choice((0.0, 0.5, 1.0, 1.0))
+        self.rates[Fault.LEASE_LOST] = chance.choice((0.0, 0.0, 0.0, 0.2))
         self.rates[Fault.SLOW] = chance.choice((0.0, 0.0, 0.02))
 
     def strikes(self, kind: Fault, operation: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.simulation.disk import HEAD_FILE
+from tests.simulation.checks import released_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,10 +42,10 @@ class _OldCopy:
 
     def _put_back(self) -> None:
         world, disk = self._world, self._disk
-        self._newest, head = disk.copy(), disk.files[HEAD_FILE]
+        self._newest = disk.copy()
         disk.load(self._copy)
         self._before = _size(disk)
-        if self._before >= _released(head):
+        if self._before >= released_size(disk):
             # Nothing that left is missing from it, so nothing could be noticed.
             disk.load(self._newest)
             self._up()
@@ -90,8 +90,3 @@ class _OldCopy:
 def _size(disk: Disk) -> int:
     size: int = disk.connection.execute("SELECT size FROM ledger_head").fetchone()[0]
     return size
-
-
-def _released(head: bytes) -> int:
-    """Size that a head file holds: the line after the one with the origin."""
-    return int(head.split(b"\n", 3)[2])

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tests.simulation.strands import Strand
     from tests.simulation.world import World
 
+_LATER_S = (0.0, 0.01, 0.5, 5.0)
 _SLOW_S = (0.01, 1.0, 10.0, 45.0)
 
 
@@ -66,8 +67,9 @@ class Process:
 
     @property
     def office(self) -> Office:
-        """Its office, once opened."""
-        assert self._desk is not None
+        """Its office, once opened; who asks after the end has ended with it."""
+        if self._desk is None:
+            raise Crash
         return self._desk.office
 
     @property
@@ -75,7 +77,7 @@ class Process:
         """Whether the home is open."""
         return self._desk is not None and self.alive
 
-    def run(self, what: str, body: Callable[[], None]) -> None:
+    def run(self, what: str, body: Callable[[], None]) -> Strand:
         """Open the home and run `body` in a thread; the process ends with it."""
 
         def main() -> None:
@@ -88,7 +90,7 @@ class Process:
             self.alive = False
             self.world.ended(self)
 
-        self.world.loop.spawn(self, what, main)
+        return self.world.loop.spawn(self, what, main)
 
     def serve(self) -> None:
         """Open the home and serve it, until stopped or dead."""
@@ -129,6 +131,7 @@ class Process:
             return
         self.alive = False
         self.world.trace(self.name, f"CRASH: {why}")
+        self.world.look()
         self.world.network.process_ended(self)
         self.world.loop.bury(self)
         for task in list(self.tasks):
@@ -214,6 +217,11 @@ class Process:
         strand = current()
         self.world.loop.call_later(seconds, strand.wake, context=self.context)
         strand.wait()
+
+    def later(self, call: Callable[[], None]) -> None:
+        """Do something at some time."""
+        delay = self.world.chance.choice(_LATER_S)
+        self.world.loop.call_later(delay, call, context=self.world.context)
 
     def strike(self, kind: Fault, operation: str) -> bool:
         """End here, or tell whether the fault happens."""

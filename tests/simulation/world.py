@@ -9,6 +9,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from sesn_node.domain.batches import Shipment
+from tests.simulation.faults import Fault as FaultKind
 from tests.simulation.faults import Faults
 from tests.simulation.homes import CIRCLE_WEIGHTS, CIRCLES, ENDPOINTS, GH, NL
 from tests.simulation.loop import Loop
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from sesn_node.domain.ids import AgencyId, MessageId
     from tests.simulation.disk import Disk
     from tests.simulation.homes import Template, Templates
+    from tests.simulation.strands import Strand
 
 MOST_STEPS = 60_000
 """Steps of one history; a usual one takes a few thousand."""
@@ -85,10 +87,13 @@ class World:
         # What users were told, and what they did that explains how messages end.
         self.promised: dict[AgencyId, set[MessageId]] = {agency: set() for agency in self.agencies}
         self.excuses: set[str] = set()
+        self.operators: list[Strand] = []
+        """What operators have begun."""
         self.unfinished: list[Callable[[], None]] = []
         """What must be brought to its end when the faults end."""
         self._under_way: dict[bytes, Process] = {}
         self.number = 0
+        self.glance: Callable[[World], None] = lambda _: None
         self.healed = False
 
     def _config(self, agency: AgencyId) -> Config:
@@ -159,7 +164,8 @@ class World:
         copies = [one.envelope.wrapped_key for one in batch.shipments if isinstance(one, Shipment)]
         for copy in copies:
             other = self._under_way.get(copy)
-            if other is not None and other.alive:
+            leased = not self.faults.rates[FaultKind.LEASE_LOST]
+            if other is not None and other.alive and leased:
                 self.fault(f"a message is on its way twice at once, from {other} and {process}")
             self._under_way[copy] = process
         try:
@@ -185,6 +191,13 @@ class World:
         found = Broken(words)
         found.__cause__ = error
         self.problems.append(found)
+
+    def look(self) -> None:
+        """Check what must hold at any moment; called when a process dies, as nobody knows later."""
+        try:
+            self.glance(self)
+        except AssertionError as error:
+            self.problems.append(error)
 
     def others(self, agency: AgencyId) -> list[AgencyId]:
         """Return an agency's partners."""

@@ -104,7 +104,10 @@ class Hostile:
             deliver: What it does with delivery streams.
             card: What it shows in greetings; its own card if not given.
         """
-        service = Service(self.home.card.sealed if card is None else card, deliver)
+        # Nobody calls what it leaves out.
+        service = Service(  # type: ignore[abstract] # see above
+            self.home.card.sealed if card is None else card, deliver
+        )
         server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
         rpc.add_ExchangeServicer_to_server(service, server)
         credentials = server_credentials(
@@ -161,6 +164,8 @@ class Service(rpc.ExchangeServicer):
         self.card = card
         self.greetings = 0
         self.streams = 0
+        self.offers = True
+        """Whether who collects may wait."""
         self._deliver = deliver
 
     async def GetCard(  # noqa: N802 - gRPC methods carry the names of the .proto file
@@ -184,6 +189,8 @@ class Service(rpc.ExchangeServicer):
         self, _request_iterator: Answers, _context: grpc.aio.ServicerContext[Any, Any]
     ) -> Batches:
         """Have nothing for whoever collects."""
-        await asyncio.Event().wait()
-        for never in ():
+        if self.offers:
+            await asyncio.Event().wait()
+        nothing: list[pb.DeliverRequest] = []
+        for never in nothing:
             yield never

@@ -100,13 +100,15 @@ class Misbehaviour:
     async def _swallow(self, batches: Batches) -> Answers:
         async for _ in batches:
             self.done["batches"] += 1
-        for never in ():
+        nothing: list[pb.DeliverResponse] = []
+        for never in nothing:
             yield never
 
     async def _ignore(self, _batches: Batches) -> Answers:
         self.done["streams"] += 1
         await asyncio.Event().wait()
-        for never in ():
+        nothing: list[pb.DeliverResponse] = []
+        for never in nothing:
             yield never
 
     async def _twice(self, batches: Batches) -> Answers:
@@ -264,7 +266,7 @@ class Misbehaviour:
     async def checkpoints(self) -> None:
         """Have a ledger witnessed that grows by an entry each time."""
         puppet = self.hostile.puppet
-        bodies = []
+        bodies: list[bytes] = []
         for number in range(150):
             size = puppet.append(number.to_bytes(4)) + 1
             bodies.append(puppet.add_checkpoint(size - 1 if bodies else 0))
@@ -300,6 +302,7 @@ class Misbehaviour:
                 channel = await open_.enter_async_context(
                     calling(self.hostile.victim, self.hostile.home.identity)
                 )
+                watch: grpc.aio.UnaryStreamMultiCallable[bytes, bytes]
                 watch = channel.unary_stream(f"{HEALTH}/Watch")
                 for _ in range(64):
                     call = watch(b"")

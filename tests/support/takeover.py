@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sesn_node.domain.entries import EntryKind
     from sesn_node.domain.ids import MessageId
     from sesn_node.store.outbox import OutboxRow
+    from sesn_node.wire._pb import exchange_pb2 as pb
     from tests.support.hostile import Answering, Answers, Batches
     from tests.support.serving import Serving
 
@@ -94,14 +95,16 @@ async def silence(batches: Batches) -> Answers:
     """Read every batch, and answer none."""
     async for _ in batches:
         pass
-    for never in ():
+    nothing: list[pb.DeliverResponse] = []
+    for never in nothing:
         yield never
 
 
 async def deafness(_batches: Batches) -> Answers:
     """Read nothing."""
     await asyncio.Event().wait()
-    for never in ():
+    nothing: list[pb.DeliverResponse] = []
+    for never in nothing:
         yield never
 
 

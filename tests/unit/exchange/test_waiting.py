@@ -6,7 +6,7 @@ import pytest
 
 from sesn_node.exchange import backoff
 from sesn_node.exchange.backoff import backoff_ms
-from sesn_node.exchange.limiter import REFUSALS, Limiter
+from sesn_node.exchange.limiter import REFUSALS, Limiter, Rate
 from sesn_node.exchange.office import Terms
 
 _TERMS = Terms(backoff_initial_ms=500, backoff_cap_ms=60_000)
@@ -69,3 +69,15 @@ def test_clock_that_goes_back_earns_nothing() -> None:
         assert limiter.allow("gh.epa", _MINUTE_MS)
     assert not limiter.allow("gh.epa", 0)
     assert not limiter.allow("gh.epa", 0)
+
+
+def test_looking_takes_nothing() -> None:
+    """Whether a bucket is empty can be asked without taking from it."""
+    limiter = Limiter(Rate(burst=1, token_ms=1_000))
+    for _ in range(3):
+        assert not limiter.empty("nl.customs", 0)
+    assert limiter.allow("nl.customs", 0)
+    assert limiter.empty("nl.customs", 999)
+    assert not limiter.empty("gh.epa", 999)
+    assert not limiter.empty("nl.customs", 1_000)
+    assert limiter.allow("nl.customs", 1_000)
