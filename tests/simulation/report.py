@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tests.simulation.run import Totals
 
 _SHOWN = 5
+_EVERY = 500
 _REPLAY = 'make simulate ARGS="--replay {seed}{mutant}"'
 
 
@@ -26,7 +27,7 @@ def say(text: str = "") -> None:
 
 def histories(seeds: Iterable[int], *, jobs: int, table: bool = False) -> int:
     """Run histories and say what they came to; 1 if one failed."""
-    totals = run(seeds, jobs=jobs)
+    totals = run(seeds, jobs=jobs, progress=_progress)
     rate = totals.histories / totals.spent_s
     say(
         f"{totals.histories:,} histories in {totals.spent_s:.1f} s: {rate:.1f}/s, "
@@ -45,6 +46,16 @@ def histories(seeds: Iterable[int], *, jobs: int, table: bool = False) -> int:
     say()
     say(f"{totals.histories - len(totals.failures):,} passed, {len(totals.failures)} failed")
     return 1 if totals.failures else 0
+
+
+def _progress(totals: Totals) -> None:
+    """Say on stderr that it goes on, each minute or so."""
+    if totals.histories % _EVERY == 0:
+        sys.stderr.write(
+            f"{totals.histories:,} histories in {totals.spent_s:.0f} s, "
+            f"failed: {[seed for seed, _ in totals.failures] or 'none'}\n"
+        )
+        sys.stderr.flush()
 
 
 def coverage(totals: Totals) -> str:

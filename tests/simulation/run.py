@@ -18,7 +18,7 @@ from tests.simulation.mutants import MUTANTS
 from tests.simulation.setting import simulated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from tests.simulation.history import Outcome
 
@@ -106,7 +106,12 @@ def _some(seeds: Sequence[int]) -> Totals:
 
 
 def run(
-    seeds: Iterable[int], *, jobs: int, mutant: str | None = None, stop_at: int = _MOST_FAILURES
+    seeds: Iterable[int],
+    *,
+    jobs: int,
+    mutant: str | None = None,
+    stop_at: int = _MOST_FAILURES,
+    progress: Callable[[Totals], None] = lambda _: None,
 ) -> Totals:
     """Run histories on several cores.
 
@@ -115,6 +120,7 @@ def run(
         jobs: Processes.
         mutant: The bug to plant.
         stop_at: Failures after which no more are begun.
+        progress: Told of what came so far, from time to time.
     """
     began = time.monotonic()
     totals = Totals()
@@ -131,6 +137,8 @@ def run(
         futures = [pool.submit(_some, chunk) for chunk in chunks]
         for future in as_completed(futures):
             totals.add(future.result())
+            totals.spent_s = time.monotonic() - began
+            progress(totals)
             if len(totals.failures) >= stop_at:
                 pool.shutdown(cancel_futures=True)
                 break

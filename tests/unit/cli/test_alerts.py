@@ -27,6 +27,12 @@ if TYPE_CHECKING:
     from tests.support.network import Network
 
 
+@pytest.fixture(autouse=True)
+def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal on which no line of these tests has to be folded, whatever a path's length."""
+    monkeypatch.setenv("COLUMNS", "400")
+
+
 def _rows(value: JsonIn) -> list[dict[str, JsonIn]]:
     """Take a JSON value as the list of objects that it should be."""
     assert isinstance(value, list)

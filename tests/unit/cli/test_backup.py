@@ -30,6 +30,12 @@ ALERT = {
 _DATABASE = ("node.db", "node.db-wal", "node.db-shm")
 
 
+@pytest.fixture(autouse=True)
+def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal on which no line of these tests has to be folded, whatever a path's length."""
+    monkeypatch.setenv("COLUMNS", "400")
+
+
 @pytest.fixture
 def backup(home: Path, tmp_path: Path) -> Path:
     """A backup of the home of nl.customs, which has sent an alert."""
