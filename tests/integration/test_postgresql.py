@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -20,8 +21,6 @@ from tests.support.processes import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
-
     from sesn_node.store.engine import Transaction
     from tests.support.engines import Engine
 
@@ -343,5 +342,18 @@ def test_server_of_tests_leaves_nothing() -> None:
         assert isinstance(made, Server)
         folder = made.address("postgres").partition("host=")[2]
         assert made.ask("SELECT 1") == [(1,)]
+    assert not Path(folder).exists()
     with pytest.raises(StorageError, match="cannot be opened"):
         Store(f"postgresql://postgres@/postgres?host={folder}")
+
+
+def test_leftovers_of_a_killed_test_run() -> None:
+    """What a test run left that was killed is removed by the next one; what is in use stays."""
+    with server() as made:
+        folder = Path(made.address("postgres").partition("host=")[2])
+        left = folder.with_name(f"{folder.name}-left")
+        (left / "data").mkdir(parents=True)
+        (left / "lock").touch()
+        with server():
+            assert not left.exists()
+            assert made.ask("SELECT 1") == [(1,)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 import pwd
 import shutil
@@ -25,6 +26,8 @@ _PATIENCE_S = 60.0
 _GLANCE_S = 0.02
 _PR_SET_PDEATHSIG = 1
 _OWNER = "sesn"
+_PREFIX = "sesn-pg-"
+_LOCK = "lock"
 _MEMORY = Path("/dev/shm")  # noqa: S108 - the folder in it is made for us alone
 _ROOM_BYTES = 2 << 30
 
@@ -47,7 +50,11 @@ class Server:
     """One server on a socket in a folder of its own, with databases that an ordinary user owns."""
 
     def __init__(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="sesn-pg-", dir=_roomy_memory()))
+        self._folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_roomy_memory()))
+        # The kernel drops the lock with this process, however it ends.
+        self._lock = (self._folder / _LOCK).open("w")
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        _remove_leftovers(self._folder.parent)
         self._data = self._folder / "data"
         self._programs = _installed()
         # PostgreSQL refuses to run as root.
@@ -111,6 +118,7 @@ class Server:
         """Stop the server and remove all that it kept."""
         self.stop(at_once=True)
         shutil.rmtree(self._folder, ignore_errors=True)
+        self._lock.close()
 
     def log(self) -> str:
         """What the server has logged."""
@@ -225,6 +233,17 @@ def _roomy_memory() -> Path | None:
         return None
     roomy = found.f_bavail * found.f_frsize >= _ROOM_BYTES and os.access(_MEMORY, os.W_OK)
     return _MEMORY if roomy else None
+
+
+def _remove_leftovers(parent: Path) -> None:
+    """Remove what test runs left that were killed: folders whose lock nobody holds."""
+    for lock in parent.glob(f"{_PREFIX}*/{_LOCK}"):
+        # Of another user, or just removed by its owner.
+        with suppress(OSError), lock.open("r+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # One that was made a moment ago is empty and not locked yet.
+            if (lock.parent / "data").exists():
+                shutil.rmtree(lock.parent, ignore_errors=True)
 
 
 def _installed() -> Path:
