@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 MAX_MESSAGE_BYTES = 6 * 1024 * 1024
 """A batch of 4 MiB, with room for its proofs and framing."""
 
+_SETTLING_S = 0.1
+"""How long a handshake waits that is the first after a change."""
 _KEEPALIVE_MS = 20_000
 _KEEPALIVE_TIMEOUT_MS = 10_000
 
@@ -92,16 +95,51 @@ def server_credentials(
         identity: Our leaf and key.
         roots: Root certificates of all trusted partners, DER.
     """
-
-    def configuration() -> grpc.ServerCertificateConfiguration:
-        own = identity()
-        # With no partner yet, our own root would let nobody in but ourselves; an empty list
-        # would mean no client certificate is asked for.
-        trusted = b"".join(certificate_pem(root) for root in roots()) or own.leaf_pem
-        return grpc.ssl_server_certificate_configuration(
-            [(own.key_pem, own.leaf_pem)], root_certificates=trusted
-        )
-
+    first = identity(), roots()
     return grpc.dynamic_ssl_server_credentials(
-        configuration(), configuration, require_client_authentication=True
+        _configuration(*first),
+        # The types leave out that None means no change.
+        _Reloading(identity, roots, first),  # type: ignore[arg-type] # see above
+        require_client_authentication=True,
+    )
+
+
+class _Reloading:
+    """Tells grpc's core, at each handshake, what to serve with, if that has changed.
+
+    Only then: the core puts what it is given in the place of what another thread may be making a
+    handshake from at that moment, and frees that (use after free, grpc issue 36693). A stranger who
+    opens a few connections at once would end the process. What remains is the moment of a change;
+    the core calls one at a time, and by the time that it is given something else, whoever was told
+    before that nothing has changed is long through with it.
+    """
+
+    def __init__(
+        self,
+        identity: Callable[[], TlsIdentity],
+        roots: Callable[[], tuple[bytes, ...]],
+        first: tuple[TlsIdentity, tuple[bytes, ...]],
+    ) -> None:
+        self._identity = identity
+        self._roots = roots
+        self._served = first
+
+    def __call__(self) -> grpc.ServerCertificateConfiguration | None:
+        """Return what to serve with from now on, or None to go on as before."""
+        wanted = self._identity(), self._roots()
+        if wanted == self._served:
+            return None
+        time.sleep(_SETTLING_S)
+        self._served = wanted
+        return _configuration(*wanted)
+
+
+def _configuration(
+    own: TlsIdentity, roots: tuple[bytes, ...]
+) -> grpc.ServerCertificateConfiguration:
+    # With no partner yet, our own root would let nobody in but ourselves; an empty list would
+    # mean no client certificate is asked for.
+    trusted = b"".join(certificate_pem(root) for root in roots) or own.leaf_pem
+    return grpc.ssl_server_certificate_configuration(
+        [(own.key_pem, own.leaf_pem)], root_certificates=trusted
     )

@@ -21,6 +21,7 @@ from tests.support.processes import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
     from sesn_node.store.engine import Transaction
     from tests.support.engines import Engine
 
