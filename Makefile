@@ -20,7 +20,7 @@ DEV := $(VENV)/.dev
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv demo test test-system soak simulate check proto lock bench clean
+.PHONY: help venv demo test test-system soak soak-partners simulate check proto lock bench clean
 
 help: ## Tell what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -41,6 +41,9 @@ test-system: $(DEV) ## Run the tests that check our work with system commands (o
 
 soak: $(DEV) ## Kill processes and stop their database under traffic: make soak ARGS="--kills 5".
 	@$(BIN)/python -m tests.soak.killing $(ARGS)
+
+soak-partners: $(DEV) ## Measure what misbehaving partners cost others; see docs/performance.md.
+	@$(BIN)/python -m tests.soak.misbehaving $(ARGS)
 
 simulate: $(DEV) ## Run simulated histories: make simulate ARGS="--histories 10000"; see docs/testing.md.
 	@$(BIN)/python -m tests.simulation $(ARGS)

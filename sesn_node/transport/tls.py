@@ -98,8 +98,7 @@ def server_credentials(
     first = identity(), roots()
     return grpc.dynamic_ssl_server_credentials(
         _configuration(*first),
-        # The types leave out that None means no change.
-        _Reloading(identity, roots, first),  # type: ignore[arg-type] # see above
+        _Reloading(identity, roots, first),  # type: ignore[arg-type]  # None is allowed, says grpc
         require_client_authentication=True,
     )
 

@@ -15,7 +15,7 @@ from sesn_node.domain.alert import (
     Tlp,
     Urgency,
 )
-from sesn_node.errors import ConflictError, PolicyError, SesnError, StorageError
+from sesn_node.errors import ConflictError, PolicyError, SesnError, StorageError, VerificationError
 from sesn_node.exchange.keycare import tend_keys
 from sesn_node.exchange.peers import add_peer, revoke_peer
 from sesn_node.exchange.requeue import requeue
@@ -43,7 +43,7 @@ _IN_NODE = 0.7
 """Chance that an operator acts through the serving process, as a console does."""
 
 _LIFETIMES_MS = (None, None, None, 20 * SECOND_MS, 2 * MINUTE_MS, DAY_MS)
-_SKEWS_MS = (SECOND_MS, 5 * MINUTE_MS, 11 * MINUTE_MS, 2 * HOUR_MS, 3 * DAY_MS)
+_SKEWS_MS = (SECOND_MS, 5 * MINUTE_MS, 11 * MINUTE_MS, 5 * HOUR_MS, 3 * DAY_MS)
 
 
 def plan(world: World, seconds: float) -> None:
@@ -182,12 +182,19 @@ def trust(world: World, agency: AgencyId, other: AgencyId) -> None:
     """An operator pins the newest card that a partner has issued."""
 
     def body(process: Process) -> None:
-        if newest.card.issued_ms > process.now_ms():
-            # An operator compares the clocks, and tries again when they agree.
-            return
-        add_peer(process.office, newest.sealed, fingerprint=newest.fingerprint)
+        newest = checks.newest_card(world, other)
+        # An operator compares the clocks, and tries again when they agree.
+        while newest.card.issued_ms <= process.now_ms():
+            try:
+                add_peer(process.office, newest.sealed, fingerprint=newest.fingerprint)
+            except VerificationError as error:
+                if error.code != "CARD_STALE":
+                    raise
+                # A later one has come in by itself meanwhile.
+                newest = checks.newest_card(world, other)
+            else:
+                return
 
-    newest = checks.newest_card(world, other)
     command(world, agency, "trust", body)
 
 

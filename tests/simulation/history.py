@@ -29,6 +29,7 @@ _HEALING_S = 900.0
 """Longer than the longest back-offs, timeouts and polls in a row."""
 _SLICE_S = 1.0
 _MOST_CANCELS = 5
+_RUNS_UNTIL_COLLECTED = 10
 _QUIET_S = 40.0
 _AT_ONCE_S = 9.0
 """Between nodes that are linked, a message waits for no poll."""
@@ -67,6 +68,7 @@ class Simulator:
         self._disks = {agency: Disk() for agency in (NL, GH, BE)}
         self.chance = Random(0)
         self.tracing = False
+        self._ran = 0
         self.problems: list[BaseException] = []
 
     def prepare(self) -> None:
@@ -75,6 +77,7 @@ class Simulator:
 
     def run(self, seed: int) -> Outcome:
         """Run the history of a seed, within `simulated`."""
+        self._collect()
         world = World(seed, self._templates, self._disks, tracing=self.tracing)
         self.chance = world.chance
         failure = ""
@@ -98,6 +101,16 @@ class Simulator:
             messages=sum(map(len, world.promised.values())),
             events=tuple(world.events),
         )
+
+    def _collect(self) -> None:
+        """Collect garbage between histories, and never within one.
+
+        What is closed by a collection would depend on what other histories left behind.
+        """
+        gc.disable()
+        self._ran += 1
+        if self._ran % _RUNS_UNTIL_COLLECTED == 0:
+            gc.collect()
 
     @staticmethod
     def _end(world: World) -> None:
@@ -218,7 +231,6 @@ def _raise_first(world: World) -> None:
 
 
 def without_garbage() -> None:
-    """Collect now, keep what is there out of later collections, and collect seldom."""
+    """Collect now, and keep what is there out of later collections."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 50)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from sesn_node.cli.main import run
+from sesn_node.cli.show import console, error_console
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,6 +54,9 @@ def sesn(*arguments: object, home: Path | None = None) -> Ran:
     line = [] if home is None else ["--home", str(home)]
     line += [str(argument) for argument in arguments]
     out, err = io.StringIO(), io.StringIO()
+    # A process of its own would look at its terminal anew.
+    console.cache_clear()
+    error_console.cache_clear()
     with redirect_stdout(out), redirect_stderr(err):
         code = run(line)
     return Ran(code, out.getvalue(), err.getvalue())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -129,3 +130,19 @@ async def test_batch_that_cannot_be_read_counts(
         await reception.receive(NL, reception.open(NL), broken)
     with pytest.raises(PolicyError):
         await reception.ready(NL)
+
+
+async def test_waiting_is_not_charged(
+    connect: Callable[..., Network], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That our disk is slow costs the sender nothing: processor time counts."""
+    monkeypatch.setattr(pacing, "IDLE_WORK", Share(burst=0.1, per_s=1e-6, longest_s=0))
+    net = connect(NL, GH)
+    reception = Reception(net[GH].receiver)
+
+    def slow() -> Batch:
+        time.sleep(0.2)
+        return Batch(1)
+
+    await reception.receive(NL, reception.open(NL), slow)
+    await reception.ready(NL)
