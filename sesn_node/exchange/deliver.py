@@ -69,6 +69,7 @@ def prepare_batch(  # noqa: PLR0913 - where the stream stands
     shown: bytes,
     witness: WitnessAnswer = NOTHING_WITNESSED,
     probe: bool = False,
+    again: bool = False,
 ) -> Outgoing | None:
     """Take what is due for a partner, the most urgent first; None if there is nothing to say.
 
@@ -83,6 +84,8 @@ def prepare_batch(  # noqa: PLR0913 - where the stream stands
             since, the batch shows it: what is due may be sealed under its keys.
         witness: Our word on the checkpoint of the partner's last answer.
         probe: Take one message only.
+        again: The partner refused a batch since it holds our ledger at another size. Of what is
+            due, take what stands in that size, if anything does.
 
     Raises:
         PolicyError: The partner is not trusted, or no longer.
@@ -102,13 +105,15 @@ def prepare_batch(  # noqa: PLR0913 - where the stream stands
         card = b"" if own.sha256 == shown else own.sealed
         if not due and not card and not witness.cosignatures:
             return None
-        ledger = office.ledger(transaction)
+        held = transaction.peers.link(agency).witnessed_size
+        newest = ledger = office.ledger(transaction)
+        if again:
+            due = [one for one in due if one.entry_index < held] or due
+            ledger = office.covering(transaction, [one.entry_index for one in due], held)
         shipments, consigned = _consign(ledger, due)
-        body = b""
-        if due:
-            body = ledger.add_checkpoint(transaction.peers.link(agency).witnessed_size)
+        body = ledger.add_checkpoint(held) if due else b""
     # Covers the cosignatures as well, even if the caller has to send them alone.
-    office.sequencer.release(ledger.head)
+    office.sequencer.release(newest.head)
     if not due and not card:
         return None
     batch = Batch(sequence, body, shipments, witness, card)

@@ -19,7 +19,7 @@ from sesn_node.trust.card import open_card
 from sesn_node.trust.directory import Directory, Peer, PeerState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from sesn_node.domain.entries import EntryRef
     from sesn_node.domain.ids import MessageId
@@ -196,6 +196,32 @@ class Office:
             StorageError: The ledger was never opened.
         """
         return OwnLedger(transaction, transaction.ledger.require_head(), self.cache)
+
+    def covering(
+        self, transaction: Transaction, indexes: Iterable[int], held_size: int
+    ) -> OwnLedger:
+        """Return our ledger at the size that a partner holds, if that covers some entries.
+
+        Asked for a proof from that size, we would show it our head; but its record may have moved
+        once more until then, and so on for as long as both sides send. Whatever it holds by then
+        began with this size.
+
+        Args:
+            transaction: Where the ledger is read.
+            indexes: The entries.
+            held_size: By the partner's word; it may be beyond our head.
+
+        Returns:
+            Our ledger at the head, if the entries came after that size.
+
+        Raises:
+            StorageError: The ledger was never opened, or the database was changed.
+        """
+        ledger = self.ledger(transaction)
+        if not max(indexes, default=-1) < held_size <= ledger.head.size:
+            return ledger
+        signers = self.vault.keys(self.partners.current(transaction)).log
+        return ledger.earlier(held_size, signers, self.clock() // 1000)
 
 
 def unmoved(transaction: Transaction, directory: Directory, agencies: Sequence[AgencyId]) -> bool:

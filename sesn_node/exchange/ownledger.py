@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from sesn_node.ledger.merkle import consistency_proof, inclusion_proofs
+from sesn_node.domain.ids import Origin
+from sesn_node.errors import StorageError, VerificationError
+from sesn_node.ledger.checkpoint import TreeHead, sign_checkpoint, verify_checkpoint
+from sesn_node.ledger.merkle import (
+    consistency_proof,
+    inclusion_proofs,
+    root_at,
+    verify_consistency,
+)
 from sesn_node.ledger.witness import format_add_checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from sesn_node.exchange.vault import LogSigners
     from sesn_node.store.engine import Transaction
     from sesn_node.store.ledger import HeadRow
 
@@ -74,6 +83,36 @@ class OwnLedger:
             old_size = 0
         proof = consistency_proof(old_size, self.head.size, self._read)
         return format_add_checkpoint(old_size, proof, self.head.note)
+
+    def earlier(self, size: int, signers: LogSigners, time_s: int) -> OwnLedger:
+        """Return the ledger as it was at a size up to this one, its checkpoint signed anew.
+
+        That says nothing new: the head, which was signed when it was committed, commits to every
+        tree before it. What the database has in the place of such a tree gets no signature.
+
+        Args:
+            size: Number of entries.
+            signers: The keys in use, by which the head is signed too.
+            time_s: POSIX time, seconds.
+
+        Raises:
+            StorageError: The stored hashes are not those of the ledger that we signed.
+        """
+        if size == self.head.size:
+            return self
+        try:
+            signed = verify_checkpoint(self.head.note, signers.keys)
+            root = root_at(size, self._read)
+            proof = consistency_proof(size, signed.size, self._read)
+            verify_consistency(size, root, signed.size, signed.root, proof)
+        except VerificationError as error:
+            raise StorageError(
+                f"the database does not hold the ledger that we signed at size {self.head.size}: "
+                f"{error.message}. 'sesn ledger verify' tells more"
+            ) from error
+        head = TreeHead(Origin(self.head.origin), size, root)
+        note = sign_checkpoint(head, signers.ed25519, signers.mldsa44, time_s)
+        return replace(self, head=replace(self.head, size=size, root=root, note=note))
 
     def _read(self, positions: Sequence[int]) -> dict[int, bytes]:
         return self.cache.read(self.transaction, positions)

@@ -182,7 +182,7 @@ class Receiver:
             return None
 
     def _answer_again(self, caller: AgencyId, batch: Batch, previous: Answer | None) -> Answer:
-        """Prove the last answer's receipts under our newest checkpoint, from another size.
+        """Prove the last answer's receipts from the size that the caller says it holds.
 
         Both directions of traffic witness one ledger, so the caller may have witnessed more of
         ours meanwhile than it had told us.
@@ -192,7 +192,7 @@ class Receiver:
         size = batch.witness.size
         self._office.sequencer.run(lambda work: work.transaction.peers.set_witnessed(caller, size))
         outcomes = [one.index if isinstance(one, ProvenEntry) else one for one in previous.outcomes]
-        return self._answer(caller, batch, outcomes, previous.witness)
+        return self._answer(caller, batch, outcomes, previous.witness, again=True)
 
     def _receive(
         self, caller: AgencyId, batch: Batch, cosigned: Cosigned | None, receiving: Receiving
@@ -379,15 +379,29 @@ class Receiver:
         batch: Batch,
         decided: Sequence[int | Refused],
         witness: WitnessAnswer,
+        *,
+        again: bool = False,
     ) -> Answer:
-        """Prove the entries that were decided on, under our newest checkpoint."""
+        """Prove the entries that were decided on.
+
+        Args:
+            caller: Who sent the batch.
+            batch: The batch.
+            decided: Indexes of our entries, and refusals.
+            witness: Our word on the checkpoint of the batch.
+            again: Under the size that the caller holds, if the entries stand in it; else under
+                our newest checkpoint.
+        """
         indexes = [one for one in decided if isinstance(one, int)]
         with self._office.store.read() as transaction:
-            ledger = self._office.ledger(transaction)
+            held = transaction.peers.link(caller).witnessed_size
+            newest = ledger = self._office.ledger(transaction)
+            if again:
+                ledger = self._office.covering(transaction, indexes, held)
             entries = transaction.ledger.entries_at(indexes)
             proofs = dict(zip(indexes, ledger.prove(indexes), strict=True))
-            body = ledger.add_checkpoint(transaction.peers.link(caller).witnessed_size)
-        self._office.sequencer.release(ledger.head)
+            body = ledger.add_checkpoint(held)
+        self._office.sequencer.release(newest.head)
         outcomes: list[Outcome] = [
             one if isinstance(one, Refused) else ProvenEntry(entries[one].entry, one, proofs[one])
             for one in decided

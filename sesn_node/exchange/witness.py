@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sesn_node.domain.ids import AgencyId
     from sesn_node.exchange.office import Office
     from sesn_node.exchange.sequencer import Work
+    from sesn_node.ledger.cosignature import WitnessKeys
     from sesn_node.ledger.witness import Verdict
     from sesn_node.store.engine import Transaction
     from sesn_node.trust.card import TrustedCard
@@ -85,6 +86,9 @@ def judge_checkpoint(
     whose keys were replaced, the old ones count for nothing but such a proof: else an agency could
     get rid of one by a rotation.
 
+    A checkpoint that we cosigned before is accepted whatever the record came to since, and moves
+    it no more (ADR 0031).
+
     Args:
         transaction: Where the recorded checkpoint is read.
         directory: Whose ledgers are known.
@@ -115,10 +119,18 @@ def judge_checkpoint(
     elif verdict.head is not None and not verdict.fork:
         # Only a checkpoint that is not accepted is compared with those before the recorded one:
         # what is accepted is consistent with the recorded one, and so with all before it.
-        kept = transaction.witness.checkpoints(verdict.head.origin, verdict.head.size)
-        if kept.keys() - {verdict.head.root}:
+        head, own = verdict.head, directory.own
+        kept = transaction.witness.checkpoints(head.origin, head.size)
+        if kept.keys() - {head.root}:
             reason = "another history was witnessed at this size"
             verdict = replace(verdict, status=Status.BAD_PROOF, reason=reason, fork=True)
+        elif (
+            current
+            and kept
+            and verdict.status is Status.OTHER_OLD_SIZE
+            and _own_lines(transaction, head, own.agency, own.witness_keys)
+        ):
+            verdict = replace(verdict, status=Status.COSIGNED, reason="")
     return Judged(verdict, agency, request.note, row, outdated)
 
 
@@ -149,17 +161,18 @@ def record(office: Office, work: Work, judged: Judged) -> bytes:
     if head is None:
         raise MalformedError("a checkpoint that was not accepted cannot be recorded")
     table = work.transaction.witness
-    if table.head(head.origin) != judged.recorded:
-        raise ConflictError(f"the record of {head.origin} moved meanwhile", code=MOVED)
     keys = office.keys
     if work.transaction.peers.directory().own_card_sha256 != keys.card_sha256:
         raise ConflictError("our card changed meanwhile, and with it our keys", code=MOVED)
-    if judged.recorded is not None and judged.recorded.size == head.size:
-        kept = table.cosignature(head.origin, head.size, office.agency)
-        # Partners take fresh cosignatures under our newest keys only.
-        if kept is not None and made_by(kept.lines, keys.witness_keys):
-            return kept.lines
-    table.advance(judged.recorded, WitnessRow(head.origin, judged.agency, head.size, head.root))
+    recorded = judged.recorded
+    if recorded is not None and head.size <= recorded.size:
+        kept = _own_lines(work.transaction, head, office.agency, keys.witness_keys)
+        if kept:
+            return kept
+    shrunk = recorded is not None and head.size < recorded.size
+    if shrunk or table.head(head.origin) != recorded:
+        raise ConflictError(f"the record of {head.origin} moved meanwhile", code=MOVED)
+    table.advance(recorded, WitnessRow(head.origin, judged.agency, head.size, head.root))
     time_s = work.now_ms // 1000
     lines = cosign(
         head,
@@ -171,6 +184,14 @@ def record(office: Office, work: Work, judged: Judged) -> bytes:
     table.keep_checkpoint(origin=head.origin, size=head.size, root=head.root, note=judged.note)
     table.keep_cosignature(CosignatureRow(head.origin, head.size, office.agency, time_s, lines))
     return lines
+
+
+def _own_lines(
+    transaction: Transaction, head: TreeHead, agency: AgencyId, keys: WitnessKeys
+) -> bytes:
+    """Return our lines over a head, if we cosigned it; partners take none by replaced keys."""
+    kept = transaction.witness.cosignature(head.origin, head.size, agency)
+    return kept.lines if kept is not None and made_by(kept.lines, keys) else b""
 
 
 def keep_fork(office: Office, judged: Judged | None) -> None:

@@ -126,6 +126,7 @@ class Pump:
                 shown=self._shown,
                 witness=witness,
                 probe=self._breaker.probing,
+                again=self._new_proofs > 0,
             )
             if outgoing is None:
                 if witness.cosignatures:

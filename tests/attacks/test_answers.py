@@ -190,9 +190,8 @@ def test_answer_to_an_older_batch(scene: Answering) -> None:
     assert outgoing is not None
     one = replace(old, outcomes=old.outcomes[:1])
     office = scene.sender.office
-    with unchanged(office):
-        # Its checkpoint is proven from before what we hold by now: it has to answer again.
-        assert settle(office, DE, outgoing, one).answer_again
+    with unchanged(office), pytest.raises(VerificationError):
+        settle(office, DE, outgoing, one)
     again = replace(one, add_checkpoint=scene.puppet.add_checkpoint(scene.known))
     with unchanged(office), pytest.raises(VerificationError):
         settle(office, DE, outgoing, again)

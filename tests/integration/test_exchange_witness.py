@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sesn_node.errors import PeerUnavailable
+from sesn_node.exchange.rotate import Rotatable
 from sesn_node.exchange.witness import add_checkpoint, cosigned_checkpoint
 from sesn_node.ledger.checkpoint import parse_checkpoint
 from sesn_node.ledger.witness import Status
 from tests.support.faults import WireFault
 from tests.support.homes import BE, GH, NL
+from tests.support.rotations import rotate_all_of
 from tests.support.snapshot import unchanged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sesn_node.domain.ids import AgencyId
+    from sesn_node.domain.ids import AgencyId, MessageId
     from tests.support.network import Network
 
 
@@ -71,6 +73,77 @@ def test_receiver_believes_another_size(connect: Callable[..., Network], believe
     _set_witnessed(net, GH, NL, believed)
     net.deliver(NL, GH)
     assert net[NL].states(message_id) == {GH: "acknowledged"}
+
+
+def test_record_that_moves_under_every_batch(connect: Callable[..., Network]) -> None:
+    """While our answers to it show the receiver ever more of our ledger, a batch goes twice."""
+    net = connect(NL, GH)
+    message_id = net.share(NL, GH)
+    later: list[MessageId] = []
+
+    def overtaken(request: bytes) -> bytes:
+        # An officer sends more, and an answer of ours on another stream is faster.
+        later.append(net.share(NL, GH))
+        add_checkpoint(net[GH].office, NL, _body(net, NL, _witnessed(net, GH, NL)))
+        return request
+
+    wire = net.wire(NL, GH)
+    wire.tamper_request = overtaken
+    wire.connect()
+    first, second = wire.turn(), wire.turn()
+    assert first is not None
+    assert second is not None
+    assert first.prove_again
+    assert [one.message_id for one in second.acknowledged] == [message_id, later[0]]
+    wire.tamper_request = bytes
+    wire.deliver()
+    assert {net[NL].states(one)[GH] for one in later} == {"acknowledged"}
+
+
+def test_record_that_moves_under_every_answer(connect: Callable[..., Network]) -> None:
+    """While batches show the sender ever more of the receiver's ledger, an answer comes twice."""
+    net = connect(NL, GH)
+    message_id = net.share(NL, GH)
+
+    def overtaken(answer: bytes) -> bytes:
+        net.share(GH, NL)
+        add_checkpoint(net[NL].office, GH, _body(net, GH, _witnessed(net, NL, GH)))
+        return answer
+
+    wire = net.wire(NL, GH)
+    wire.tamper_answer = overtaken
+    wire.connect()
+    settled = wire.turn()
+    assert settled is not None
+    assert [one.message_id for one in settled.acknowledged] == [message_id]
+    assert len(wire.exchanges) == 2
+
+
+def test_cosigned_before(connect: Callable[..., Network]) -> None:
+    """A checkpoint that was cosigned before later ones gets its cosignature; nothing moves."""
+    net = connect(NL, GH)
+    body = _body(net, GH, 0)
+    first = add_checkpoint(net[NL].office, GH, body)
+    held = _witnessed(net, NL, GH)
+    net.share(GH, NL)
+    add_checkpoint(net[NL].office, GH, _body(net, GH, held))
+    with unchanged(net[NL].office):
+        again = add_checkpoint(net[NL].office, GH, body)
+    assert again == first
+    assert _witnessed(net, NL, GH) == net[GH].size()
+
+
+def test_cosigned_before_under_replaced_keys(connect: Callable[..., Network]) -> None:
+    """Nobody takes what our replaced keys cosigned: the size that we hold is named instead."""
+    net = connect(NL, GH)
+    body = _body(net, GH, 0)
+    add_checkpoint(net[NL].office, GH, body)
+    net.share(GH, NL)
+    add_checkpoint(net[NL].office, GH, _body(net, GH, _witnessed(net, NL, GH)))
+    rotate_all_of(net[NL], Rotatable.WITNESS)
+    with unchanged(net[NL].office):
+        answer = add_checkpoint(net[NL].office, GH, body)
+    assert (answer.status, answer.size) == (Status.OTHER_OLD_SIZE, net[GH].size())
 
 
 def test_lost_cosignature(connect: Callable[..., Network]) -> None:

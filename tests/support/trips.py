@@ -179,6 +179,8 @@ def third_party(trip: Trip) -> None:
     there, back = trip.share(NL, GH), trip.share(GH, NL)
     trip.witness(GH, NL)
     trip.witness(NL, GH)
+    # The first stands in what was shown, this one does not: they go one after the other.
+    trip.deliver(NL, GH, trip.share(NL, GH))
     trip.deliver(NL, GH, there)
     trip.deliver(GH, NL, back)
 

@@ -66,6 +66,7 @@ class Wire:
         self._sequence = 0
         self._witness = NOTHING_WITNESSED
         self._shown = b""
+        self._again = False
         self._intake: Intake | None = None
         self._served_by: Receiver | None = None
         self._arrived_twice = False
@@ -135,7 +136,12 @@ class Wire:
     def _turn(self) -> Settled | None:
         office, to = self.sender.office, self.receiver.agency
         outgoing = prepare_batch(
-            office, to, sequence=self._sequence + 1, shown=self._shown, witness=self._witness
+            office,
+            to,
+            sequence=self._sequence + 1,
+            shown=self._shown,
+            witness=self._witness,
+            again=self._again,
         )
         if outgoing is None:
             if self._witness.cosignatures:
@@ -152,6 +158,7 @@ class Wire:
                 self.settle(outgoing, answer)
             if not settled.answer_again:
                 self._witness = settled.witness
+                self._again = settled.prove_again
                 return settled
             answer = self._exchange(Batch(self._sequence + 1, witness=settled.witness))
         raise VerificationError("the receiver does not prove its ledger from what we hold of it")
@@ -234,6 +241,7 @@ class Wire:
         """Lose the stream: its numbers, and what one side was about to tell the other."""
         self._sequence = 0
         self._witness = NOTHING_WITNESSED
+        self._again = False
         self._intake = None
         self._arrived_twice = False
 

@@ -6,9 +6,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sesn_node.errors import StorageError
 from sesn_node.exchange import ownledger
 from sesn_node.exchange.ownledger import NodeCache, OwnLedger
-from sesn_node.ledger.merkle import leaf_hash, verify_consistency, verify_inclusion
+from sesn_node.ledger.checkpoint import verify_checkpoint
+from sesn_node.ledger.merkle import (
+    frontier_positions,
+    leaf_hash,
+    verify_consistency,
+    verify_inclusion,
+)
 from sesn_node.ledger.witness import parse_add_checkpoint
 from tests.support.homes import GH, NL
 from tests.support.view import view
@@ -88,3 +95,31 @@ def test_witness_that_claims_more_than_there_is(seen: View, claimed: int) -> Non
         body = OwnLedger(transaction, seen.head, NodeCache()).add_checkpoint(claimed)
     request = parse_add_checkpoint(body)
     assert (request.old_size, request.proof) == (0, ())
+
+
+def test_earlier(seen: View) -> None:
+    """The ledger as it was: under a root that the head commits to, signed by the same keys."""
+    with seen.office.store.read() as transaction:
+        signers = seen.office.keys.log
+        ledger = OwnLedger(transaction, seen.head, NodeCache())
+        for size in range(1, 12):
+            before = ledger.earlier(size, signers, 1_800_000_000)
+            signed = verify_checkpoint(before.head.note, signers.keys)
+            assert (signed.size, signed.root) == (size, seen.tree.root(size))
+            assert (before.head.size, before.head.root) == (signed.size, signed.root)
+            (proof,) = before.prove([size - 1])
+            verify_inclusion(
+                leaf_hash(seen.rows[size - 1].entry), size - 1, size, proof, signed.root
+            )
+        assert ledger.earlier(11, signers, 1_800_000_000) is ledger
+
+
+@pytest.mark.parametrize("size", range(1, 11))
+def test_no_signature_under_changed_hashes(seen: View, size: int) -> None:
+    """What somebody put in the database in place of an earlier tree is not signed."""
+    cache = NodeCache()
+    cache.add({at: bytes(32) for at in frontier_positions(size)})
+    with seen.office.store.read() as transaction:
+        ledger = OwnLedger(transaction, seen.head, cache)
+        with pytest.raises(StorageError, match="does not hold the ledger that we signed"):
+            ledger.earlier(size, seen.office.keys.log, 1_800_000_000)
