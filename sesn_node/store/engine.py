@@ -16,7 +16,7 @@ from sesn_node.store.browse import Browse
 from sesn_node.store.copies import CopyTable
 from sesn_node.store.figures import Figures
 from sesn_node.store.inbox import InboxTable
-from sesn_node.store.leases import LocalLeases, held_by_nobody
+from sesn_node.store.leases import LocalLeases
 from sesn_node.store.ledger import LedgerTable
 from sesn_node.store.migrate import migrate
 from sesn_node.store.outbox import OutboxTable
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Engine
 
-    from sesn_node.store.leases import Leases
+    from sesn_node.store.leases import Held, Leases
 
 _CONNECTIONS: Final = 16
 _PROCESS_BYTES: Final = 8
@@ -140,7 +140,7 @@ class Store:
         self._engine = _create_engine(url)
         self._dialect = self._engine.dialect.name
         self._closed = False
-        self._held = held_by_nobody()
+        self._held: Held = {}
         self._process = random_bytes(_PROCESS_BYTES).hex()
         event.listen(self._engine, "begin", _on_begin)
         try:

@@ -8,15 +8,10 @@ from __future__ import annotations
 
 import threading
 from typing import Protocol, TypeAlias
-from weakref import WeakValueDictionary
 
 
 class Lease(Protocol):
-    """The right of this process to deliver to one partner.
-
-    One that nobody refers to any more is given back at the next `acquire`: whoever asked for it may
-    have been cancelled meanwhile.
-    """
+    """The right of this process to deliver to one partner."""
 
     def valid(self) -> bool:
         """Whether the lease still holds, as far as this machine knows. Waits for nobody."""
@@ -84,7 +79,7 @@ class LocalLeases:
 class _LocalLease:
     """A lease that nothing but its release ends."""
 
-    __slots__ = ("__weakref__", "_leases", "agency")
+    __slots__ = ("_leases", "agency")
 
     def __init__(self, leases: LocalLeases, agency: str) -> None:
         self._leases = leases
@@ -100,10 +95,5 @@ class _LocalLease:
         self._leases.give_back(self)
 
 
-Held: TypeAlias = WeakValueDictionary[str, _LocalLease]
+Held: TypeAlias = dict[str, _LocalLease]
 """Who delivers to whom in this process."""
-
-
-def held_by_nobody() -> Held:
-    """Return an empty register."""
-    return WeakValueDictionary()

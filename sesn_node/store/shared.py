@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import select
 import threading
-from collections import deque
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, LiteralString
 
@@ -42,7 +41,7 @@ class SharedLeases:
     next `acquire` opens another.
     """
 
-    __slots__ = ("_closed", "_held", "_lock", "_lost", "_session", "_url")
+    __slots__ = ("_closed", "_held", "_lock", "_session", "_url")
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -51,8 +50,6 @@ class SharedLeases:
         self._closed = False
         # One session may take an advisory lock twice, so what is held is noted here too.
         self._held: set[str] = set()
-        # Leases that nobody has any more, with their sessions.
-        self._lost: deque[tuple[_Session, str]] = deque()
 
     def acquire(self, agency: str) -> Lease | None:
         """Take the lease on a partner; None if any process holds it.
@@ -60,7 +57,6 @@ class SharedLeases:
         Raises:
             StorageError: The database cannot be reached.
         """
-        self._find_lost()
         with self._lock:
             if self._closed:
                 return None
@@ -84,15 +80,6 @@ class SharedLeases:
             if session is self._session and agency in self._held:
                 self._held.discard(agency)
                 session.give_back(lease_key(agency))
-
-    def lose(self, session: _Session, agency: str) -> None:
-        """Note that nobody has a lease any more. Called by the collector, so it takes no lock."""
-        self._lost.append((session, agency))
-
-    def _find_lost(self) -> None:
-        with suppress(IndexError):
-            while True:
-                self.give_back(*self._lost.popleft())
 
     def _drop(self) -> None:
         self._held.clear()
@@ -119,10 +106,6 @@ class _SharedLease:
         if not self._released:
             self._released = True
             self._leases.give_back(self._session, self._agency)
-
-    def __del__(self) -> None:
-        if not self._released:
-            self._leases.lose(self._session, self._agency)
 
 
 class _Session:

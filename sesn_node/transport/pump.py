@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ from sesn_node.telemetry.watch import Carried
 from sesn_node.trust.directory import NOT_TRUSTED
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from sesn_node.domain.ids import AgencyId
     from sesn_node.exchange.breaker import Breaker
     from sesn_node.exchange.deliver import Outgoing
@@ -101,16 +104,33 @@ class Pump:
             StorageError: Our own database refuses.
         """
         while not self._stopping:
-            lease = await asyncio.to_thread(self._leases.acquire, self._agency)
-            if lease is None:
-                # Another process of ours delivers to it, or the other way is open.
-                self._wake.clear()
-                await self._idle(link)
-                continue
-            try:
-                await self._send(link, lease)
-            finally:
-                await asyncio.to_thread(lease.release)
+            async with self._leased() as lease:
+                if lease is not None:
+                    await self._send(link, lease)
+                    continue
+            # Another process of ours delivers to it, or the other way is open.
+            self._wake.clear()
+            await self._idle(link)
+
+    @asynccontextmanager
+    async def _leased(self) -> AsyncIterator[Lease | None]:
+        """Have the lease within the block; None if somebody else has it.
+
+        A thread cannot be cancelled: what it takes when nobody waits for it any more is given back,
+        and what is to be given back is, whoever waits for that.
+        """
+        in_thread = asyncio.get_running_loop().run_in_executor
+        taking = in_thread(None, self._leases.acquire, self._agency)
+        try:
+            lease = await asyncio.shield(taking)
+        except asyncio.CancelledError:
+            taking.add_done_callback(_give_back)
+            raise
+        try:
+            yield lease
+        finally:
+            if lease is not None:
+                await asyncio.shield(in_thread(None, lease.release))
 
     async def _send(self, link: Link, lease: Lease) -> None:
         """Send batch after batch while the lease is ours."""
@@ -252,3 +272,12 @@ class Pump:
                 detail=refusal.detail,
             )
         _log.debug("batch-settled", peer=self._agency, messages=len(outgoing.consigned))
+
+
+def _give_back(taken: asyncio.Future[Lease | None]) -> None:
+    """End a lease that nobody waits for."""
+    if taken.cancelled() or taken.exception() is not None:
+        return
+    lease = taken.result()
+    if lease is not None:
+        taken.get_loop().run_in_executor(None, lease.release)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
@@ -10,35 +12,33 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sesn_node.domain.batches import Answer, WitnessAnswer
+from sesn_node.domain.delivery import NO_ANSWER
 from sesn_node.errors import PeerUnavailable, StorageError, VerificationError
 from sesn_node.exchange.breaker import THRESHOLD, Breaker, Circuit, circuit
 from sesn_node.exchange.intake import MOST_NEW_PROOFS
 from sesn_node.ledger.witness import Status
-from sesn_node.store.outbox import NO_ANSWER
 from sesn_node.transport import pump as pumping
 from sesn_node.transport.pump import Pace, Pump
 from tests.support.homes import GH, NL
-from tests.support.links import DirectLink
-from tests.support.serving import until
+from tests.support.links import DirectLink, Pair
+from tests.support.patience import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from sesn_node.domain.batches import Batch
-    from sesn_node.domain.ids import MessageId
-    from sesn_node.store.leases import Leases
+    from sesn_node.store.leases import Lease, Leases
     from tests.support.network import Network
 
 _QUICK = Pace(poll_s=0.01, timeout_s=5)
 _SELDOM = Pace(poll_s=60, timeout_s=5)
 
 
-class Rig:
+class Rig(Pair):
     """nl.customs sends to gh.epa."""
 
     def __init__(self, net: Network) -> None:
-        self.net = net
-        self.office = net[NL].office
+        super().__init__(net)
         self.leases: Leases = self.office.store.leases()
         self.breaker = Breaker()
         intake = net[GH].receiver.open(NL)
@@ -66,14 +66,6 @@ class Rig:
         """Let attempts have failed before."""
         for _ in range(times):
             self.breaker.failed()
-
-    async def acknowledged(self, *messages: MessageId) -> None:
-        """Wait for receipts."""
-        for one in messages:
-            await until(partial(self._settled, one), "a receipt")
-
-    def _settled(self, message_id: MessageId) -> bool:
-        return self.net[NL].states(message_id) == {GH: "acknowledged"}
 
 
 @pytest.fixture
@@ -249,3 +241,58 @@ async def test_stop_waits_for_the_answer(rig: Rig) -> None:
         await task
     await rig.acknowledged(message)
     assert rig.link.sizes == [1]
+
+
+class SlowLeases:
+    """Leases that are taken, and given back, only when the test says so."""
+
+    def __init__(self, leases: Leases) -> None:
+        self._leases = leases
+        self.asked = threading.Event()
+        self.answered = threading.Event()
+
+    def acquire(self, agency: str) -> Lease | None:
+        """Take a lease when it may be taken."""
+        self.asked.set()
+        assert self.answered.wait(60)
+        return self._leases.acquire(agency)
+
+    def close(self) -> None:
+        """Give everything back."""
+        self._leases.close()
+
+
+def _free(leases: Leases) -> bool:
+    """Whether a lease can be taken; it is not kept."""
+    lease = leases.acquire(GH)
+    if lease is not None:
+        lease.release()
+    return lease is not None
+
+
+async def test_cancelled_while_the_lease_is_taken(rig: Rig) -> None:
+    """A lease that is taken when nobody waits for it any more is given back."""
+    leases, rig.leases = rig.leases, SlowLeases(rig.leases)
+    task = asyncio.create_task(rig.pump().run(rig.link))
+    await until(rig.leases.asked.is_set, "the lease is asked for")
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    rig.leases.answered.set()
+    await until(partial(_free, leases), "the lease can be taken")
+
+
+async def test_cancelled_while_all_threads_are_at_work(rig: Rig) -> None:
+    """The lease is given back as soon as a thread is free for it."""
+    task = asyncio.create_task(rig.pump(_SELDOM).run(rig.link))
+    await rig.acknowledged(rig.net.share(NL, GH))
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+    busy = threading.Event()
+    waiting = asyncio.create_task(asyncio.to_thread(busy.wait, 60))
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    assert not _free(rig.leases)
+    busy.set()
+    assert await waiting
+    await until(partial(_free, rig.leases), "the lease can be taken")
