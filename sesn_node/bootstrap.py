@@ -17,17 +17,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from sesn_node import config as settings
-from sesn_node.crypto.keyring import Keyring, decrypt_keyring
+from sesn_node.crypto.keyring import KEY_FILE_BYTES, Keyring, decrypt_keyring
 from sesn_node.domain.ids import ledger_origin
-from sesn_node.exchange.office import DAY_MS, Office, Partners, Terms
+from sesn_node.domain.times import DAY_MS
+from sesn_node.exchange.office import Office, Partners, Terms
 from sesn_node.exchange.ownledger import NodeCache
 from sesn_node.exchange.sequencer import Sequencer
 from sesn_node.exchange.vault import Vault
 from sesn_node.store.disk import MIB, Disk
 from sesn_node.store.engine import Store
-from sesn_node.store.files import read_file
+from sesn_node.store.files import naming, read_file
 from sesn_node.store.headfile import HeadFile
-from sesn_node.store.keyfile import KEY_FILE_BYTES, KeyFile
+from sesn_node.store.keyfile import KeyFile
 from sesn_node.telemetry.watch import Watch
 
 if TYPE_CHECKING:
@@ -167,7 +168,8 @@ def open_keyring(home: Path, passphrase: bytes) -> Keyring:
         MalformedError: Not a key file.
         StorageError: The file cannot be read.
     """
-    return decrypt_keyring(read_file(home / NODE_KEY, limit=KEY_FILE_BYTES), passphrase)
+    with naming(home / NODE_KEY):
+        return decrypt_keyring(read_file(home / NODE_KEY, limit=KEY_FILE_BYTES), passphrase)
 
 
 def _terms(config: Config) -> Terms:

@@ -18,16 +18,22 @@ from sesn_node.bootstrap import (
     system_clock,
 )
 from sesn_node.crypto import keys
-from sesn_node.crypto.keyring import DEFAULT_KDF, Keyring, decrypt_keyring, encrypt_keyring
+from sesn_node.crypto.kdf import DEFAULT_KDF
+from sesn_node.crypto.keyring import (
+    KEY_FILE_BYTES,
+    Keyring,
+    decrypt_keyring,
+    encrypt_keyring,
+)
 from sesn_node.crypto.keys import KeyKind
 from sesn_node.crypto.signers import signer_for
 from sesn_node.domain.cards import Card, LedgerKeySet, WitnessKeySet
 from sesn_node.domain.ids import ledger_origin, witness_name
+from sesn_node.domain.times import HOUR_MS
 from sesn_node.errors import ConfigError
 from sesn_node.exchange import rotate
 from sesn_node.exchange.owncard import (
     CARD_MS,
-    HOUR_MS,
     LIFETIMES_MS,
     encryption_key,
     open_ledger,
@@ -35,9 +41,8 @@ from sesn_node.exchange.owncard import (
     seal_key,
 )
 from sesn_node.store.engine import Store
-from sesn_node.store.files import read_file, replace_file, sync_folder
+from sesn_node.store.files import naming, read_file, replace_file, sync_folder
 from sesn_node.store.headfile import HeadFile
-from sesn_node.store.keyfile import KEY_FILE_BYTES
 from sesn_node.trust.card import issue_card, open_card
 from sesn_node.trust.certificates import issue_leaf, issue_root
 
@@ -47,7 +52,7 @@ if TYPE_CHECKING:
 
     from sesn_node.bootstrap import Desk
     from sesn_node.config import Config
-    from sesn_node.crypto.keyring import KdfParams
+    from sesn_node.crypto.kdf import KdfParams
     from sesn_node.crypto.signers import Signer
     from sesn_node.exchange.rotate import Rotatable, Rotated
     from sesn_node.trust.card import TrustedCard
@@ -72,8 +77,7 @@ def found(config: Config, passphrase: bytes, *, kdf: KdfParams = DEFAULT_KDF) ->
         StorageError: A file or the database in it cannot be written.
     """
     home = config.home
-    if home.exists() and (not home.is_dir() or any(home.iterdir())):
-        raise ConfigError(f"{home} is not empty: choose another --home, or remove it first")
+    require_vacant(home)
     made = home.with_name(f".{home.name}.{os.getpid()}.new")
     try:
         made.mkdir(mode=_PRIVATE_FOLDER, parents=True)
@@ -85,6 +89,28 @@ def found(config: Config, passphrase: bytes, *, kdf: KdfParams = DEFAULT_KDF) ->
     finally:
         shutil.rmtree(made, ignore_errors=True)
     return card
+
+
+def require_vacant(home: Path) -> None:
+    """Make sure that a home can be made there.
+
+    Raises:
+        ConfigError: Something is there; the message tells a node, which must not be removed.
+    """
+    try:
+        if not home.exists() or (home.is_dir() and not any(home.iterdir())):
+            return
+        node = any(
+            (home / one).exists() for one in (settings.FILE_NAME, ROOT_KEY.parent, HEAD_FILE)
+        )
+    except OSError as error:
+        raise ConfigError(f"{home} cannot be looked into: {error.strerror}") from error
+    if node:
+        raise ConfigError(
+            f"{home} holds a node already: use it as it is, or choose another --home. Do not "
+            "remove it: its keys and ledger cannot be made again"
+        )
+    raise ConfigError(f"{home} is not empty; choose another --home")
 
 
 def _furnish(config: Config, final: Config, passphrase: bytes, kdf: KdfParams) -> TrustedCard:
@@ -161,7 +187,8 @@ def open_with_root(home: Path, passphrase: bytes) -> Iterator[tuple[Desk, Signer
             "again afterwards",
             code="NO_ROOT_KEY",
         )
-    ring = decrypt_keyring(read_file(path, limit=KEY_FILE_BYTES), passphrase)
+    with naming(path):
+        ring = decrypt_keyring(read_file(path, limit=KEY_FILE_BYTES), passphrase)
     with open_home(home, passphrase) as desk:
         yield desk, signer_for(ring.newest(KeyKind.ROOT, desk.office.clock()))
 

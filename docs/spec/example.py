@@ -33,6 +33,8 @@ from sesn_node.domain.entries import Entry, EntryKind, EntryRef, KeyCode, PeerCo
 from sesn_node.domain.ids import AgencyId, MessageId, ledger_origin, witness_name
 from sesn_node.domain.messages import Header, Priority, Recipient
 from sesn_node.ledger import checkpoint, cosignature, merkle, note, witness
+from sesn_node.ledger.head import TreeHead, checkpoint_text
+from sesn_node.ledger.subtree import subtree_message
 from sesn_node.trust.fingerprint import fingerprint, words
 from sesn_node.wire.entries import encode_entry
 from sesn_node.wire.envelopes import encode_header
@@ -201,14 +203,14 @@ def print_ledger(header: Header) -> EntryRef:
     same("inclusion of 2 in 3", b"".join(merkle.inclusion_proof(2, 3, read)), pair)
     growth = merkle.consistency_proof(2, 3, read)
     same("consistency of 2 and 3", b"".join(growth), leaves[2])
-    print_checkpoint(checkpoint.TreeHead(ORIGIN, 3, root), growth, pair)
+    print_checkpoint(TreeHead(ORIGIN, 3, root), growth, pair)
     return EntryRef(ORIGIN, 2, leaves[2])
 
 
-def print_checkpoint(head: checkpoint.TreeHead, growth: tuple[bytes, ...], before: bytes) -> None:
+def print_checkpoint(head: TreeHead, growth: tuple[bytes, ...], before: bytes) -> None:
     """Print what signs a head, as its ledger and as a witness, and how a witness is asked."""
     title(f"Checkpoint of {NL}, and the cosignature of {BE}")
-    text = checkpoint.checkpoint_text(head)
+    text = checkpoint_text(head)
     root = base64.b64encode(head.root).decode()
     same("text", text.encode(), f"{ORIGIN}\n3\n{root}\n".encode())
     ed25519 = signer(KeyKind.LOG_ED25519, "nl log Ed25519")
@@ -232,7 +234,7 @@ def print_checkpoint(head: checkpoint.TreeHead, growth: tuple[bytes, ...], befor
     name = ORIGIN.encode()
     same(
         "type 0x06 signs",
-        checkpoint.subtree_message(head, ORIGIN, TIME_S),
+        subtree_message(head, ORIGIN, TIME_S),
         b"subtree/v1\n\0"
         + bytes([len(name)])
         + name
@@ -244,7 +246,7 @@ def print_checkpoint(head: checkpoint.TreeHead, growth: tuple[bytes, ...], befor
     )
     body = witness.format_add_checkpoint(2, growth, signed)
     show("add-checkpoint begins", body.partition(b"\n\n")[0].decode().replace("\n", " | "))
-    recorded = checkpoint.TreeHead(ORIGIN, 2, before)
+    recorded = TreeHead(ORIGIN, 2, before)
     keys = checkpoint.LogKeys(ORIGIN, ed25519.public, mldsa44.public)
     show("a witness at 2 answers", str(int(witness.judge(body, keys, recorded).status)))
     one, two = signer(KeyKind.WITNESS_ED25519, "be Ed25519"), signer(KeyKind.WITNESS_MLDSA44, "be")

@@ -21,11 +21,11 @@ from sesn_node.domain.alert import (
     Tlp,
     Urgency,
 )
+from sesn_node.domain.delivery import DeliveryState
 from sesn_node.domain.ids import MessageId
 from sesn_node.exchange.office import Office
-from sesn_node.exchange.sequencer import Committed
 from sesn_node.exchange.share import Draft, recording, seal_draft, share
-from sesn_node.store.outbox import DeliveryState
+from sesn_node.exchange.work import Committed
 from sesn_node.telemetry.logs import configure
 from sesn_node.wire.payloads import encode_payload
 
@@ -92,7 +92,7 @@ def _rate(office: Office, alerts: int) -> float:
         list(desks.map(lambda count: _share_all(office, count), [alerts // _DESKS] * _DESKS))
     while True:
         with office.store.read() as transaction:
-            if not transaction.outbox.backlog(office.clock()):
+            if not transaction.figures.backlog(office.clock()):
                 return alerts / (time.perf_counter() - started)
         time.sleep(_BACKLOG_POLL_SECONDS)
 

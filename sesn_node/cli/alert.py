@@ -12,17 +12,22 @@ from sesn_node.bootstrap import Desk
 from sesn_node.cli.alert_json import alert_json, alert_line_json, copies_json, findings_json
 from sesn_node.cli.alert_text import copies_text, draft_text, list_text, show_text
 from sesn_node.cli.ask import confirm, require_terminal
+from sesn_node.cli.exits import ExitCode
 from sesn_node.cli.files import input_file
-from sesn_node.cli.options import home_of, open_desk, wake_node
+from sesn_node.cli.options import command_of, home_of, open_desk, wake_node
 from sesn_node.cli.show import AsJson, Json, console, error_console, print_json, say
 from sesn_node.cli.wait import end_by, wait_for
 from sesn_node.domain.alert import Decision, Payload
 from sesn_node.domain.ids import AgencyId, agency_id, show_message_id
 from sesn_node.domain.terms import Sought
-from sesn_node.exchange.naming import find_alert
+from sesn_node.errors import MalformedError, PolicyError
+from sesn_node.exchange.copyviews import copies_of
+from sesn_node.exchange.naming import find_alert, not_a_partner
 from sesn_node.exchange.respond import respond
 from sesn_node.exchange.share import Draft, share
-from sesn_node.exchange.views import alert_file, alerts, copies_of
+from sesn_node.exchange.views import alert_file, alerts
+from sesn_node.trust.card import TrustedCard
+from sesn_node.trust.directory import NOT_TRUSTED
 from sesn_node.wire.payloads import MAX_JSON_BYTES, alert_from_json
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
@@ -66,32 +71,38 @@ def send(  # noqa: PLR0913, PLR0917 - one argument an option
     What has been queued is never lost: it leaves as soon as the recipient's node is reached.
     """
     recipients = tuple(dict.fromkeys(agency_id(one) for one in to))
-    payload = alert_from_json(input_file(file, limit=MAX_JSON_BYTES, what="alert"))
+    payload = _payload(file)
     if not yes:
         require_terminal("add --yes to send without being asked")
     with open_desk(context) as desk:
-        _show_draft(desk, payload, recipients, ask=not yes, quiet=as_json)
+        cards = _recipients(desk, recipients)
+        _show_draft(payload, cards, ask=not yes, quiet=as_json)
         message_id = share(desk.office, Draft(payload, recipients))
         serving = wake_node(home_of(context))
+        shown, command = show_message_id(message_id), command_of(context)
         store = desk.office.store
-        if wait is None:
-            copies = copies_of(store, message_id)
-        else:
-            copies = wait_for(store, message_id, wait, serving=serving, quiet=as_json)
+        if not as_json:
+            # Before the wait: whoever ends that must know that the alert goes on.
+            say(f"Alert {shown} is sealed and recorded.", "bold")
+        gone = False
+        if wait is not None:
+            gone = wait_for(store, message_id, wait, quiet=as_json or not serving)
+        copies = copies_of(store, message_id)
     if as_json:
-        print_json(
-            {
-                "message_id": show_message_id(message_id),
-                "recipients": copies_json(copies),
-            }
-        )
-    else:
-        say(f"Alert {show_message_id(message_id)} is sealed and recorded.", "bold")
-        console().print(copies_text(copies))
+        print_json({"message_id": shown, "recipients": copies_json(copies)})
+    elif not gone:
+        console().print(copies_text(copies, [card.agency for card in cards if _collects(card)]))
         if not serving:
-            say("No node serves this home: the alert leaves once 'sesn serve' runs.", "yellow")
+            words = f"No node serves this home: the alert leaves once '{command} serve' runs."
+            say(words, "yellow")
+    if gone:
+        error_console().print(
+            f"No longer waiting. Alert {shown} is recorded and goes on by itself; '{command} "
+            f"outbox show {shown}' tells where it stands."
+        )
+        raise typer.Exit(ExitCode.WAIT_RAN_OUT)
     if wait is not None:
-        end_by(copies)
+        end_by(copies, command)
 
 
 @app.command("list")
@@ -145,17 +156,21 @@ def show(
     with open_desk(context) as desk:
         found = alert_file(desk.office, find_alert(desk.office.store, message_id), whose)
         names = _names(desk)
+        peers = desk.office.directory().peers
+        collecting = [agency for agency, peer in peers.items() if _collects(peer.card)]
     if as_json:
         print_json(alert_json(found))
     else:
-        console().print(show_text(found, names))
+        console().print(show_text(found, names, collecting))
 
 
 @app.command("accept")
 def accept(
     context: typer.Context,
     message_id: AlertId,
-    note: Annotated[str, typer.Option(help="What the sender should know.")] = "",
+    note: Annotated[
+        str, typer.Option("--note", "--reason", help="What the sender should know.")
+    ] = "",
     sender: Sender = None,
     as_json: AsJson = False,
 ) -> None:
@@ -167,7 +182,7 @@ def accept(
 def decline(
     context: typer.Context,
     message_id: AlertId,
-    reason: Annotated[str, typer.Option(help="Why; the sender reads it.")],
+    reason: Annotated[str, typer.Option("--reason", "--note", help="Why; the sender reads it.")],
     sender: Sender = None,
     as_json: AsJson = False,
 ) -> None:
@@ -207,17 +222,47 @@ def _sender(text: str | None) -> AgencyId | None:
     return None if text is None else agency_id(text)
 
 
-def _show_draft(
-    desk: Desk, payload: Payload, recipients: tuple[AgencyId, ...], *, ask: bool, quiet: bool
-) -> None:
+def _payload(file: Path) -> Payload:
+    """Read an alert.
+
+    Raises:
+        MalformedError: It is none; the message names the file, and where examples are.
+        StorageError: The file cannot be read.
+    """
+    data = input_file(file, limit=MAX_JSON_BYTES, what="alert")
+    try:
+        return alert_from_json(data)
+    except MalformedError as error:
+        raise MalformedError(
+            f"{file}: {error.message}; configs/demo/ has examples", code=error.code
+        ) from error
+
+
+def _recipients(desk: Desk, recipients: tuple[AgencyId, ...]) -> list[TrustedCard]:
+    """Return the cards of recipients.
+
+    Raises:
+        PolicyError: One is not trusted; found out before anybody is asked.
+    """
+    directory, now_ms = desk.office.directory(), desk.office.clock()
+    for agency in recipients:
+        if agency == directory.own.agency:
+            raise PolicyError(f"{agency} is our own agency", code=NOT_TRUSTED)
+        if agency not in directory.peers:
+            raise not_a_partner(agency)
+    return [directory.trusted(agency, now_ms).card for agency in recipients]
+
+
+def _collects(card: TrustedCard) -> bool:
+    return not card.card.endpoints
+
+
+def _show_draft(payload: Payload, cards: list[TrustedCard], *, ask: bool, quiet: bool) -> None:
     """Show what is about to leave and who will see it, and ask; else show only what is doubtful.
 
     Raises:
-        PolicyError: A recipient is not trusted; found out before anybody is asked.
         Abort: The answer was no.
     """
-    directory, now_ms = desk.office.directory(), desk.office.clock()
-    cards = [directory.trusted(agency, now_ms).card for agency in recipients]
     text = draft_text(payload, cards, whole=ask)
     if text is not None and (ask or not quiet):
         error_console().print(text)

@@ -8,14 +8,8 @@ from sesn_node.cli.show import Json, iso
 from sesn_node.domain.alert import Decision
 from sesn_node.domain.identifiers import Finding, findings
 from sesn_node.domain.ids import show_message_id
-from sesn_node.exchange.views import (
-    AlertFile,
-    AlertView,
-    CopyView,
-    EntryView,
-    ReceiptView,
-    ResponseView,
-)
+from sesn_node.exchange.copyviews import CopyView, ReceiptView
+from sesn_node.exchange.views import AlertFile, AlertView, EntryView, ResponseView
 from sesn_node.ledger.encoding import encode_base64
 from sesn_node.wire.payloads import payload_to_json
 

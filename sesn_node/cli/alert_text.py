@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sesn_node.cli.alert_json import decision_of
-from sesn_node.cli.show import STATE_STYLES, facts, minute, short_ids, table, when
+from sesn_node.cli.show import STATE_STYLES, facts, short_ids, table
 from sesn_node.domain.alert import (
     Alert,
     Consignment,
@@ -23,16 +23,18 @@ from sesn_node.domain.alert import (
     Tlp,
     Urgency,
 )
+from sesn_node.domain.delivery import DeliveryState
 from sesn_node.domain.identifiers import Finding, Result, findings
 from sesn_node.domain.ids import AgencyId, show_message_id
-from sesn_node.exchange.views import AlertFile, AlertView, CopyView, ResponseView
-from sesn_node.store.outbox import DeliveryState
+from sesn_node.domain.times import utc_minute, utc_second
+from sesn_node.exchange.copyviews import CopyView
+from sesn_node.exchange.views import AlertFile, AlertView, ResponseView
 from sesn_node.trust.card import TrustedCard
 
 _URGENCY: Final = {
     Urgency.ROUTINE: Text("routine"),
     Urgency.URGENT: Text("urgent", "yellow"),
-    Urgency.SHIP_SAILS: Text("ship sails", "bold red"),
+    Urgency.SHIP_SAILS: Text("immediate", "bold red"),
 }
 _ACTION: Final = {
     RequestedAction.NONE: "nothing",
@@ -68,7 +70,7 @@ def list_text(found: Sequence[AlertView]) -> Table:
         alert = view.alert
         subject = Text(alert.subject) if alert else Text(f"cannot be read: {view.problem}", "red")
         listing.add_row(
-            Text(f"{ids[view.message_id]}\n{minute(view.at_ms)}"),
+            Text(f"{ids[view.message_id]}\n{utc_minute(view.at_ms)}"),
             Text("\n").join([subject, _sent_to(view) if view.ours else _from(view)]),
             Text("\n").join([_URGENCY[alert.urgency] if alert else Text(), _state(view)]),
         )
@@ -103,8 +105,16 @@ def _state(view: AlertView) -> Text:
     return Text(decision.value.lower(), _DECISION_STYLES[decision])
 
 
-def show_text(found: AlertFile, names: Mapping[AgencyId, str]) -> Group:
-    """Show an alert with all that is known about it."""
+def show_text(
+    found: AlertFile, names: Mapping[AgencyId, str], collecting: Collection[AgencyId]
+) -> Group:
+    """Show an alert with all that is known about it.
+
+    Args:
+        found: What is known.
+        names: What agencies are called.
+        collecting: Partners that have no address, and collect what is for them.
+    """
     view = found.alert
     parts: list[RenderableType] = [_outside(view, names)]
     if view.payload is None:
@@ -113,7 +123,11 @@ def show_text(found: AlertFile, names: Mapping[AgencyId, str]) -> Group:
         parts += ["", _content(view.payload, view.alert)]
         parts += _findings_part(view.alert, whole=True)
     if view.copies:
-        parts += ["", Text("Recipients", "bold"), Padding(copies_text(view.copies), (0, 2))]
+        parts += [
+            "",
+            Text("Recipients", "bold"),
+            Padding(copies_text(view.copies, collecting), (0, 2)),
+        ]
     parts += ["", Text("Decisions", "bold"), Padding(_responses(view), (0, 2))]
     parts += ["", Text("In our ledger", "bold"), Padding(_entries(found), (0, 2))]
     return Group(*parts)
@@ -139,23 +153,32 @@ def draft_text(payload: Payload, cards: Sequence[TrustedCard], *, whole: bool) -
     return Group(*parts)
 
 
-def copies_text(copies: Sequence[CopyView]) -> Table:
-    """Show how each recipient's copy stands, and its receipt."""
+def copies_text(copies: Sequence[CopyView], collecting: Collection[AgencyId]) -> Table:
+    """Show how each recipient's copy stands, and its receipt.
+
+    Args:
+        copies: The copies.
+        collecting: Partners that have no address, and collect what is for them.
+    """
     listing = Table.grid(padding=(0, 2))
     for copy in copies:
         listing.add_row(
-            Text(copy.agency), Text(copy.state.value, STATE_STYLES[copy.state]), _proof(copy)
+            Text(copy.agency),
+            Text(copy.state.value, STATE_STYLES[copy.state]),
+            _proof(copy, collects=copy.agency in collecting),
         )
     return listing
 
 
-def _proof(copy: CopyView) -> Text:
+def _proof(copy: CopyView, *, collects: bool) -> Text:
     if copy.receipt is not None:
         receipt = copy.receipt
-        return Text(f"{when(receipt.received_ms)} UTC, entry {receipt.index} of {receipt.origin}")
+        received = utc_second(receipt.received_ms)
+        return Text(f"{received} UTC, entry {receipt.index} of {receipt.origin}")
     reason = ": ".join(part for part in (copy.code, copy.detail) if part)
     if copy.state is DeliveryState.QUEUED and not reason:
-        return Text("leaves as soon as its node is reached", "dim")
+        when = f"when {copy.agency} collects" if collects else "as soon as its node is reached"
+        return Text(f"leaves {when}", "dim")
     return Text(reason)
 
 
@@ -167,9 +190,9 @@ def _outside(view: AlertView, names: Mapping[AgencyId, str]) -> Table:
     listing.add_row("alert", show_message_id(view.message_id))
     listing.add_row("from", Text(named(view.sender)))
     listing.add_row("to", Text("\n".join(named(agency) for agency in view.recipients)))
-    listing.add_row("written", f"{when(view.created_ms)} UTC")
+    listing.add_row("written", f"{utc_second(view.created_ms)} UTC")
     if not view.ours:
-        listing.add_row("received", f"{when(view.at_ms)} UTC")
+        listing.add_row("received", f"{utc_second(view.at_ms)} UTC")
     return listing
 
 
@@ -279,7 +302,7 @@ def _responses(view: AlertView) -> RenderableType:
     listing = Table.grid(padding=(0, 2))
     for one in view.responses:
         listing.add_row(
-            Text(one.agency), _decision(one), f"{when(one.at_ms)} UTC", Text(one.text or "-")
+            Text(one.agency), _decision(one), f"{utc_second(one.at_ms)} UTC", Text(one.text or "-")
         )
     return listing
 
@@ -299,7 +322,7 @@ def _entries(found: AlertFile) -> Table:
         listing.add_row(
             f"entry {entry.index}",
             entry.kind.value,
-            f"{when(entry.time_ms)} UTC",
+            f"{utc_second(entry.time_ms)} UTC",
             Text(entry.agency or ""),
             entry.code,
         )

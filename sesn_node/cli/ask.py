@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import typer
 
@@ -29,11 +31,38 @@ def require_terminal(instead: str) -> None:
         )
 
 
+class Interrupted(Exception):
+    """Somebody pressed Ctrl-C, or Ctrl-D instead of an answer; the text says what that means."""
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """Let whoever does not answer a question, but presses Ctrl-C or Ctrl-D, leave at once.
+
+    Raises:
+        Interrupted: So it was.
+    """
+    try:
+        yield
+    except (KeyboardInterrupt, EOFError, typer.Abort):
+        raise Interrupted("nothing was done") from None
+
+
 def confirm(question: str) -> None:
     """Ask a yes-or-no question on stderr; go on only after a yes.
 
     Raises:
         Abort: The answer was no.
+        Interrupted: There was none.
     """
-    if not typer.confirm(question, err=True):
-        raise typer.Abort
+    while True:
+        with answering():
+            asked = f"{question} [y/N]"
+            said = typer.prompt(asked, default="", show_default=False, err=True)
+        match said.strip().lower():
+            case "y" | "yes":
+                return
+            case "" | "n" | "no":
+                raise typer.Abort
+            case _:
+                sys.stderr.write("Type y for yes, or n for no.\n")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +11,7 @@ import typer
 
 from sesn_node.bootstrap import HEAD_FILE, open_keyring, system_clock
 from sesn_node.cli.ledger import head_json
-from sesn_node.cli.options import home_of, load_config, open_store, options_of
+from sesn_node.cli.options import command_of, home_of, load_config, open_store, options_of
 from sesn_node.cli.passphrase import read_passphrase
 from sesn_node.cli.show import (
     AsJson,
@@ -18,20 +20,23 @@ from sesn_node.cli.show import (
     error_console,
     facts,
     iso,
+    many,
     print_json,
     say,
-    when,
 )
 from sesn_node.cli.trouble import trouble_json
 from sesn_node.config import FILE_NAME
+from sesn_node.crypto.chunks import ALTERED
 from sesn_node.domain.checks import printable
 from sesn_node.domain.ids import Origin
+from sesn_node.domain.times import utc_second
+from sesn_node.errors import MalformedError, VerificationError
 from sesn_node.exchange.backup import back_up, verify_backup
 from sesn_node.exchange.contents import Contents
 from sesn_node.exchange.guard import inspect
-from sesn_node.ledger.checkpoint import TreeHead
 from sesn_node.ledger.encoding import encode_base64
-from sesn_node.store.files import read_file
+from sesn_node.ledger.head import TreeHead
+from sesn_node.store.files import naming, read_file
 from sesn_node.store.headfile import HeadFile
 
 app = typer.Typer(add_completion=False)
@@ -58,7 +63,7 @@ def backup(
     """
     if verify:
         passphrase = read_passphrase(options_of(context).passphrase_fd)
-        with error_console().status("verifying"):
+        with error_console().status("verifying"), reading_backup(file):
             contents = verify_backup(file, passphrase)
         if as_json:
             print_json(contents_json(file, contents))
@@ -85,19 +90,48 @@ def backup(
     print_contents(contents)
     say("Not in it: keys/, which belong to another place, and ledger.head.", "dim")
     if trouble is not None:
-        say(f"Mind: {trouble.what} 'sesn status' says what to do.", "yellow")
+        say(f"Mind: {trouble.what} '{command_of(context)} status' says what to do.", "yellow")
 
 
-def print_contents(contents: Contents) -> None:
-    """Show what a verified backup holds."""
+@contextmanager
+def reading_backup(file: Path) -> Iterator[None]:
+    """Let what is found wrong with a backup name the file, and say what to do.
+
+    Raises:
+        SesnError: As the body, in those words.
+    """
+    try:
+        with naming(file):
+            yield
+    except MalformedError as error:
+        detail = error.message.removeprefix(f"{file}: ")
+        raise MalformedError(
+            f"{file}: this is no backup, or it was cut off or altered ({detail}); use another one",
+            code=error.code,
+        ) from error
+    except VerificationError as error:
+        if error.code != ALTERED:
+            raise
+        detail = error.message.removeprefix(f"{file}: ")
+        raise VerificationError(
+            f"{file} was cut off or altered ({detail}); use another backup", code=ALTERED
+        ) from error
+
+
+def print_contents(contents: Contents, database: str = "") -> None:
+    """Show what a verified backup holds, and where it went."""
     found = contents.facts
     listing = facts()
     listing.add_row("agency", f"{contents.own.card.name} ({found.agency})")
-    listing.add_row("made", f"{when(found.time_s * 1000)} UTC")
-    listing.add_row("ledger", f"{found.size:,} entries; witnessed {found.witnessed:,}")
+    listing.add_row("made", f"{utc_second(found.time_s * 1000)} UTC")
+    listing.add_row(
+        "ledger", f"{many(found.size, 'entry', 'entries')}; witnessed {found.witnessed:,}"
+    )
     listing.add_row("root", encode_base64(found.root))
     listing.add_row("holds", f"{contents.rows:,} rows and node.toml")
     listing.add_row("length", f"{contents.file_bytes:,} bytes")
+    if database:
+        listing.add_row("database", database)
     console().print(listing)
 
 

@@ -11,19 +11,12 @@ from sesn_node.bootstrap import system_clock
 from sesn_node.cli.files import input_file, write_output
 from sesn_node.cli.options import home_of, load_config, open_desk, options_of, wake_node
 from sesn_node.cli.passphrase import read_passphrase
-from sesn_node.cli.show import (
-    AsJson,
-    Json,
-    add_fingerprint,
-    console,
-    facts,
-    iso,
-    print_json,
-    say,
-    when,
-)
+from sesn_node.cli.show import AsJson, Json, add_fingerprint, console, facts, iso, print_json, say
 from sesn_node.crypto.keys import key_id
+from sesn_node.domain.times import utc_second
+from sesn_node.errors import MalformedError
 from sesn_node.founding import issue_own_card
+from sesn_node.store.files import naming
 from sesn_node.trust.card import TrustedCard, open_card
 from sesn_node.trust.fingerprint import words
 from sesn_node.wire.cards import MAX_SEALED_CARD_BYTES
@@ -59,7 +52,7 @@ def export(
 @app.command("show")
 def show(file: CardFile, as_json: AsJson = False) -> None:
     """Check a card and show what it says. This works without a home."""
-    card = open_card(input_file(file, limit=MAX_SEALED_CARD_BYTES, what="card"), system_clock())
+    card = read_card(file, input_file(file, limit=MAX_SEALED_CARD_BYTES, what="card"))
     if as_json:
         print_json(_details(card))
     else:
@@ -83,6 +76,20 @@ def issue(context: typer.Context, as_json: AsJson = False) -> None:
         )
 
 
+def read_card(file: Path, sealed: bytes) -> TrustedCard:
+    """Open the card that a file holds.
+
+    Raises:
+        MalformedError: It holds none; the message names the file.
+        VerificationError: The card was altered; likewise.
+    """
+    with naming(file):
+        try:
+            return open_card(sealed, system_clock())
+        except MalformedError as error:
+            raise MalformedError(f"{file}: this is no agency card ({error.message})") from error
+
+
 def print_card(card: TrustedCard) -> None:
     """Show a card to a person."""
     body = card.card
@@ -99,9 +106,11 @@ def print_card(card: TrustedCard) -> None:
         if value:
             listing.add_row(label, value)
     listing.add_row("endpoints", ", ".join(body.endpoints) or "none: it only dials out")
-    listing.add_row("card", f"number {body.sequence}, valid until {when(body.expires_ms)} UTC")
+    listing.add_row(
+        "card", f"number {body.sequence}, valid until {utc_second(body.expires_ms)} UTC"
+    )
     for name, use, until in _keys(card):
-        listing.add_row(use, f"{name[:16]}...  until {when(until)} UTC" if until else name)
+        listing.add_row(use, f"{name[:16]}...  until {utc_second(until)} UTC" if until else name)
     console().print(add_fingerprint(listing, card))
 
 

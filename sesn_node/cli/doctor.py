@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -16,6 +17,7 @@ from sesn_node.bootstrap import HEAD_FILE, NODE_KEY, Desk, disk_of, open_home, s
 from sesn_node.cli.doctor_home import check_permissions, check_serving
 from sesn_node.cli.doctor_partners import Ourselves, check_partners
 from sesn_node.cli.exits import ExitCode
+from sesn_node.cli.link_text import may_serve
 from sesn_node.cli.options import home_of, options_of
 from sesn_node.cli.passphrase import NO_PASSPHRASE, read_passphrase
 from sesn_node.cli.show import AsJson, Json, console, error_console, print_json, say
@@ -123,11 +125,23 @@ def examine(
     except SesnError as error:
         return [*found, _no_database(config, error)]
     try:
-        return found + _in_database(config, store, passphrase, timeout_s)
+        return _told_once(found + _in_database(config, store, passphrase, timeout_s))
     except SesnError as error:
         return [*found, _no_database(config, error)]
     finally:
         store.close()
+
+
+def _told_once(found: list[Diagnosis]) -> list[Diagnosis]:
+    """Leave what a node says of its ledger to the check of the ledger, which says it all."""
+    if not any(one.check == "ledger" and one.grade is Grade.FAILED for one in found):
+        return found
+    return [
+        replace(one, text=f"{one.text.partition(': ')[0]}: see 'ledger' below", remedy=())
+        if one.check == "serving" and one.grade is Grade.FAILED
+        else one
+        for one in found
+    ]
 
 
 def _no_database(config: Config, error: SesnError) -> Diagnosis:
@@ -157,6 +171,7 @@ def _in_database(
         skew_ms=config.limits.clock_skew_seconds * 1000,
         command=f"sesn --home {config.home}",
         now_ms=now_ms,
+        serves=_may_serve(config),
     )
     probed: dict[str, Probed] = {}
     try:
@@ -170,6 +185,14 @@ def _in_database(
         found += check_named_keys(own, now_ms)
         found.append(_no_keys(error))
     return found + check_partners(us, partners, probed)
+
+
+def _may_serve(config: Config) -> bool:
+    try:
+        return may_serve(config)
+    except SesnError:
+        # Another check tells it.
+        return True
 
 
 def _own(transaction: Transaction) -> TrustedCard:

@@ -12,6 +12,7 @@ from sesn_node.cli.runfile import serving_node
 from sesn_node.config import FILE_NAME
 from sesn_node.errors import SesnError
 from sesn_node.exchange.checkup import Diagnosis, Grade
+from sesn_node.exchange.rotate import Rotatable
 
 _OTHERS: Final = 0o077
 """Bits that let anybody but the owner in."""
@@ -35,8 +36,7 @@ def check_permissions(home: Path) -> list[Diagnosis]:
         if open_to & _OTHERS:
             text = f"others may get at {path} (mode {open_to:04o})"
             remedy = f"Run 'chmod {mode} {path}'."
-            if path in {home / ROOT_KEY, home / NODE_KEY}:
-                remedy += " If somebody may have read it, rotate the keys: 'sesn keys rotate'."
+            remedy += _exposed(home, path)
             found.append(Diagnosis("permissions", Grade.FAILED, text, (remedy,), str(path)))
         if seen.st_uid != os.geteuid():
             text = f"{path} belongs to user {seen.st_uid}, and this is user {os.geteuid()}"
@@ -48,6 +48,22 @@ def check_permissions(home: Path) -> list[Diagnosis]:
     if found:
         return found
     return [Diagnosis("permissions", Grade.OK, "only their owner gets at keys, settings and home")]
+
+
+def _exposed(home: Path, path: Path) -> str:
+    """What to do about a file that others may have read, besides its mode."""
+    if path == home / NODE_KEY:
+        return (
+            " If somebody may have read it, who may also know or guess the passphrase: "
+            f"'sesn --home {home} keys rotate {' '.join(Rotatable)}'."
+        )
+    if path == home / ROOT_KEY:
+        return (
+            " The root key cannot be rotated. If somebody may have read it, who may also know or "
+            "guess the passphrase, call the partners: they run 'sesn peer revoke'. Then found the "
+            "node anew, as docs/operations.md says under 'When nothing newer is left'."
+        )
+    return ""
 
 
 def check_serving(home: Path) -> Diagnosis:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
-from sesn_node.cli.show import when
 from sesn_node.domain.checks import printable
+from sesn_node.domain.times import DAY_MS, HOUR_MS, utc_second
 from sesn_node.exchange.breaker import Circuit, circuit
 from sesn_node.exchange.checkup import (
     NOW_MS,
@@ -19,12 +19,10 @@ from sesn_node.exchange.checkup import (
     cosigned_size,
     steps,
 )
-from sesn_node.exchange.office import DAY_MS
 from sesn_node.transport.probe import Failing, Probed
 from sesn_node.trust.card import TrustedCard
 
-_HOUR_MS: Final = 60 * 60 * 1000
-_BACKLOG_MS: Final = 24 * _HOUR_MS
+_BACKLOG_MS: Final = DAY_MS
 """A message that waits longer may need a telephone call."""
 _UNWITNESSED_MS: Final = 30 * DAY_MS
 _CLOCK_NOISE_MS: Final = 500
@@ -45,6 +43,7 @@ class Ourselves:
         skew_ms: How far ahead of ours a partner's clock may be, as the settings say.
         command: How a command for this home begins.
         now_ms: The time.
+        serves: Whether a process of ours may hold connections now.
     """
 
     own: TrustedCard
@@ -52,6 +51,7 @@ class Ourselves:
     skew_ms: int
     command: str
     now_ms: int
+    serves: bool = True
 
 
 def check_partners(
@@ -115,12 +115,18 @@ def _collects(us: Ourselves, facts: PartnerFacts) -> Diagnosis:
             f"'{us.command} card issue', and start the node again."
         )
         return Diagnosis("partner", Grade.FAILED, text, (remedy,), agency)
-    seen_ms = facts.link.connected_ms
-    if seen_ms is None:
+    began_ms, ended_ms = facts.link.connected_ms, facts.link.ended_ms
+    late = False
+    if began_ms is None:
         text, late = "has no address, and has not dialled us yet", True
+    elif ended_ms is not None:
+        text = f"has no address; collected from us until {utc_second(ended_ms)} UTC, not since"
+        late = us.now_ms - ended_ms > _COLLECTED_MS
+    elif us.serves:
+        text = f"has no address; collects from us now, since {utc_second(began_ms)} UTC"
     else:
-        text = f"has no address; it dialled us last at {when(seen_ms)} UTC"
-        late = us.now_ms - seen_ms > _COLLECTED_MS
+        # Our node was killed: it is for us to come back.
+        text = f"has no address; it dialled us last at {utc_second(began_ms)} UTC"
     if not late:
         return Diagnosis("partner", Grade.OK, text, (), agency)
     remedy = f"Ask {_who(facts.card)} whether its node runs, and whether it trusts our card."
@@ -204,12 +210,12 @@ def _stored(us: Ourselves, facts: PartnerFacts) -> list[Diagnosis]:
     left_ms = facts.card.card.expires_ms - us.now_ms
     if left_ms < SOON_MS:
         grade = Grade.FAILED if left_ms < NOW_MS else Grade.WARNING
-        ends = f"{when(facts.card.card.expires_ms)} UTC"
+        ends = f"{utc_second(facts.card.card.expires_ms)} UTC"
         text = f"its card ends at {ends}; then nothing is sent to it or taken from it"
         remedy = f"Ask {_who(facts.card)} to run 'sesn card issue'; its node shows us the new card."
         found.append(Diagnosis("card", grade, text, (remedy,), agency))
     if facts.oldest_ms is not None and us.now_ms - facts.oldest_ms > _BACKLOG_MS:
-        hours = (us.now_ms - facts.oldest_ms) // _HOUR_MS
+        hours = (us.now_ms - facts.oldest_ms) // HOUR_MS
         text = f"{facts.queued:,} messages wait for it, the oldest for {hours:,} hours"
         remedy = (
             f"Run '{us.command} outbox list --to {agency}': it says why. What is urgent, tell "

@@ -15,6 +15,7 @@
 | 10 | configuration: a setting, option or part of the environment is unusable |
 | 11 | `doctor`: a check failed |
 | 12 | `doctor`: nothing failed, and there are warnings |
+| 130 | Ctrl-C; at a question nothing was done, later what was recorded before stands |
 
 With `--json` the same is one line on stdout besides: `{"error": {"code": ..., "message": ...}}`.
 """
@@ -57,6 +58,7 @@ class ExitCode(IntEnum):
     CONFIG = 10
     UNHEALTHY = 11
     WARNINGS = 12
+    INTERRUPTED = 130
 
 
 _EXIT_CODES: Final = {

@@ -14,8 +14,7 @@ from sesn_node.cli.show import AsJson, add_fingerprint, console, facts, print_js
 from sesn_node.config import Agency, Config, Database, Node
 from sesn_node.domain.cards import Role
 from sesn_node.domain.ids import MAX_EPOCH, AgencyId
-from sesn_node.errors import ConfigError
-from sesn_node.founding import found
+from sesn_node.founding import found, require_vacant
 from sesn_node.trust.card import TrustedCard
 
 app = typer.Typer(add_completion=False)
@@ -71,9 +70,8 @@ def init(  # noqa: PLR0913, PLR0917 - one argument an option
         node=Node(listen=listen, advertise=_advertised(listen, advertise)),
         database=Database() if database is None else Database(url=database),
     )
-    if config.home.exists() and (not config.home.is_dir() or any(config.home.iterdir())):
-        # Found out before anybody thinks of a passphrase.
-        raise ConfigError(f"{config.home} is not empty: choose another --home, or remove it first")
+    # Found out before anybody thinks of a passphrase.
+    require_vacant(config.home)
     card = found(config, new_passphrase(options.passphrase_fd))
     if as_json:
         print_json(

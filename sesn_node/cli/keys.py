@@ -11,8 +11,9 @@ from rich.text import Text
 
 from sesn_node.cli.options import home_of, load_config, open_desk, options_of, wake_node
 from sesn_node.cli.passphrase import read_passphrase
-from sesn_node.cli.show import AsJson, Json, console, iso, minute, print_json, say, table, when
+from sesn_node.cli.show import AsJson, Json, console, iso, print_json, say, table
 from sesn_node.crypto.keys import KeyKind, KeyRecord
+from sesn_node.domain.times import utc_minute, utc_second
 from sesn_node.exchange.keycare import Tended, destroy_due, tend_keys
 from sesn_node.exchange.keyviews import KeyState, KeysView, KeyView, view_keys
 from sesn_node.exchange.rotate import Rotatable, Rotated, prepare
@@ -129,12 +130,12 @@ def _print(found: KeysView) -> None:
             one.kind.value,
             one.key_id.hex()[:12],
             Text(one.state, _STYLES[one.state]),
-            minute(one.until_ms) if one.until_ms is not None else "-",
-            minute(one.destroyed_ms) if one.destroyed_ms is not None else "-",
+            utc_minute(one.until_ms) if one.until_ms is not None else "-",
+            utc_minute(one.destroyed_ms) if one.destroyed_ms is not None else "-",
         )
     console().print(listing)
     say()
-    say(f"Card {found.own.card.sequence} lasts until {when(found.own.card.expires_ms)} UTC.")
+    say(f"Card {found.own.card.sequence} lasts until {utc_second(found.own.card.expires_ms)} UTC.")
     for prompt in found.prompts:
         say(prompt[0].upper() + prompt[1:] + ".", "yellow")
 
@@ -152,7 +153,7 @@ def _tell_rotated(rotated: Rotated, tended: Tended, *, shared: bool) -> None:
     for one in rotated.made:
         say(
             f"A new {one.kind} key {one.key_id.hex()[:16]}... is in use, until "
-            f"{when(one.not_after_ms)} UTC."
+            f"{utc_second(one.not_after_ms)} UTC."
         )
     if rotated.card is not None:
         say(f"Card {rotated.card.card.sequence} is issued; partners take it by themselves.")

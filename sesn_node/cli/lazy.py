@@ -6,9 +6,10 @@ what a card needs.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import typer
 from typer.core import TyperCommand
@@ -17,6 +18,16 @@ from typer.main import get_command
 if TYPE_CHECKING:
     # typer carries its own copy of click, and types its methods with it.
     from typer._click import Context
+
+
+_PARAGRAPH: Final = re.compile(r"\n\s*\n")
+
+
+def _in_paragraphs(text: str | None) -> str | None:
+    """Take out the line breaks that only the source has, so that a terminal makes its own."""
+    if text is None:
+        return None
+    return "\n\n".join(" ".join(part.split()) for part in _PARAGRAPH.split(text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,4 +63,6 @@ class LazyCommand(TyperCommand):
         app: typer.Typer = import_module(self._module).app
         command = get_command(app)
         command.help = command.help or self.help
+        for one in (command, *getattr(command, "commands", {}).values()):
+            one.help = _in_paragraphs(one.help)
         return command.make_context(info_name, args, parent=parent, **extra)

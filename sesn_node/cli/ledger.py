@@ -7,13 +7,25 @@ from rich.text import Text
 
 from sesn_node.bootstrap import HEAD_FILE
 from sesn_node.cli.exits import ExitCode
+from sesn_node.cli.ledger_export import export
+from sesn_node.cli.ledger_proofs import checkpoint, prove_, vkey, witnesses
 from sesn_node.cli.options import load_config, open_store
-from sesn_node.cli.show import AsJson, Json, console, error_console, facts, print_json, say, table
+from sesn_node.cli.show import (
+    AsJson,
+    Json,
+    console,
+    error_console,
+    facts,
+    many,
+    print_json,
+    say,
+    table,
+)
 from sesn_node.exchange.standing import ledger_head
 from sesn_node.exchange.tally import Check
 from sesn_node.exchange.verify import Verification, verify_ledger
-from sesn_node.ledger.checkpoint import TreeHead
 from sesn_node.ledger.encoding import encode_base64
+from sesn_node.ledger.head import TreeHead
 from sesn_node.store.headfile import HeadFile
 
 app = typer.Typer(
@@ -21,6 +33,11 @@ app = typer.Typer(
     add_completion=False,
     help="The ledger: where it stands, and whether it is whole.",
 )
+app.command("export")(export)
+app.command("prove")(prove_)
+app.command("checkpoint")(checkpoint)
+app.command("vkey")(vkey)
+app.command("witnesses")(witnesses)
 
 
 @app.command("status")
@@ -33,7 +50,7 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
         return
     listing = facts()
     listing.add_row("origin", head.origin)
-    listing.add_row("size", f"{head.size:,} entries")
+    listing.add_row("size", many(head.size, "entry", "entries"))
     listing.add_row("root", encode_base64(head.root))
     console().print(listing)
 
@@ -78,7 +95,8 @@ def _print(found: Verification) -> None:
             say(f"{check.name}: and {check.failed - len(check.first):,} more", "red")
     say()
     if found.passed:
-        say(f"The ledger is whole: {found.head.size:,} entries, and all that refers to them.")
+        entries = many(found.head.size, "entry", "entries")
+        say(f"The ledger is whole: {entries}, and all that refers to them.")
     else:
         say("The ledger does not verify. Keep this home as it is and call for help.", "bold red")
 

@@ -6,17 +6,22 @@ import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, Final, NoReturn, cast
+from typing import TYPE_CHECKING, Annotated, Final, NoReturn, cast
 
 import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
 from sesn_node import __version__
+from sesn_node.cli.ask import Interrupted
 from sesn_node.cli.exits import ExitCode, exit_code, report, report_fault
 from sesn_node.cli.lazy import LazyCommand, Noun
 from sesn_node.cli.options import Options
 from sesn_node.errors import SesnError
+
+if TYPE_CHECKING:
+    # typer carries its own copy of click, and types its methods with it.
+    from typer._click import Context
 
 NOUNS: Final = (
     Noun("init", "sesn_node.cli.init", "Make a node's home: keys, card, database and ledger."),
@@ -36,7 +41,24 @@ NOUNS: Final = (
     Noun("bench", "sesn_node.cli.bench", "Measure how fast two nodes exchange alerts here."),
 )
 
+
+class _Nouns(TyperGroup):
+    """The command with all its nouns; tells Ctrl-C apart from how a command ends by itself."""
+
+    def invoke(self, ctx: Context) -> object:
+        """Run the command that the line names.
+
+        Raises:
+            Interrupted: Somebody pressed Ctrl-C.
+        """
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise Interrupted("stopped; what was recorded before stands") from None
+
+
 _app = typer.Typer(
+    cls=_Nouns,
     help="Exchange sealed alerts on suspect consignments with other agencies, with proof.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -101,8 +123,13 @@ def run(arguments: Sequence[str]) -> int:
     except SesnError as error:
         report(error.code, error.message, as_json=as_json)
         return exit_code(error)
+    except Interrupted as error:
+        # What was typed, or shown to be waited for, stands in the line.
+        sys.stderr.write("\n")
+        report("INTERRUPTED", str(error), as_json=as_json)
+        return ExitCode.INTERRUPTED
     except typer.TyperException as error:
-        message = error.format_message()
+        message = _usage(error)
         if message or as_json:  # Without arguments the help was shown, which says it all.
             report("USAGE", message or "a command is missing", as_json=as_json)
         return ExitCode.USAGE
@@ -113,6 +140,15 @@ def run(arguments: Sequence[str]) -> int:
         report_fault(error, as_json=as_json)
         return ExitCode.FAULT
     return code if isinstance(code, int) else ExitCode.DONE
+
+
+def _usage(error: typer.TyperException) -> str:
+    """Say what is wrong with a line, and where the words are that it may have."""
+    message = error.format_message()
+    context = getattr(error, "ctx", None)
+    if message.startswith("No such command") and context is not None:
+        return f"{message.rstrip('.')}; '{context.command_path} --help' lists them"
+    return message
 
 
 def _command() -> TyperGroup:

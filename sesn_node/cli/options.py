@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import typer
@@ -51,6 +53,14 @@ def home_of(context: typer.Context) -> Path:
     return home.absolute()
 
 
+def command_of(context: typer.Context) -> str:
+    """Say how a command for this home begins, as whoever typed this one would type it."""
+    home = options_of(context).home
+    if home is None or os.environ.get("SESN_HOME") == str(home):
+        return "sesn"
+    return f"sesn --home {quote(str(home))}"
+
+
 def load_config(context: typer.Context) -> Config:
     """Read the settings of the home.
 
@@ -76,7 +86,7 @@ def open_desk(context: typer.Context) -> Iterator[Desk]:
     from sesn_node.config import LogFormat, LogLevel  # noqa: PLC0415 - as above
     from sesn_node.telemetry.logs import configure  # noqa: PLC0415 - as above
 
-    config = _existing(context)
+    config = existing_config(context)
     # A command tells its result itself; `serve` asks for more.
     configure(LogLevel.ERROR, LogFormat.CONSOLE)
     with open_home(config.home, read_passphrase(options_of(context).passphrase_fd)) as desk:
@@ -93,7 +103,7 @@ def open_store(context: typer.Context) -> Iterator[Store]:
     """
     from sesn_node.store.engine import Store  # noqa: PLC0415 - as above
 
-    store = Store(_existing(context).database_url, create=False)
+    store = Store(existing_config(context).database_url, create=False)
     try:
         yield store
     finally:
@@ -108,8 +118,13 @@ def wake_node(home: Path) -> bool:
     return poke(home / RUN_FOLDER)
 
 
-def _existing(context: typer.Context) -> Config:
-    """Read the settings of a home that has a database: SQLite would make an empty one."""
+def existing_config(context: typer.Context) -> Config:
+    """Read the settings of a home that has a database: SQLite would make an empty one.
+
+    Raises:
+        ConfigError: No home, or unusable settings.
+        StorageError: The database is not there.
+    """
     found = load_config(context)
     path = found.database_path
     if path is not None and not path.exists():

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
 from sesn_node.bootstrap import RUN_FOLDER, system_clock
-from sesn_node.cli.options import home_of, load_config, open_desk, open_store, wake_node
+from sesn_node.cli.link_text import may_serve
+from sesn_node.cli.options import (
+    command_of,
+    existing_config,
+    home_of,
+    open_desk,
+    open_store,
+    wake_node,
+)
 from sesn_node.cli.outbox_json import life_json, requeued_json, standing_json
 from sesn_node.cli.outbox_text import backlog_text, life_text
 from sesn_node.cli.runfile import serving_node
 from sesn_node.cli.show import AsJson, console, print_json, say
+from sesn_node.domain.delivery import ENDED, DeliveryState
 from sesn_node.domain.ids import agency_id, show_message_id
 from sesn_node.exchange.backlog import OPEN_STATES, Backlog, backlog
 from sesn_node.exchange.life import life
-from sesn_node.exchange.naming import find_sent
+from sesn_node.exchange.naming import find_sent, not_a_partner
 from sesn_node.exchange.requeue import Requeued, requeue
-from sesn_node.store.outbox import DeliveryState
+from sesn_node.exchange.standing import peers
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -25,8 +34,6 @@ MessageArgument = Annotated[
     str,
     typer.Argument(metavar="ID", help="The id, or at least its first 8 digits."),
 ]
-
-_STATES_TO_REQUEUE: Final = OPEN_STATES - {DeliveryState.QUEUED}
 
 
 @app.command("list")
@@ -48,10 +55,14 @@ def list_(  # noqa: PLR0913, PLR0917 - one argument an option
     """List every copy that is queued, or ended without a receipt: where it stands, and why."""
     agency = None if to is None else agency_id(to)
     states = frozenset(state or (DeliveryState if every else OPEN_STATES))
-    attempts = load_config(context).delivery.attempts
+    config = existing_config(context)
+    attempts = config.delivery.attempts
     now_ms = system_clock()
     with open_store(context) as store:
+        if agency is not None and agency not in {one.agency for one in peers(store, now_ms)}:
+            raise not_a_partner(agency)
         found = backlog(store, now_ms, limit=limit, agency=agency, states=states)
+        sent = backlog(store, now_ms, limit=0, states=frozenset(DeliveryState)).total
     if as_json:
         copies = [
             standing_json(copy, recipient, attempts)
@@ -60,25 +71,30 @@ def list_(  # noqa: PLR0913, PLR0917 - one argument an option
         ]
         print_json({"outbox": copies, "total": found.total})
     elif found.recipients:
-        console().print(backlog_text(found, attempts, now_ms))
+        console().print(backlog_text(found, attempts, now_ms, serves=may_serve(config)))
         _hints(context, found)
-    elif agency is None and states >= OPEN_STATES:
+    elif not sent:
+        say("The outbox is empty: nothing was sent from here yet.")
+    elif states < OPEN_STATES or DeliveryState.ACKNOWLEDGED in states:
+        say("No copy stands so.")
+    elif agency is None:
         say("The outbox is empty: every message was acknowledged by every recipient.")
     else:
-        say("No copy stands so.")
+        say(f"Nothing waits for {agency}; --all shows what was delivered.")
 
 
 @app.command("show")
 def show(context: typer.Context, message_id: MessageArgument, as_json: AsJson = False) -> None:
     """Show the whole life of a message that was sent from here, alert or response."""
-    attempts = load_config(context).delivery.attempts
+    config = existing_config(context)
+    attempts = config.delivery.attempts
     now_ms = system_clock()
     with open_store(context) as store:
         found = life(store, find_sent(store, message_id), now_ms)
     if as_json:
         print_json(life_json(found, attempts))
     else:
-        console().print(life_text(found, attempts, now_ms))
+        console().print(life_text(found, attempts, now_ms, serves=may_serve(config)))
 
 
 @app.command("requeue")
@@ -109,12 +125,17 @@ def requeue_(
         )
         return
     for one in done:
-        say(_requeued(one))
+        say(_requeued(one, command_of(context)))
     if not serving:
-        say("No node serves this home: nothing leaves until 'sesn serve' runs.", "yellow")
+        _nothing_leaves(context)
 
 
-def _requeued(one: Requeued) -> str:
+def _nothing_leaves(context: typer.Context) -> None:
+    words = f"No node serves this home: nothing leaves until '{command_of(context)} serve' runs."
+    say(words, "yellow")
+
+
+def _requeued(one: Requeued, command: str) -> str:
     if one.resealed_as is None:
         return (
             f"{one.agency}: queued again." if one.changed else f"{one.agency}: is queued already."
@@ -122,7 +143,7 @@ def _requeued(one: Requeued) -> str:
     anew = show_message_id(one.resealed_as)
     if one.changed:
         return f"{one.agency}: sealed anew for its newest card, as message {anew}."
-    return f"{one.agency}: was sealed anew before; see 'sesn outbox show {anew}'."
+    return f"{one.agency}: was sealed anew before; see '{command} outbox show {anew}'."
 
 
 def _hints(context: typer.Context, found: Backlog) -> None:
@@ -132,11 +153,12 @@ def _hints(context: typer.Context, found: Backlog) -> None:
     if found.total > len(copies):
         say()
         say(f"{len(copies):,} of {found.total:,} copies; --limit shows more.")
-    if states & _STATES_TO_REQUEUE:
+    if not states.isdisjoint(ENDED):
         say()
-        say("'sesn outbox requeue ID' tries those again that ended, 'show ID' tells more.")
+        command = command_of(context)
+        say(f"'{command} outbox requeue ID' tries those again that ended; 'show ID' tells more.")
     elsewhere = any(one.delivered_from for one in found.recipients)
     here = serving_node(home_of(context) / RUN_FOLDER) is not None
     if DeliveryState.QUEUED in states and not here and not elsewhere:
         say()
-        say("No node serves this home: nothing leaves until 'sesn serve' runs.", "yellow")
+        _nothing_leaves(context)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from sesn_node.cli.alert_json import receipt_json
 from sesn_node.cli.show import Json, iso
+from sesn_node.domain.delivery import DeliveryState
 from sesn_node.domain.ids import MessageId, show_message_id
 from sesn_node.exchange.backlog import CopyStanding, RecipientStanding
 from sesn_node.exchange.life import Life, Step
 from sesn_node.exchange.requeue import Requeued
-from sesn_node.store.outbox import DeliveryState
 
 
 def standing_json(
@@ -35,7 +35,8 @@ def standing_json(
         "detail": view.detail,
         "link_failures": link.failures,
         "link_error": link.error,
-        "link_reached": iso(link.connected_ms),
+        "link_connected": iso(link.connected_ms),
+        "link_ended": iso(link.ended_ms),
         "circuit": recipient.circuit.value,
         "collects": recipient.collects,
         "delivered_from": recipient.delivered_from,

@@ -11,49 +11,50 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from sesn_node.cli.show import STATE_STYLES, facts, minute, short_ids, table, when
+from sesn_node.cli.link_text import unconnected
+from sesn_node.cli.show import STATE_STYLES, facts, fills_screen, many, short_ids, table
+from sesn_node.domain.delivery import NO_ANSWER, DeliveryState
 from sesn_node.domain.entries import UndeliveredCode
 from sesn_node.domain.ids import show_message_id
 from sesn_node.domain.messages import Priority
+from sesn_node.domain.times import DAY_MS, HOUR_MS, MINUTE_MS, utc_minute, utc_second
 from sesn_node.exchange.backlog import Backlog, CopyStanding, Reason, RecipientStanding
 from sesn_node.exchange.breaker import Circuit
 from sesn_node.exchange.life import Life, Step, StepKind
-from sesn_node.store.outbox import NO_ANSWER, DeliveryState
 
 _PRIORITY: Final = {
     Priority.ROUTINE: ("routine", ""),
     Priority.URGENT: ("urgent", "yellow"),
     Priority.IMMEDIATE: ("immediate", "bold red"),
 }
+_WHERE: Final = "where it stands (UTC)"
 _EXPIRES_WIDTH: Final = len("in 366 days")
-_MINUTE_MS: Final = 60 * 1000
 _SPANS: Final = (
-    (24 * 60 * _MINUTE_MS, "days"),
-    (60 * _MINUTE_MS, "h"),
-    (_MINUTE_MS, "min"),
+    (DAY_MS, "days"),
+    (HOUR_MS, "h"),
+    (MINUTE_MS, "min"),
 )
 
 
-def backlog_text(found: Backlog, attempts: int, now_ms: int) -> Group:
+def backlog_text(found: Backlog, attempts: int, now_ms: int, *, serves: bool) -> Group:
     """Show copies by recipient, each with where it stands and why.
 
     Args:
         found: What to show.
         attempts: How often a copy may be put off.
         now_ms: The time.
+        serves: Whether a process may hold connections now.
     """
     copies = [copy for one in found.recipients for copy in one.copies]
     anew = [copy.copy.resealed_as for copy in copies if copy.copy.resealed_as is not None]
     ids = short_ids([*(copy.copy.message_id for copy in copies), *anew])
-    words = _Words(attempts, now_ms, ids)
+    words = _Words(attempts, now_ms, ids, serves=serves)
     width = max((len(_what(copy.priority, copy.kind)) for copy in copies), default=0)
     parts: list[RenderableType] = []
     for recipient in found.recipients:
-        listing = table(
-            "message", "what", "where it stands", "expires", flexible=("where it stands",)
-        )
+        listing = table("message", "what", _WHERE, "expires", flexible=(_WHERE,))
         # The tables of all recipients look like one.
-        listing.expand = True
+        listing.expand = fills_screen()
         _, what, where, expires = listing.columns
         what.min_width, where.ratio, expires.min_width = width, 1, _EXPIRES_WIDTH
         for copy in recipient.copies:
@@ -72,15 +73,15 @@ def backlog_text(found: Backlog, attempts: int, now_ms: int) -> Group:
     return Group(*parts)
 
 
-def life_text(found: Life, attempts: int, now_ms: int) -> Group:
+def life_text(found: Life, attempts: int, now_ms: int, *, serves: bool) -> Group:
     """Show all that happened to one message, and where its copies stand."""
-    words = _Words(attempts, now_ms)
+    words = _Words(attempts, now_ms, serves=serves)
     steps = Table.grid(padding=(0, 2, 0, 0))
     steps.add_column(no_wrap=True)
     steps.add_column(no_wrap=True, style="dim")
     steps.add_column()
     for step in found.steps:
-        steps.add_row(when(step.at_ms), f"entry {step.entry}", _step(step))
+        steps.add_row(utc_second(step.at_ms), f"entry {step.entry}", _step(step))
     now = Table.grid(padding=(0, 2, 0, 0))
     now.add_column(no_wrap=True)
     now.add_column()
@@ -96,7 +97,7 @@ def life_text(found: Life, attempts: int, now_ms: int) -> Group:
         Text("What happened, in UTC", "bold"),
         Padding(steps, (0, 0, 0, 2)),
         "",
-        Text("Where it stands", "bold"),
+        Text("Where it stands, in UTC", "bold"),
         Padding(now, (0, 0, 0, 2)),
     )
 
@@ -117,29 +118,32 @@ class _Words:
         attempts: How often a copy may be put off.
         now_ms: The time.
         ids: Short ids of messages; whole ones are written if it is empty.
+        serves: Whether a process may hold connections now.
     """
 
     attempts: int
     now_ms: int
     ids: Mapping[bytes, str] = field(default_factory=dict)
+    serves: bool = field(default=True, kw_only=True)
 
     def link(self, recipient: RecipientStanding) -> list[Text]:
         """Say how the link to a recipient stands, why it fails, and who delivers."""
         link = recipient.link
-        last = f"{minute(link.connected_ms)} UTC" if link.connected_ms else ""
         if not link.failures:
-            if recipient.collects:
-                head = "only collects, and " + (f"last came {last}" if last else "has not come yet")
+            if not link.connected_ms:
+                head = "not connected so far"
+            elif link.ended_ms is None and self.serves and recipient.delivered_from != "":
+                head = f"connected since {utc_minute(link.connected_ms)} UTC"
             else:
-                head = f"last reached {last}" if last else "not reached yet"
-            return [Text(f"{head}{_deliverer(recipient)}", "dim")]
-        since = f"since {last}" if last else "so far"
+                head = unconnected(link)
+            collects = "only collects; " if recipient.collects else ""
+            return [Text(f"{collects}{head}{_deliverer(recipient)}", "dim")]
         times = "once" if link.failures == 1 else f"{link.failures} times in a row"
         due = link.next_attempt_ms <= self.now_ms
         wait = "is due" if due else f"in {span(link.next_attempt_ms - self.now_ms)}"
         is_open = recipient.circuit is Circuit.OPEN
         goes_on = f"circuit open, next probe {wait}" if is_open else f"next try {wait}"
-        head = f"not reached {since}, failed {times}; {goes_on}"
+        head = f"{unconnected(link)}, failed {times}; {goes_on}"
         return [Text(head, "yellow"), Text(link.error or "no reason is known", "dim")]
 
     def expires(self, copy: CopyStanding) -> Text:
@@ -173,7 +177,7 @@ class _Words:
             case Reason.PUT_OFF:
                 return f"tried again in {span(view.next_attempt_ms - self.now_ms)}{after}"
             case Reason.COLLECTS:
-                return f"waits until {recipient.agency} collects it{after}"
+                return f"waits for {recipient.agency} to collect{after}"
             case _:
                 return f"{_turn(copy)}{after}"
 
@@ -195,7 +199,7 @@ class _Words:
                 said = f"; the last: {view.detail}" if view.detail else ""
                 return f"not delivered in time{said}"
             case _:
-                return "" if view.receipt is None else f"{when(view.receipt.received_ms)} UTC"
+                return "" if view.receipt is None else utc_second(view.receipt.received_ms)
 
 
 def _deliverer(recipient: RecipientStanding) -> str:
@@ -243,7 +247,7 @@ def _outside(found: Life, now_ms: int) -> Table:
     listing.add_row("to", Text(", ".join(one.agency for one in found.recipients)))
     left_ms = found.expires_ms - now_ms
     left = f"in {span(left_ms)}" if left_ms > 0 else "passed"
-    listing.add_row("expires", f"{when(found.expires_ms)} UTC, {left}")
+    listing.add_row("expires", f"{utc_second(found.expires_ms)} UTC, {left}")
     return listing
 
 
@@ -277,12 +281,13 @@ def _acknowledged(step: Step) -> Text:
     receipt = step.receipt
     if receipt is None:
         return said
+    entries = many(receipt.size, "entry", "entries")
     proof = (
-        f"\nreceived {when(receipt.received_ms)} by its clock: entry {receipt.index} of "
-        f"{receipt.origin}, proven under its checkpoint of {receipt.size:,} entries"
+        f"\nreceived {utc_second(receipt.received_ms)} by its clock: entry {receipt.index} of "
+        f"{receipt.origin}, proven under its checkpoint of {entries}"
     )
     if step.cosigned_ms is not None:
-        proof += (
-            f"; it cosigned ours of {receipt.shared_size:,} entries at {when(step.cosigned_ms)}"
-        )
+        cosigned = utc_second(step.cosigned_ms)
+        ours = many(receipt.shared_size, "entry", "entries")
+        proof += f"; it cosigned ours of {ours} at {cosigned}"
     return said.append(proof, "dim")

@@ -17,7 +17,7 @@ from getpass import getpass
 from pathlib import Path
 from typing import Final
 
-from sesn_node.cli.ask import has_terminal
+from sesn_node.cli.ask import answering, has_terminal
 from sesn_node.errors import ConfigError
 
 VARIABLE: Final = "SESN_PASSPHRASE"
@@ -91,7 +91,9 @@ def _prompt(text: str) -> bytes:
             f"{CREDENTIAL}; without a terminal nobody can be asked",
             code=NO_PASSPHRASE,
         )
-    return _checked(os.fsencode(getpass(text)), "the prompt")
+    with answering():
+        typed = getpass(text)
+    return _checked(os.fsencode(typed), "the prompt")
 
 
 def _long_enough(value: bytes) -> bytes:

@@ -9,15 +9,25 @@ from rich.text import Text
 
 from sesn_node.bootstrap import system_clock
 from sesn_node.cli.ask import confirm, require_terminal
-from sesn_node.cli.card import CardFile, print_card
+from sesn_node.cli.card import CardFile, print_card, read_card
 from sesn_node.cli.files import input_file
-from sesn_node.cli.options import home_of, open_desk, open_store, wake_node
-from sesn_node.cli.show import AsJson, Json, console, iso, minute, print_json, say, table, until
+from sesn_node.cli.link_text import link_words, may_serve
+from sesn_node.cli.options import (
+    command_of,
+    existing_config,
+    home_of,
+    open_desk,
+    open_store,
+    wake_node,
+)
+from sesn_node.cli.show import AsJson, Json, console, iso, many, print_json, say, table
 from sesn_node.domain.ids import agency_id
+from sesn_node.domain.times import utc_minute
+from sesn_node.errors import PolicyError
 from sesn_node.exchange.peers import add_peer, revoke_peer
 from sesn_node.exchange.standing import PeerView, peers
-from sesn_node.trust.card import open_card
-from sesn_node.trust.directory import PeerState
+from sesn_node.trust.card import TrustedCard
+from sesn_node.trust.directory import OWN_CARD, PeerState
 from sesn_node.trust.fingerprint import parse_fingerprint
 from sesn_node.wire.cards import MAX_SEALED_CARD_BYTES
 
@@ -40,8 +50,14 @@ def add(
     """Pin an agency's card, after its fingerprint was compared out of band."""
     given = None if fingerprint is None else parse_fingerprint(fingerprint)
     sealed = input_file(file, limit=MAX_SEALED_CARD_BYTES, what="card")
+    shown = read_card(file, sealed)
+    if shown.agency == existing_config(context).agency.id:
+        raise PolicyError(
+            f"{file}: this is our own card; give the file to your partners, and add theirs here",
+            code=OWN_CARD,
+        )
     if given is None:
-        given = _compare(sealed)
+        given = _compare(shown)
     with open_desk(context) as desk:
         card = add_peer(desk.office, sealed, fingerprint=given)
     wake_node(home_of(context))
@@ -61,13 +77,14 @@ def add(
 def list_(context: typer.Context, as_json: AsJson = False) -> None:
     """List the agencies whose card was pinned, and how the link to each stands."""
     now_ms = system_clock()
+    serves = may_serve(existing_config(context))
     with open_store(context) as store:
         found = peers(store, now_ms)
     if as_json:
         print_json({"peers": [peer_json(peer, now_ms) for peer in found]})
         return
     if not found:
-        say("No partner yet: 'sesn peer add' pins the card of one.")
+        say(f"No partner yet: '{command_of(context)} peer add' pins the card of one.")
         return
     listing = table(
         "agency", "name", "state", "card until", "queued", "link", flexible=("name", "link")
@@ -78,9 +95,9 @@ def list_(context: typer.Context, as_json: AsJson = False) -> None:
             peer.agency,
             peer.card.card.name,
             Text(peer.state, "green" if peer.state is PeerState.TRUSTED else "red"),
-            Text(minute(peer.card.card.expires_ms)[:10], "red" if expired else ""),
+            Text(utc_minute(peer.card.card.expires_ms)[:10], "red" if expired else ""),
             str(peer.queued),
-            link_words(peer, now_ms),
+            link_words(peer, now_ms, serves=serves),
         )
     console().print(listing)
 
@@ -105,22 +122,8 @@ def revoke(
         return
     say(f"{wanted} is revoked: nothing is sent to it or accepted from it.")
     if ended:
-        say(f"{ended} queued copies will not be delivered; 'sesn outbox list' shows them.")
-
-
-def link_words(peer: PeerView, now_ms: int) -> Text:
-    """Say in words how the link to a partner stands."""
-    link = peer.link
-    if peer.state is not PeerState.TRUSTED:
-        return Text(f"cut off, {peer.state}", "red")
-    if link.failures:
-        next_try = until(link.next_attempt_ms, now_ms)
-        return Text(f"not reached {link.failures} times, next try {next_try}", "yellow")
-    if link.connected_ms:
-        return Text(f"reached {minute(link.connected_ms)}", "green")
-    if not peer.card.card.endpoints:
-        return Text("it dials us")
-    return Text("not tried yet", "yellow")
+        copies = many(ended, "queued copy", "queued copies")
+        say(f"{copies} will not be delivered; '{command_of(context)} outbox list' shows them.")
 
 
 def peer_json(peer: PeerView, now_ms: int) -> dict[str, Json]:
@@ -145,15 +148,15 @@ def peer_json(peer: PeerView, now_ms: int) -> dict[str, Json]:
             "error": link.error,
             "next_attempt": iso(link.next_attempt_ms or None),
             "connected": iso(link.connected_ms),
+            "ended": iso(link.ended_ms),
             "cosigned_size": link.witnessed_size,
         },
     }
 
 
-def _compare(sealed: bytes) -> bytes:
+def _compare(card: TrustedCard) -> bytes:
     """Show a card and let the person at the terminal confirm its fingerprint."""
     require_terminal("give the fingerprint that the agency told you with --fingerprint")
-    card = open_card(sealed, system_clock())
     print_card(card)
     say()
     say("Compare the fingerprint over a telephone number that you already know,", "bold")

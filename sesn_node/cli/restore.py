@@ -13,17 +13,25 @@ import typer
 from sesn_node import address
 from sesn_node import config as settings
 from sesn_node.bootstrap import HEAD_FILE, NODE_KEY, RUN_FOLDER, open_keyring
-from sesn_node.cli.backup import contents_json, print_contents
+from sesn_node.cli.backup import contents_json, print_contents, reading_backup
 from sesn_node.cli.options import home_of, options_of
 from sesn_node.cli.passphrase import read_passphrase
 from sesn_node.cli.runfile import LOCK_FILE
-from sesn_node.cli.show import AsJson, console, error_console, facts, print_json, say
+from sesn_node.cli.show import AsJson, error_console, print_json, say
 from sesn_node.cli.trouble import print_steps, print_trouble, trouble_json
 from sesn_node.config import Config
-from sesn_node.crypto.keyring import Keyring
+from sesn_node.crypto.chunks import ALTERED
+from sesn_node.crypto.keyring import WRONG_PASSPHRASE, Keyring
 from sesn_node.domain.checks import printable
 from sesn_node.domain.ids import ledger_origin
-from sesn_node.errors import ConfigError, ConflictError, StorageError, VerificationError
+from sesn_node.errors import (
+    ConfigError,
+    ConflictError,
+    MalformedError,
+    SesnError,
+    StorageError,
+    VerificationError,
+)
 from sesn_node.exchange.backup import OpenBackup, opened, read_facts
 from sesn_node.exchange.contents import Contents
 from sesn_node.exchange.guard import inspect
@@ -68,7 +76,8 @@ def restore_command(
             f"{home / NODE_KEY} is not there: a backup does not hold keys. Put the folder "
             f"{NODE_KEY.parent}/ of this node there first, from where it is kept"
         )
-    agency = read_facts(file).agency
+    with reading_backup(file):
+        agency = read_facts(file).agency
     with _alone(home), error_console().status("reading and verifying"):
         given = _given_settings(home, config_file)
         if given is not None:
@@ -76,13 +85,25 @@ def restore_command(
             _check_agency(settings.parse(given, given_by, home=home), agency)
         passphrase = read_passphrase(options_of(context).passphrase_fd)
         ring = open_keyring(home, passphrase)
-        with opened(file, passphrase) as backup:
+        with _altered(file), opened(file, passphrase) as backup:
             data = backup.dump.settings if given is None else given
             restored, trouble = _restore(home, backup, data, ring)
     if as_json:
         print_json({**contents_json(file, restored.contents), "trouble": trouble_json(trouble)})
         return
     _print(home, file, restored, trouble)
+
+
+@contextmanager
+def _altered(file: Path) -> Iterator[None]:
+    """Tell what is wrong with the backup from what is wrong with the home."""
+    try:
+        yield
+    except SesnError as error:
+        if error.code not in {ALTERED, WRONG_PASSPHRASE, MalformedError.code}:
+            raise
+        with reading_backup(file):
+            raise
 
 
 def _restore(
@@ -177,10 +198,7 @@ def _alone(home: Path) -> Iterator[None]:
 
 def _print(home: Path, file: Path, restored: Restored, trouble: OldCopy | None) -> None:
     say(f"{file} is restored, and every check of 'sesn ledger verify' passed.")
-    print_contents(restored.contents)
-    listing = facts()
-    listing.add_row("database", restored.place.shown)
-    console().print(listing)
+    print_contents(restored.contents, restored.place.shown)
     say()
     if restored.place.path is None:
         say(_SHARED, "yellow")

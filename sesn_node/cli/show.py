@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
-from typing import Annotated, Final, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias
 
 import typer
 from rich import box
@@ -16,8 +17,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from sesn_node.domain.delivery import DeliveryState
 from sesn_node.domain.ids import show_message_id
-from sesn_node.store.outbox import DeliveryState
 from sesn_node.trust.card import TrustedCard
 from sesn_node.trust.fingerprint import hex_groups, words
 
@@ -35,6 +36,7 @@ STATE_STYLES: Final = {
 
 _SHORT_ID = 13
 """A UUIDv7's milliseconds and the hyphen among them; more only where that is not unique."""
+_UNLIMITED_COLUMNS = 100_000
 _HEX_GROUPS_A_LINE = 8
 _WORDS_A_LINE = 6
 
@@ -45,13 +47,43 @@ def console() -> Console:
 
     Without markup: a partner's name could make a link or a colour of it, or break the table.
     """
-    return Console(highlight=False, markup=False, emoji=False, soft_wrap=False)
+    return _console(to_stderr=False)
 
 
 @cache
 def error_console() -> Console:
     """Return the console of stderr: for what is not the answer of the command."""
-    return Console(stderr=True, highlight=False, markup=False, emoji=False)
+    return _console(to_stderr=True)
+
+
+class _Unpadded(Console):
+    """For pipes and files: lines as long as they are, and no blanks at their ends."""
+
+    def print(self, *objects: object, **options: Any) -> None:  # noqa: ANN401 - as its base does
+        """Print as the base does; then take away what only fills a screen."""
+        with self.capture() as captured:
+            super().print(*objects, **options)
+        lines = captured.get().split("\n")
+        self.file.write("\n".join(line.rstrip(" ") for line in lines))
+
+
+def _console(*, to_stderr: bool) -> Console:
+    stream = sys.stderr if to_stderr else sys.stdout
+    if stream.isatty() or "COLUMNS" in os.environ:
+        return Console(stderr=to_stderr, highlight=False, markup=False, emoji=False)
+    return _Unpadded(
+        stderr=to_stderr, highlight=False, markup=False, emoji=False, width=_UNLIMITED_COLUMNS
+    )
+
+
+def fills_screen() -> bool:
+    """Whether a table should be as wide as the screen: not where there is none."""
+    return console().width < _UNLIMITED_COLUMNS
+
+
+def many(count: int, one: str, several: str) -> str:
+    """Write a number of things."""
+    return f"{count:,} {one if count == 1 else several}"
 
 
 def print_json(value: Mapping[str, Json]) -> None:
@@ -91,16 +123,6 @@ def facts() -> Table:
     # A path is never cut short: people copy it.
     made.add_column(overflow="fold")
     return made
-
-
-def when(time_ms: int) -> str:
-    """Write a time in UTC, to the second."""
-    return datetime.fromtimestamp(time_ms // 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def minute(time_ms: int) -> str:
-    """Write a time in UTC, to the minute, for lists."""
-    return when(time_ms)[:16]
 
 
 def iso(time_ms: int | None) -> str | None:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import typer
 from rich.text import Text
 
 from sesn_node.bootstrap import HEAD_FILE, RUN_FOLDER, system_clock
 from sesn_node.cli.exits import ExitCode
 from sesn_node.cli.ledger import head_json
-from sesn_node.cli.options import load_config, open_store
-from sesn_node.cli.peer import link_words, peer_json
+from sesn_node.cli.link_text import link_words
+from sesn_node.cli.options import command_of, load_config, open_store
+from sesn_node.cli.peer import peer_json
 from sesn_node.cli.runfile import NodeState, serving_node
-from sesn_node.cli.show import STATE_STYLES, AsJson, console, facts, print_json, say
+from sesn_node.cli.show import STATE_STYLES, AsJson, console, facts, many, print_json, say
 from sesn_node.cli.trouble import print_trouble, trouble_json
 from sesn_node.config import Config
 from sesn_node.exchange.guard import inspect
@@ -21,8 +20,6 @@ from sesn_node.exchange.standing import Standing, standing
 from sesn_node.store.headfile import HeadFile
 
 app = typer.Typer(add_completion=False)
-
-_NOT_SERVING: Final = "no: start it with 'sesn serve'"
 
 
 @app.command()
@@ -51,7 +48,7 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
             }
         )
     else:
-        _print(config, node, found, now_ms, told=trouble is not None)
+        _print(config, node, found, now_ms, command_of(context), told=trouble is not None)
         if trouble is not None:
             say()
             print_trouble(trouble)
@@ -59,33 +56,39 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
         raise typer.Exit(ExitCode.UNAVAILABLE)
 
 
-def _print(
-    config: Config, node: NodeState | None, found: Standing, now_ms: int, *, told: bool
+def _print(  # noqa: PLR0913 - what there is to show
+    config: Config,
+    node: NodeState | None,
+    found: Standing,
+    now_ms: int,
+    command: str,
+    *,
+    told: bool,
 ) -> None:
     """Show how it stands; `told` if what is wrong with the database is told after this."""
     listing = facts()
     listing.add_row("agency", f"{config.agency.name} ({config.agency.id})")
     listing.add_row("home", str(config.home))
     if node is None:
-        listing.add_row("serves", Text(_NOT_SERVING, "yellow"))
+        listing.add_row("serves", Text(f"no: start it with '{command} serve'", "yellow"))
     else:
         where = node.listen or "nothing: it only dials out"
         listing.add_row("serves", Text(f"yes, process {node.pid}", "green"))
         listing.add_row("listens on", where)
         if node.problem and not told:
             listing.add_row("problem", Text(node.problem, "red"))
-    listing.add_row("ledger", f"{found.ledger.size:,} entries")
-    listing.add_row("received", f"{found.received:,} messages")
+    listing.add_row("ledger", many(found.ledger.size, "entry", "entries"))
+    listing.add_row("received", many(found.received, "message", "messages"))
     sent = Text(", ").join(
         Text(f"{count:,} {state}", STATE_STYLES[state])
         for state, count in found.counts.items()
         if count
     )
     listing.add_row("sent copies", sent or "none")
+    serves = node is not None or config.database_path is None
     for index, peer in enumerate(found.peers):
-        listing.add_row(
-            "" if index else "partners", Text(f"{peer.agency}: ") + link_words(peer, now_ms)
-        )
+        words = link_words(peer, now_ms, serves=serves)
+        listing.add_row("" if index else "partners", Text(f"{peer.agency}: ") + words)
     if not found.peers:
-        listing.add_row("partners", "none: add their cards with 'sesn peer add'")
+        listing.add_row("partners", f"none: add their cards with '{command} peer add'")
     console().print(listing)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
+from rich.padding import Padding
 from rich.text import Text
 
 from sesn_node.cli.options import load_config, options_of
@@ -14,13 +15,13 @@ from sesn_node.cli.show import AsJson, Json, console, print_json, say, say_to_co
 from sesn_node.config import Config
 from sesn_node.domain.ids import show_message_id
 from sesn_node.errors import ConfigError
-from sesn_node.telemetry.lives import Life, Told, read_life
+from sesn_node.telemetry.lives import Told, TracedLife, read_life
 from sesn_node.telemetry.tracefile import MIB, TraceFile
 
 app = typer.Typer(add_completion=False)
 
 _MS: Final = 1_000_000
-_INDENT: Final = "  "
+_INDENT: Final = 2
 
 
 @app.command()
@@ -42,7 +43,7 @@ def trace(
     paths = list(files or ())
     if options_of(context).home is not None or not paths:
         paths = [*_own(load_config(context), needed=not paths), *paths]
-    life = read_life(paths, message)
+    life = read_life(paths, message, asked=files or ())
     if as_json:
         print_json(_json(life))
     else:
@@ -64,7 +65,7 @@ def _own(config: Config, *, needed: bool) -> tuple[Path, ...]:
     return tuple(reversed(file.existing()))
 
 
-def _print(life: Life) -> None:
+def _print(life: TracedLife) -> None:
     start_ns = min(told.start_ns for _, told in life.steps)
     say_to_copy(f"message {show_message_id(life.message_id)}")
     say(f"begins {_instant(start_ns)} UTC; times in milliseconds since then")
@@ -77,15 +78,22 @@ def _print(life: Life) -> None:
             _after(told.start_ns, start_ns),
             f"{(told.end_ns - told.start_ns) / _MS:,.1f}",
             told.node,
-            Text(_INDENT * depth + _words(told), "red" if told.failed else ""),
+            _indented(_words(told), depth, "red" if told.failed else ""),
         )
         for name, time_ns in told.moments:
             listing.add_row(
-                _after(time_ns, start_ns), "", "", Text(f"{_INDENT * (depth + 1)}- {name}", "dim")
+                _after(time_ns, start_ns), "", "", _indented(f"- {name}", depth + 1, "dim")
             )
     console().print(listing)
+    for path in life.silent:
+        say(f"{path} says nothing about this message.", "yellow")
     if life.unread:
         say(f"{life.unread} lines could not be read as spans.", "yellow")
+
+
+def _indented(words: str, depth: int, style: str) -> Padding:
+    """Begin every line of a text at its depth, those after a fold too."""
+    return Padding(Text(words, style), (0, 0, 0, _INDENT * depth))
 
 
 def _words(told: Told) -> str:
@@ -129,10 +137,11 @@ def _instant(time_ns: int) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}.{rest // _MS:03d}"
 
 
-def _json(life: Life) -> dict[str, Json]:
+def _json(life: TracedLife) -> dict[str, Json]:
     return {
         "message_id": show_message_id(life.message_id),
         "unread_lines": life.unread,
+        "silent": [str(path) for path in life.silent],
         "steps": [_step_json(depth, told) for depth, told in life.steps],
     }
 

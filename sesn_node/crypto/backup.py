@@ -22,7 +22,15 @@ from typing import Final
 from sesn_node.crypto import primitives
 from sesn_node.crypto.chunks import PREFIX_BYTES, ChunkOpener, ChunkSealer
 from sesn_node.crypto.documents import Document, encode_bytes, read_document
-from sesn_node.crypto.keyring import DEFAULT_KDF, WRONG_PASSPHRASE, KdfParams
+from sesn_node.crypto.kdf import (
+    DEFAULT_KDF,
+    SALT_BYTES,
+    KdfParams,
+    derive_key,
+    kdf_members,
+    read_kdf,
+)
+from sesn_node.crypto.keyring import WRONG_PASSPHRASE
 from sesn_node.errors import MalformedError, VerificationError
 
 FORMAT: Final = "sesn-backup-v1"
@@ -31,8 +39,6 @@ MAX_LINE_BYTES: Final = 4 * 1024
 """No first line is longer, its line feed included."""
 
 _PREFIX: Final = b"sesn/v1/backup\0"
-_KDF: Final = "argon2id"
-_SALT_BYTES: Final = 16
 _ROOT_BYTES: Final = 32
 _TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
 _MAX_TIME_S: Final = 253_402_300_799
@@ -84,13 +90,13 @@ def begin_backup(
     """
     if not passphrase:
         raise MalformedError("passphrase: empty")
-    salt = primitives.random_bytes(_SALT_BYTES)
+    salt = primitives.random_bytes(SALT_BYTES)
     nonce = primitives.random_bytes(primitives.AES_NONCE_BYTES)
     prefix = primitives.random_bytes(PREFIX_BYTES)
     key = primitives.random_bytes(primitives.AES_KEY_BYTES)
     bare = _members(facts, params, salt, nonce, prefix)
     wrapped = primitives.aes_gcm_encrypt(
-        _derive(passphrase, salt, params), nonce, key, _PREFIX + _line(bare)
+        derive_key(passphrase, salt, params), nonce, key, _PREFIX + _line(bare)
     )
     line = _line({**bare, "key": encode_bytes(wrapped)}) + b"\n"
     if len(line) > MAX_LINE_BYTES:
@@ -120,8 +126,8 @@ def read_first_line(line: bytes) -> FirstLine:
     )
     found = FirstLine(
         facts=facts,
-        params=_params(document.document("kdf")),
-        salt=_bytes(document, "salt", _SALT_BYTES),
+        params=read_kdf(document),
+        salt=_bytes(document, "salt", SALT_BYTES),
         nonce=_bytes(document, "nonce", primitives.AES_NONCE_BYTES),
         prefix=_bytes(document, "prefix", PREFIX_BYTES),
         key=_bytes(document, "key", primitives.AES_KEY_BYTES + primitives.AES_TAG_BYTES),
@@ -141,7 +147,7 @@ def open_backup(line: FirstLine, passphrase: bytes) -> ChunkOpener:
     """
     try:
         key = primitives.aes_gcm_decrypt(
-            _derive(passphrase, line.salt, line.params),
+            derive_key(passphrase, line.salt, line.params),
             line.nonce,
             line.key,
             _PREFIX + _line(_bare(line)),
@@ -171,12 +177,7 @@ def _members(
         "witnessed": facts.witnessed,
         "schema": facts.schema,
         "time": datetime.fromtimestamp(facts.time_s, UTC).strftime(_TIME),
-        "kdf": {
-            "name": _KDF,
-            "memory_kib": params.memory_kib,
-            "iterations": params.iterations,
-            "lanes": params.lanes,
-        },
+        "kdf": kdf_members(params),
         "salt": encode_bytes(salt),
         "nonce": encode_bytes(nonce),
         "prefix": encode_bytes(prefix),
@@ -185,24 +186,6 @@ def _members(
 
 def _line(members: dict[str, object]) -> bytes:
     return json.dumps(members).encode("ascii")
-
-
-def _derive(passphrase: bytes, salt: bytes, params: KdfParams) -> bytes:
-    return primitives.argon2id(
-        passphrase,
-        salt,
-        memory_kib=params.memory_kib,
-        iterations=params.iterations,
-        lanes=params.lanes,
-    )
-
-
-def _params(kdf: Document) -> KdfParams:
-    if kdf.text("name") != _KDF:
-        raise MalformedError(f"backup.kdf.name: expected {_KDF}")
-    params = KdfParams(kdf.integer("memory_kib"), kdf.integer("iterations"), kdf.integer("lanes"))
-    kdf.end()
-    return params
 
 
 def _count(document: Document, name: str) -> int:

@@ -28,6 +28,11 @@ class Document:
         self._members: _Members = dict(value)
         self._what = what
 
+    @property
+    def what(self) -> str:
+        """What and where it is, as errors name it."""
+        return self._what
+
     def has(self, name: str) -> bool:
         """Tell whether a member that may be left out is there and was not taken yet."""
         return name in self._members
@@ -87,6 +92,28 @@ class Document:
         if not isinstance(value, list):
             raise MalformedError(f"{self._what}.{name}: expected a list")
         return [Document(item, f"{self._what}.{name}[{i}]") for i, item in enumerate(value)]
+
+    def flag(self, name: str) -> bool:
+        """Take `true` or `false`.
+
+        Raises:
+            MalformedError: Missing, or of another type.
+        """
+        value = self._take(name)
+        if not isinstance(value, bool):
+            raise MalformedError(f"{self._what}.{name}: expected true or false")
+        return value
+
+    def texts(self, name: str) -> list[str]:
+        """Take a list of strings.
+
+        Raises:
+            MalformedError: Missing, or of another type.
+        """
+        value = self._take(name)
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise MalformedError(f"{self._what}.{name}: expected a list of strings")
+        return value
 
     def end(self) -> None:
         """Close the object.

@@ -26,6 +26,14 @@ from typing import Final
 
 from sesn_node.crypto import primitives
 from sesn_node.crypto.documents import Document, encode_bytes, read_document
+from sesn_node.crypto.kdf import (
+    DEFAULT_KDF,
+    SALT_BYTES,
+    KdfParams,
+    derive_key,
+    kdf_members,
+    read_kdf,
+)
 from sesn_node.crypto.keys import KeyKind, KeyRecord
 from sesn_node.errors import ConfigError, ConflictError, MalformedError, VerificationError
 
@@ -35,44 +43,8 @@ PASSPHRASE_CHANGED: Final = "PASSPHRASE_CHANGED"  # noqa: S105 - as above
 KEY_MISSING: Final = "KEY_MISSING"
 
 _PREFIX: Final = b"sesn/v1/keyring\0"
-_KDF: Final = "argon2id"
-_SALT_BYTES: Final = 16
-_MAX_FILE_BYTES: Final = 4 * 1024 * 1024
-_MAX_MEMORY_KIB: Final = 1024 * 1024
-_MAX_ITERATIONS: Final = 16
-_MAX_LANES: Final = 16
-# RFC 9106 section 3.1: at least eight blocks of 1 KiB a lane.
-_MIN_KIB_PER_LANE: Final = 8
-
-
-@dataclass(frozen=True, slots=True)
-class KdfParams:
-    """Cost of one guess at the passphrase. The default is RFC 9106's second choice.
-
-    The bounds keep a hostile file from asking for all memory of the machine, or for a day.
-
-    Raises:
-        MalformedError: Memory over 1 GiB or under 8 KiB a lane, or iterations or lanes outside
-            1 to 16.
-    """
-
-    memory_kib: int = 64 * 1024
-    iterations: int = 3
-    lanes: int = 4
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.lanes <= _MAX_LANES:
-            raise MalformedError(f"key file: kdf.lanes: expected 1 to {_MAX_LANES}")
-        if not 1 <= self.iterations <= _MAX_ITERATIONS:
-            raise MalformedError(f"key file: kdf.iterations: expected 1 to {_MAX_ITERATIONS}")
-        if not _MIN_KIB_PER_LANE * self.lanes <= self.memory_kib <= _MAX_MEMORY_KIB:
-            raise MalformedError(
-                f"key file: kdf.memory_kib: expected {_MIN_KIB_PER_LANE} a lane to "
-                f"{_MAX_MEMORY_KIB}"
-            )
-
-
-DEFAULT_KDF: Final = KdfParams()
+KEY_FILE_BYTES: Final = 4 * 1024 * 1024
+"""No key file of a home is longer."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -199,8 +171,9 @@ class FileKey:
             plaintext = primitives.aes_gcm_decrypt(self._key, file.nonce, file.box, header)
         except VerificationError as exc:
             raise VerificationError(
-                "key file: wrong passphrase, or the file was altered; try again or restore a "
-                "backup",
+                "wrong passphrase, or the key file was altered. Try again; if the passphrase is "
+                "right, put back the copy of keys/ that you keep apart: 'sesn restore' brings no "
+                "keys back",
                 code=WRONG_PASSPHRASE,
             ) from exc
         return _load_records(plaintext)
@@ -215,8 +188,8 @@ class FileKey:
         header = _header(self.params, self.salt, nonce)
         box = primitives.aes_gcm_encrypt(self._key, nonce, _dump_records(keyring), _aad(header))
         data = json.dumps({**header, "box": encode_bytes(box)}, indent=2).encode("ascii") + b"\n"
-        if len(data) > _MAX_FILE_BYTES:
-            raise MalformedError(f"key file: longer than {_MAX_FILE_BYTES} bytes; remove old keys")
+        if len(data) > KEY_FILE_BYTES:
+            raise MalformedError(f"key file: longer than {KEY_FILE_BYTES} bytes; remove old keys")
         return data
 
 
@@ -228,8 +201,8 @@ def new_file_key(passphrase: bytes, params: KdfParams = DEFAULT_KDF) -> FileKey:
     """
     if not passphrase:
         raise MalformedError("passphrase: empty")
-    salt = primitives.random_bytes(_SALT_BYTES)
-    return FileKey(params, salt, _derive(passphrase, salt, params))
+    salt = primitives.random_bytes(SALT_BYTES)
+    return FileKey(params, salt, derive_key(passphrase, salt, params))
 
 
 def unlock_keyring(data: bytes, passphrase: bytes) -> tuple[FileKey, Keyring]:
@@ -240,7 +213,7 @@ def unlock_keyring(data: bytes, passphrase: bytes) -> tuple[FileKey, Keyring]:
         VerificationError: `WRONG_PASSPHRASE`: or an altered file.
     """
     file = _read_file(data)
-    key = FileKey(file.params, file.salt, _derive(passphrase, file.salt, file.params))
+    key = FileKey(file.params, file.salt, derive_key(passphrase, file.salt, file.params))
     return key, key._open(file)  # noqa: SLF001 - a constructor of the class
 
 
@@ -269,11 +242,11 @@ class _File:
 
 
 def _read_file(data: bytes) -> _File:
-    document = read_document(data, "key file", limit=_MAX_FILE_BYTES)
+    document = read_document(data, "key file", limit=KEY_FILE_BYTES)
     if document.text("format") != FORMAT:
         raise MalformedError(f"key file: format: expected {FORMAT}")
-    params = _read_params(document.document("kdf"))
-    salt = _read_bytes(document, "salt", _SALT_BYTES)
+    params = read_kdf(document)
+    salt = _read_bytes(document, "salt", SALT_BYTES)
     nonce = _read_bytes(document, "nonce", primitives.AES_NONCE_BYTES)
     box = document.data("box")
     document.end()
@@ -283,12 +256,7 @@ def _read_file(data: bytes) -> _File:
 def _header(params: KdfParams, salt: bytes, nonce: bytes) -> dict[str, object]:
     return {
         "format": FORMAT,
-        "kdf": {
-            "name": _KDF,
-            "memory_kib": params.memory_kib,
-            "iterations": params.iterations,
-            "lanes": params.lanes,
-        },
+        "kdf": kdf_members(params),
         "salt": encode_bytes(salt),
         "nonce": encode_bytes(nonce),
     }
@@ -296,24 +264,6 @@ def _header(params: KdfParams, salt: bytes, nonce: bytes) -> dict[str, object]:
 
 def _aad(header: dict[str, object]) -> bytes:
     return _PREFIX + json.dumps(header, sort_keys=True, separators=(",", ":")).encode("ascii")
-
-
-def _derive(passphrase: bytes, salt: bytes, params: KdfParams) -> bytes:
-    return primitives.argon2id(
-        passphrase,
-        salt,
-        memory_kib=params.memory_kib,
-        iterations=params.iterations,
-        lanes=params.lanes,
-    )
-
-
-def _read_params(kdf: Document) -> KdfParams:
-    if kdf.text("name") != _KDF:
-        raise MalformedError(f"key file: kdf.name: expected {_KDF}")
-    params = KdfParams(kdf.integer("memory_kib"), kdf.integer("iterations"), kdf.integer("lanes"))
-    kdf.end()
-    return params
 
 
 def _read_bytes(document: Document, name: str, length: int) -> bytes:
@@ -343,7 +293,7 @@ def _dump_record(record: KeyRecord) -> dict[str, object]:
 
 
 def _load_records(plaintext: bytes) -> Keyring:
-    document = read_document(plaintext, "key file box", limit=_MAX_FILE_BYTES)
+    document = read_document(plaintext, "key file box", limit=KEY_FILE_BYTES)
     records = tuple(_load_record(item) for item in document.documents("keys"))
     document.end()
     return Keyring(records)

@@ -179,6 +179,21 @@ def open_content(
 ) -> bytes:
     """Open a ciphertext and return its payload, if it is the one that was committed to.
 
+    As `open_commitment`, which raises the same.
+    """
+    _, payload = open_commitment(ciphertext, content_key, context, ciphertext_sha256, commitment)
+    return payload
+
+
+def open_commitment(
+    ciphertext: bytes,
+    content_key: bytes,
+    context: MessageContext,
+    ciphertext_sha256: bytes,
+    commitment: bytes,
+) -> tuple[bytes, bytes]:
+    """Open a ciphertext and return its salt and payload: what opens the commitment to others.
+
     1. The ciphertext has the hash that the header states.
     2. The tag fits the content key and the message id.
     3. Salt and payload have the commitment that the header states.
@@ -206,7 +221,7 @@ def open_content(
             "sender's node is faulty or dishonest",
             code=COMMITMENT_MISMATCH,
         )
-    return payload
+    return salt, payload
 
 
 def commit(salt: bytes, payload: bytes) -> bytes:

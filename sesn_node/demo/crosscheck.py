@@ -76,7 +76,7 @@ def _agreement(holder: Station, owner: Station) -> Agreement:
         head = transaction.witness.head(origin)
         receipts = {
             copy.receipt.index: copy.receipt.entry
-            for copy in transaction.outbox.every()
+            for copy in transaction.copies.every()
             if copy.agency == owner.agency and copy.receipt is not None
         }
     with owner.office.store.read() as transaction:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sesn_node.domain.delivery import DeliveryState
 from sesn_node.errors import PeerUnavailable
+from sesn_node.exchange.copyviews import copies_of
 from sesn_node.exchange.share import Draft, share
-from sesn_node.exchange.views import copies_of
-from sesn_node.store.outbox import DeliveryState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sesn_node.demo.network import Station
     from sesn_node.demo.screen import Board
     from sesn_node.domain.ids import AgencyId, MessageId
-    from sesn_node.exchange.views import CopyView
+    from sesn_node.exchange.copyviews import CopyView
 
 
 @dataclass(slots=True)
@@ -75,7 +75,7 @@ class Post:
 
 
 def _has_receipt(parcel: Parcel, copy: CopyView) -> bool:
-    if copy.state in {DeliveryState.QUEUED, DeliveryState.ACKNOWLEDGED}:
+    if not copy.state.ended:
         return copy.state is DeliveryState.ACKNOWLEDGED
     raise PeerUnavailable(
         f"{copy.agency} did not take alert {parcel.dispatch.number}: {copy.state.value}, "

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from sesn_node.demo.cast import Dispatch
     from sesn_node.domain.ids import AgencyId
-    from sesn_node.exchange.views import CopyView
+    from sesn_node.exchange.copyviews import CopyView
 
 _WIDTH: Final = 100
 _INDENT: Final = 3

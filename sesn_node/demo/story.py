@@ -8,19 +8,20 @@ from typing import TYPE_CHECKING, Final
 
 from sesn_node.bootstrap import system_clock
 from sesn_node.config import Agency, Config
-from sesn_node.crypto.keyring import KdfParams
+from sesn_node.crypto.kdf import KdfParams
 from sesn_node.demo.cast import ANSWERS, BE, GH, NL, dispatches
 from sesn_node.demo.crosscheck import cross_check
 from sesn_node.demo.network import wait_until
 from sesn_node.demo.post import Post
 from sesn_node.domain.alert import Decision
+from sesn_node.domain.delivery import DeliveryState
 from sesn_node.domain.identifiers import Result, findings
 from sesn_node.errors import VerificationError
+from sesn_node.exchange.copyviews import copies_of
 from sesn_node.exchange.peers import add_peer
 from sesn_node.exchange.respond import respond
-from sesn_node.exchange.views import alert_file, copies_of
+from sesn_node.exchange.views import alert_file
 from sesn_node.founding import found
-from sesn_node.store.outbox import DeliveryState
 from sesn_node.trust.card import open_card
 from sesn_node.trust.fingerprint import words
 

@@ -15,7 +15,6 @@ from sesn_node.domain.ids import agency_id, message_id
 from sesn_node.errors import MalformedError
 
 SHA256_BYTES = 32
-UUID_BYTES = 16
 
 MAX_TIME_MS = 253_402_300_799_999
 """9999-12-31T23:59:59.999Z, the last instant that RFC 3339 and `datetime` can write."""

@@ -14,6 +14,11 @@ of entry has, and which words `code` may be.
 | PEER | object only (card) | - | the peer | `PeerCode` |
 | KEY | object only (own card, or id of a key) | - | - | `KeyCode` |
 | OPERATOR | yes (header) | a SHARED of ours | recipient | `OperatorCode` |
+| VIEWED | yes (header) | our SHARED or RECEIVED | - | - |
+| DISCLOSED | yes (header) | our SHARED or RECEIVED | - | - |
+| ERASED | yes (header) | our SHARED or RECEIVED | - | `ErasedCode` |
+| EXPORTED | object only (audit bundle) | - | - | - |
+| EPOCH | object only (root of the closed ledger) | its last entry | - | - |
 """
 
 from __future__ import annotations
@@ -52,6 +57,11 @@ class EntryKind(StrEnum):
     PEER = "PEER"
     KEY = "KEY"
     OPERATOR = "OPERATOR"
+    VIEWED = "VIEWED"
+    DISCLOSED = "DISCLOSED"
+    ERASED = "ERASED"
+    EXPORTED = "EXPORTED"
+    EPOCH = "EPOCH"
 
 
 class UndeliveredCode(StrEnum):
@@ -97,6 +107,17 @@ class OperatorCode(StrEnum):
     """Its content was sealed anew; answers the SHARED entry of the message that says it now."""
 
 
+class ErasedCode(StrEnum):
+    """Why the content of a message is gone; the reason in words is not in the ledger."""
+
+    OPERATOR = "OPERATOR"
+    """An operator had it erased."""
+    RETENTION = "RETENTION"
+    """Its retention date has passed."""
+    RECALLED = "RECALLED"
+    """Its sender withdrew it."""
+
+
 @dataclass(frozen=True, slots=True)
 class EntryRef:
     """One entry of one ledger.
@@ -132,7 +153,8 @@ class Entry:
         time_ms: When, by the clock of the ledger's owner, Unix milliseconds.
         salt: 32 fresh random bytes, so that a leaf hash alone reveals nothing.
         message_id: Message that the entry is about, or None.
-        object_sha256: SHA-256 of a header, of a card's body, or of a public key, 32 bytes.
+        object_sha256: SHA-256 of a header, of a card's body, of a public key or of a file; or the
+            root of a closed ledger; 32 bytes.
         commitment: The payload commitment, 32 bytes; empty for entries about no message.
         answers: Entry that this one answers, here or in a partner's ledger.
         agency: The other agency, where one is concerned.
@@ -190,6 +212,7 @@ _UNDELIVERED = frozenset(code.value for code in UndeliveredCode)
 _PEER = frozenset(code.value for code in PeerCode)
 _KEY = frozenset(code.value for code in KeyCode)
 _OPERATOR = frozenset(code.value for code in OperatorCode)
+_ERASED = frozenset(code.value for code in ErasedCode)
 
 _SHAPES = {
     EntryKind.SHARED: _Shape(_Presence.MUST, _Presence.NEVER, _Presence.NEVER, _NO_CODE),
@@ -201,6 +224,11 @@ _SHAPES = {
     EntryKind.PEER: _Shape(_Presence.NEVER, _Presence.NEVER, _Presence.MUST, _PEER),
     EntryKind.KEY: _Shape(_Presence.NEVER, _Presence.NEVER, _Presence.NEVER, _KEY),
     EntryKind.OPERATOR: _Shape(_Presence.MUST, _Presence.MUST, _Presence.MUST, _OPERATOR),
+    EntryKind.VIEWED: _Shape(_Presence.MUST, _Presence.MUST, _Presence.NEVER, _NO_CODE),
+    EntryKind.DISCLOSED: _Shape(_Presence.MUST, _Presence.MUST, _Presence.NEVER, _NO_CODE),
+    EntryKind.ERASED: _Shape(_Presence.MUST, _Presence.MUST, _Presence.NEVER, _ERASED),
+    EntryKind.EXPORTED: _Shape(_Presence.NEVER, _Presence.NEVER, _Presence.NEVER, _NO_CODE),
+    EntryKind.EPOCH: _Shape(_Presence.NEVER, _Presence.MUST, _Presence.NEVER, _NO_CODE),
 }
 
 

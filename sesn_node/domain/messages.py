@@ -18,6 +18,7 @@ from sesn_node.domain.checks import (
     check_time_ms,
 )
 from sesn_node.domain.ids import AgencyId, MessageId
+from sesn_node.domain.times import DAY_MS
 from sesn_node.errors import MalformedError
 
 SUITE = "SESN-1"
@@ -26,7 +27,7 @@ SUITE = "SESN-1"
 MAX_RECIPIENTS = 500
 MAX_PAYLOAD_BYTES = 1024 * 1024
 MAX_HEADER_BYTES = 64 * 1024
-MAX_LIFETIME_MS = 366 * 24 * 60 * 60 * 1000
+MAX_LIFETIME_MS = 366 * DAY_MS
 """Longest time from creation to expiry."""
 
 WRAPPED_KEY_BYTES = 1_168

@@ -10,11 +10,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sesn_node.domain.checks import printable
+from sesn_node.domain.delivery import LONGEST_WAIT_MS, NO_ANSWER, DeliveryState
 from sesn_node.domain.entries import UndeliveredCode
 from sesn_node.domain.ids import show_message_id
 from sesn_node.exchange.backoff import backoff_ms
 from sesn_node.exchange.expire import append_undelivered
-from sesn_node.store.outbox import LONGEST_WAIT_MS, NO_ANSWER, DeliveryState
 from sesn_node.telemetry.logs import get_logger
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sesn_node.errors import SesnError
     from sesn_node.exchange.deliver import Outgoing
     from sesn_node.exchange.office import Office
-    from sesn_node.exchange.sequencer import Work
+    from sesn_node.exchange.work import Work
 
 _log = get_logger(__name__)
 

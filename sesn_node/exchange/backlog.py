@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from sesn_node.domain.delivery import ENDED, LONGEST_WAIT_MS, DeliveryState
 from sesn_node.domain.entries import UndeliveredCode
 from sesn_node.domain.ids import AgencyId
 from sesn_node.domain.messages import Priority
 from sesn_node.exchange.breaker import Circuit, circuit
-from sesn_node.exchange.views import CopyView, copy_view
-from sesn_node.store.outbox import LONGEST_WAIT_MS, DeliveryState
+from sesn_node.exchange.copyviews import CopyView, copy_view
 from sesn_node.wire.cards import decode_card, decode_sealed_card
 
 if TYPE_CHECKING:
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from sesn_node.store.engine import Store, Transaction
     from sesn_node.store.peers import LinkRow
 
-_ENDED = (DeliveryState.REFUSED, DeliveryState.EXPIRED, DeliveryState.DEAD)
-OPEN_STATES = frozenset({DeliveryState.QUEUED, *_ENDED})
+OPEN_STATES = frozenset({DeliveryState.QUEUED, *ENDED})
 """States of copies that are not acknowledged."""
 
 
@@ -125,7 +124,7 @@ def backlog(
         rows: list[ListedCopy] = []
         if DeliveryState.QUEUED in states:
             rows += copies.queued(limit, agency)
-        ended = [state.value for state in _ENDED if state in states]
+        ended = [state.value for state in ENDED if state in states]
         if ended:
             rows += copies.ended(ended, limit - len(rows), agency)
         if DeliveryState.ACKNOWLEDGED in states:

@@ -20,7 +20,7 @@ from sesn_node.crypto.backup import (
     open_backup,
     read_first_line,
 )
-from sesn_node.crypto.keyring import DEFAULT_KDF
+from sesn_node.crypto.kdf import DEFAULT_KDF
 from sesn_node.domain.checks import printable
 from sesn_node.domain.ids import parse_origin
 from sesn_node.errors import StorageError
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sesn_node.crypto.backup import FirstLine
-    from sesn_node.crypto.keyring import KdfParams
+    from sesn_node.crypto.kdf import KdfParams
     from sesn_node.store.dump import TableRow
     from sesn_node.store.engine import Store
 

@@ -8,9 +8,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from sesn_node.crypto.keys import KeyKind
+from sesn_node.domain.times import DAY_MS, utc_minute
 from sesn_node.errors import SesnError
-from sesn_node.exchange.office import DAY_MS
-from sesn_node.exchange.vault import utc
 from sesn_node.ledger.checkpoint import verify_checkpoint_under
 from sesn_node.trust.card import open_card
 from sesn_node.trust.directory import PeerState
@@ -179,14 +178,14 @@ def check_keys(keys: KeysView, now_ms: int) -> list[Diagnosis]:
     if worse or not found:
         return worse
     first_ms = min(one.until_ms for one in used if one.until_ms is not None)
-    text = f"{len(found)} keys are in use; the first of them ends at {utc(first_ms)}"
+    text = f"{len(found)} keys are in use; the first of them ends at {utc_minute(first_ms)} UTC"
     return [Diagnosis("key", Grade.OK, text)]
 
 
 def _ending(check: str, what: str, end_ms: int, now_ms: int, command: str) -> Diagnosis:
     left_ms = end_ms - now_ms
     if left_ms >= SOON_MS:
-        return Diagnosis(check, Grade.OK, f"{what} is good until {utc(end_ms)}")
+        return Diagnosis(check, Grade.OK, f"{what} is good until {utc_minute(end_ms)} UTC")
     grade = Grade.FAILED if left_ms < NOW_MS else Grade.WARNING
     days = left_ms // DAY_MS
     left = f"in {days} days" if left_ms > 0 else "it is over"
@@ -195,7 +194,7 @@ def _ending(check: str, what: str, end_ms: int, now_ms: int, command: str) -> Di
         if command
         else "Found the agency's node anew before that day, as docs/operations.md says."
     )
-    return Diagnosis(check, grade, f"{what} ends at {utc(end_ms)}: {left}", (remedy,))
+    return Diagnosis(check, grade, f"{what} ends at {utc_minute(end_ms)} UTC: {left}", (remedy,))
 
 
 def partner_facts(transaction: Transaction, now_ms: int) -> list[PartnerFacts]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sesn_node.exchange.office import Office
     from sesn_node.exchange.ownledger import OwnLedger
     from sesn_node.store.ledger import HeadRow
-    from sesn_node.store.outbox import Due
+    from sesn_node.store.outbox_rows import Due
 
 _SHIPMENT_OVERHEAD_BYTES = 4 * 1024
 """Bounds an entry, a proof, a seal and the framing of one shipment."""

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from sesn_node.crypto.signing import EcdsaVerifier
     from sesn_node.domain.messages import Header
     from sesn_node.exchange.tally import Tally
-    from sesn_node.ledger.checkpoint import LogKeys, TreeHead
+    from sesn_node.ledger.checkpoint import LogKeys
+    from sesn_node.ledger.head import TreeHead
     from sesn_node.store.engine import Transaction
     from sesn_node.store.witness import CosignatureRow
     from sesn_node.trust.card import TrustedCard
@@ -102,9 +103,9 @@ class Evidence:
             except SesnError as error:
                 failure = error
                 continue
-            if time_s != row.time_s:
-                raise VerificationError(f"signed at {time_s}, recorded as {row.time_s}")
-            return
+            if time_s == row.time_s:
+                return
+            failure = VerificationError(f"signed at {time_s}, recorded as {row.time_s}")
         raise failure
 
     def _head(self, origin: str, size: int) -> TreeHead:

@@ -24,6 +24,7 @@ from sesn_node.errors import (
 )
 from sesn_node.exchange.owncard import promised_keys
 from sesn_node.exchange.search import index_terms
+from sesn_node.exchange.storedkeys import INBOX_TABLE, inbox_row_id
 from sesn_node.ledger.merkle import leaf_hash, verify_inclusion
 from sesn_node.trust.card import UNKNOWN_SEAL_KEY
 from sesn_node.wire.entries import decode_entry
@@ -37,20 +38,12 @@ if TYPE_CHECKING:
     from sesn_node.domain.ids import MessageId
     from sesn_node.domain.messages import Header
     from sesn_node.exchange.office import Office
-    from sesn_node.ledger.checkpoint import TreeHead
+    from sesn_node.ledger.head import TreeHead
     from sesn_node.store.engine import Transaction
     from sesn_node.trust.card import TrustedCard
 
 BUSY_RETRY_MS = 5_000
 """How long a sender that is told `BUSY` should wait."""
-
-INBOX_TABLE = "inbox"
-"""Names the table in the additional data of a stored content key."""
-
-
-def inbox_row_id(sender: str, message_id: bytes) -> bytes:
-    """Name a row of the inbox in the additional data of its content key."""
-    return sender.encode() + b"\0" + message_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +209,7 @@ class Examiner:
         self._check_times(header)
         shared = self._check_shared(shipment, header, header_sha256)
         content_key, payload = self._unseal(transaction, shipment, header)
-        self._check_handling(transaction, header, payload)
+        self._check_reply(transaction, header, payload)
         stored_key = self._office.keys.storage.wrap(
             content_key,
             table=INBOX_TABLE,
@@ -268,7 +261,7 @@ class Examiner:
     def _unseal(
         self, transaction: Transaction, shipment: Shipment, header: Header
     ) -> tuple[bytes, Payload]:
-        """Steps 10 to 12, the handling excepted."""
+        """Steps 10 to 12, but for what a response answers."""
         us = self._office.agency
         envelope = shipment.envelope
         addressee = header.addressee(us)
@@ -317,7 +310,7 @@ class Examiner:
             code=RefusalCode.UNDECRYPTABLE.value,
         )
 
-    def _check_handling(self, transaction: Transaction, header: Header, payload: Payload) -> None:
+    def _check_reply(self, transaction: Transaction, header: Header, payload: Payload) -> None:
         """Step 12: a response answers a message that we sent to its sender."""
         body = payload.body
         if not isinstance(body, Response):

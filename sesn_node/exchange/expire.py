@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sesn_node.domain.delivery import DeliveryState
 from sesn_node.domain.entries import EntryKind, EntryRef, UndeliveredCode
 from sesn_node.domain.ids import AgencyId, MessageId, show_message_id
 from sesn_node.exchange.office import new_entry
 from sesn_node.ledger.merkle import leaf_hash
-from sesn_node.store.outbox import DeliveryState
 from sesn_node.telemetry.logs import get_logger
 from sesn_node.wire.entries import decode_entry
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from sesn_node.domain.entries import Entry
     from sesn_node.exchange.office import Office
-    from sesn_node.exchange.sequencer import Work
+    from sesn_node.exchange.work import Work
     from sesn_node.store.sealed import SentRow
 
 _log = get_logger(__name__)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sesn_node.crypto.keys import KeyKind
+from sesn_node.domain.delivery import DeliveryState
+from sesn_node.domain.times import SECOND_MS
 from sesn_node.exchange.breaker import Circuit, circuit
-from sesn_node.store.outbox import DeliveryState
 from sesn_node.telemetry import catalogue
 from sesn_node.trust.directory import PeerState
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
     Values = dict[tuple[str, ...], float]
     Gauges = dict[Metric, Values]
-
-_SECOND_MS = 1000
 
 
 def stored_gauges(office: Office) -> Gauges:
@@ -42,7 +41,7 @@ def stored_gauges(office: Office) -> Gauges:
             catalogue.LEDGER: {(): size},
             catalogue.EXPIRY: _expiries(office, directory, now_ms),
             catalogue.PEER_EXPIRY: {
-                (agency,): card.card.expires_ms / _SECOND_MS for agency, card in trusted.items()
+                (agency,): card.card.expires_ms / SECOND_MS for agency, card in trusted.items()
             },
         }
         gauges |= _outbox(transaction, now_ms)
@@ -58,7 +57,7 @@ def disk_gauges(office: Office) -> Gauges:
     }
     written_ms = office.sequencer.head_file.written_ms()
     if written_ms is not None:
-        gauges[catalogue.HEAD_AGE] = {(): max(0, office.clock() - written_ms) / _SECOND_MS}
+        gauges[catalogue.HEAD_AGE] = {(): max(0, office.clock() - written_ms) / SECOND_MS}
     return gauges
 
 
@@ -66,7 +65,7 @@ def _outbox(transaction: Transaction, now_ms: int) -> Gauges:
     queued = transaction.figures.queued()
     copies: Values = {(one.agency, DeliveryState.QUEUED.value): one.count for one in queued}
     copies |= {(agency, state): count for agency, state, count in transaction.figures.ended()}
-    oldest: Values = {(one.agency,): max(0, now_ms - one.oldest_ms) / _SECOND_MS for one in queued}
+    oldest: Values = {(one.agency,): max(0, now_ms - one.oldest_ms) / SECOND_MS for one in queued}
     return {catalogue.OUTBOX: copies, catalogue.OLDEST: oldest}
 
 
@@ -99,4 +98,4 @@ def _expiries(office: Office, directory: Directory, now_ms: int) -> Values:
     ]
     if certified:
         ends["TLS certificate"] = certified[-1].not_after_ms
-    return {(what,): end_ms / _SECOND_MS for what, end_ms in ends.items()}
+    return {(what,): end_ms / SECOND_MS for what, end_ms in ends.items()}

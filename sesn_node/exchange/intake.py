@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from sesn_node.domain.batches import ProvenEntry
+from sesn_node.domain.batches import Answer, ProvenEntry
 from sesn_node.errors import VerificationError
 from sesn_node.exchange.peers import take_travelling_card
 from sesn_node.ledger.witness import Status
 
 if TYPE_CHECKING:
-    from sesn_node.domain.batches import Answer, Batch
+    from sesn_node.domain.batches import Batch
     from sesn_node.domain.ids import AgencyId
     from sesn_node.exchange.office import Office
     from sesn_node.exchange.receive import Receiver
@@ -41,7 +41,8 @@ class Intake:
         self._new_proofs = 0
         self._shown = b""
         self.useful = True
-        """Whether the last batch brought a message, or a cosignature, that we did not have."""
+        """Whether the last batch brought a message that we did not have, or without messages a
+        cosignature."""
 
     def receive(self, batch: Batch) -> Answer:
         """Take a batch; see `Receiver.receive`. Cards travel ahead of what needs them.
@@ -56,10 +57,8 @@ class Intake:
         if self._cosigned:
             # Its word on our last answer is kept already.
             batch = replace(batch, witness=replace(batch.witness, cosignatures=b""))
-        size = self._office.sequencer.known_size
-        answer = self._receiver.receive(self._caller, batch, self._previous)
+        answer = self._answer(batch)
         witnessed = self._previous is not None and bool(batch.witness.cosignatures)
-        self.useful = witnessed or _brought(answer, size)
         self._cosigned = self._cosigned or witnessed
         if answer.add_checkpoint:
             self._previous, self._cosigned = answer, False
@@ -68,6 +67,17 @@ class Intake:
             return answer
         self._shown = own.sha256
         return replace(answer, card=own.sealed)
+
+    def _answer(self, batch: Batch) -> Answer:
+        if not batch.shipments and batch.witness.status != Status.OTHER_OLD_SIZE:
+            self.useful = self._receiver.keep_word(self._caller, batch, self._previous)
+            return Answer(batch.sequence)
+        size = self._office.sequencer.known_size
+        answer = self._receiver.receive(self._caller, batch, self._previous)
+        # A new cosignature does not make up for messages that are not: a ledger that grows could
+        # be cosigned with each of them.
+        self.useful = _brought(answer, size)
+        return answer
 
     def _count_proofs(self, batch: Batch) -> None:
         again = batch.witness.status == Status.OTHER_OLD_SIZE and not batch.shipments

@@ -13,13 +13,9 @@ from typing import TYPE_CHECKING
 
 from sesn_node.crypto.keys import KeyKind
 from sesn_node.domain.entries import KeyCode
+from sesn_node.domain.times import HOUR_MS
 from sesn_node.exchange.keyhistory import key_history, keys_in_use
-from sesn_node.exchange.owncard import (
-    DESTRUCTION_MS,
-    HOUR_MS,
-    append_key_entry,
-    promised_keys,
-)
+from sesn_node.exchange.owncard import DESTRUCTION_MS, append_key_entry, promised_keys
 from sesn_node.exchange.rewrap import rewrap
 from sesn_node.telemetry.logs import get_logger
 
@@ -29,7 +25,7 @@ if TYPE_CHECKING:
     from sesn_node.crypto.keys import KeyRecord
     from sesn_node.exchange.office import Office
     from sesn_node.exchange.rewrap import Rewrapped
-    from sesn_node.exchange.sequencer import Work
+    from sesn_node.exchange.work import Work
 
 _log = get_logger(__name__)
 

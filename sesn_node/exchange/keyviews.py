@@ -7,11 +7,10 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from sesn_node.crypto.keys import KeyKind, key_id
+from sesn_node.domain.times import DAY_MS, HOUR_MS, utc_minute
 from sesn_node.exchange.keyhistory import KeyHistory, key_history, keys_in_use
-from sesn_node.exchange.office import DAY_MS
-from sesn_node.exchange.owncard import DESTRUCTION_MS, HOUR_MS, promised_keys
+from sesn_node.exchange.owncard import DESTRUCTION_MS, promised_keys
 from sesn_node.exchange.rotate import Rotatable
-from sesn_node.exchange.vault import utc
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -180,4 +179,4 @@ def _prompt(view: KeyView, now_ms: int) -> str:
 def _ends(what: str, until_ms: int, now_ms: int, command: str) -> str:
     when = "ended" if until_ms <= now_ms else "ends"
     advice = f"run '{command}'" if command else "found the agency's node anew before that"
-    return f"{what} {when} at {utc(until_ms)}: {advice}"
+    return f"{what} {when} at {utc_minute(until_ms)} UTC: {advice}"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from sesn_node.domain.entries import Entry
     from sesn_node.exchange.backlog import CopyStanding, RecipientStanding
-    from sesn_node.exchange.views import ReceiptView
+    from sesn_node.exchange.copyviews import ReceiptView
     from sesn_node.store.engine import Store, Transaction
     from sesn_node.store.ledger import EntryRow
     from sesn_node.store.sealed import SentRow
@@ -188,7 +188,7 @@ def _steps(
 
 def _words(entry: Entry, copy: CopyStanding) -> str:
     """Return what the recipient's node said last; only of the last ending it is kept."""
-    if not copy.copy.state.final:
+    if not copy.copy.state.ended:
         return ""
     parts = [copy.copy.code if entry.code == UndeliveredCode.DEAD else "", copy.copy.detail]
     return ": ".join(part for part in parts if part)

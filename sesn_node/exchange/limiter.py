@@ -6,6 +6,8 @@ import threading
 from dataclasses import dataclass
 from typing import Final
 
+from sesn_node.domain.times import MINUTE_MS
+
 
 @dataclass(frozen=True, slots=True)
 class Rate:
@@ -17,8 +19,10 @@ class Rate:
 
 REFUSALS: Final = Rate(burst=100, token_ms=6_000)
 """REFUSED entries that one partner can cause, so that nobody floods a ledger."""
-CARDS: Final = Rate(burst=5, token_ms=10 * 60 * 1000)
+CARDS: Final = Rate(burst=5, token_ms=10 * MINUTE_MS)
 """Later cards of one partner that are taken by themselves; each is an entry."""
+REFUSED_CARDS: Final = Rate(burst=20, token_ms=30_000)
+"""Cards of one partner that are opened and then refused; each costs the work of all its keys."""
 GREETINGS: Final = Rate(burst=20, token_ms=5_000)
 """Greetings of one partner that end a wait of ours; each can make us write, and dial."""
 CHECKPOINTS: Final = Rate(burst=100, token_ms=6_000)

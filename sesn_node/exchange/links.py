@@ -9,19 +9,46 @@ from sesn_node.domain.checks import printable
 if TYPE_CHECKING:
     from sesn_node.domain.ids import AgencyId
     from sesn_node.exchange.office import Office
-    from sesn_node.exchange.sequencer import Work
+    from sesn_node.exchange.work import Work
 
 _ERROR_CHARACTERS = 500
 
 
-def link_opened(office: Office, agency: AgencyId) -> None:
-    """Note that a partner was reached: whatever waits for it is due at once."""
+def link_opened(office: Office, agency: AgencyId) -> int:
+    """Note that a partner was reached: whatever waits for it is due at once.
 
-    def operation(work: Work) -> None:
+    Returns:
+        The time that was noted, for `link_ended`.
+    """
+
+    def operation(work: Work) -> int:
         work.transaction.peers.link_up(agency, work.now_ms)
         work.transaction.outbox.end_deferral(agency)
+        return work.now_ms
 
-    office.sequencer.run(operation)
+    return office.sequencer.run(operation).value
+
+
+def link_ended(office: Office, agency: AgencyId, opened_ms: int) -> None:
+    """Note that the connection that was opened then has ended; a later one stays as it is."""
+    office.sequencer.run(
+        lambda work: work.transaction.peers.link_ended(
+            agency, connected_ms=opened_ms, now_ms=work.now_ms
+        )
+    )
+
+
+def no_links(office: Office) -> None:
+    """Note that nobody is connected, when a node begins: the one before may have been killed.
+
+    Where several processes share the database, the others' connections cannot be told apart, and
+    nothing is noted.
+    """
+    with office.store.read() as transaction:
+        shared = transaction.copies.deliverers(()) is not None
+        if shared or not transaction.peers.has_open_links():
+            return
+    office.sequencer.run(lambda work: work.transaction.peers.end_links(work.now_ms))
 
 
 def link_failed(office: Office, agency: AgencyId, failures: int, wait_ms: int, error: str) -> None:

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 from sesn_node.domain.alert import MessageKind
 from sesn_node.domain.ids import MessageId, parse_message_id, show_message_id
 from sesn_node.errors import ConflictError, MalformedError, PolicyError
+from sesn_node.trust.directory import NOT_TRUSTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sesn_node.store.engine import Store
+    from sesn_node.domain.ids import AgencyId
+    from sesn_node.store.engine import Store, Transaction
 
 MIN_PREFIX_DIGITS = 8
 _ID_BYTES = 16
@@ -45,11 +47,34 @@ def find_alert(store: Store, text: str) -> MessageId:
 def find_sent(store: Store, text: str) -> MessageId:
     """Find a message of any kind that was sent from here. Raises as `find_alert` does."""
     with store.read() as transaction:
-        return _find(
-            text,
-            "message",
-            "sesn outbox list --all",
-            lambda low, high: transaction.browse.sent_ids_between(low, high, _NAMED + 1),
+        try:
+            found = _find(
+                text,
+                "message",
+                "sesn outbox list --all",
+                lambda low, high: transaction.browse.sent_ids_between(low, high, _NAMED + 1),
+            )
+        except PolicyError:
+            _refuse_received(transaction, _range(text))
+            raise
+        if not transaction.browse.sent_ids_between(found, found, 1):
+            _refuse_received(transaction, (found, found))
+        return found
+
+
+def not_a_partner(agency: AgencyId) -> PolicyError:
+    """Say that nobody has pinned a card of this agency; a slip of the pen, mostly."""
+    return PolicyError(f"{agency} is not a partner; 'sesn peer list' shows them", code=NOT_TRUSTED)
+
+
+def _refuse_received(transaction: Transaction, between: tuple[bytes, bytes]) -> None:
+    """Tell whoever looks in the outbox for an alert that was received where it is."""
+    for one in transaction.browse.ids_between(MessageKind.ALERT.value, *between, 1):
+        senders = ", ".join(sorted(row.sender for row in transaction.inbox.find(one)))
+        shown = show_message_id(MessageId(one))
+        raise PolicyError(
+            f"alert {shown} was received from {senders}: 'sesn alert show {shown}'",
+            code="UNKNOWN_MESSAGE",
         )
 
 
@@ -65,9 +90,7 @@ def _find(
             f"message id {text[:60]!a}: expected a UUID such as '{command}' shows, or at least "
             f"its first {MIN_PREFIX_DIGITS} digits"
         )
-    low = bytes.fromhex(digits.ljust(2 * _ID_BYTES, "0"))
-    high = bytes.fromhex(digits.ljust(2 * _ID_BYTES, "f"))
-    found = between(low, high)
+    found = between(*_range(digits))
     if not found:
         raise PolicyError(
             f"there is no {what} {text}; '{command}' shows them", code="UNKNOWN_MESSAGE"
@@ -80,3 +103,10 @@ def _find(
             code="AMBIGUOUS",
         )
     return MessageId(found[0])
+
+
+def _range(text: str) -> tuple[bytes, bytes]:
+    """Return the first and the last id that begin with these digits."""
+    digits = text.strip().lower().replace("-", "")
+    low, high = (bytes.fromhex(digits.ljust(2 * _ID_BYTES, fill)) for fill in "0f")
+    return low, high

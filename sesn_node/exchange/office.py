@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sesn_node.crypto.primitives import random_bytes
 from sesn_node.domain.cards import Limits
 from sesn_node.domain.entries import SALT_BYTES, Entry, EntryKind
 from sesn_node.domain.ids import AgencyId
+from sesn_node.domain.times import DAY_MS, MINUTE_MS
 from sesn_node.errors import SesnError, StorageError
-from sesn_node.exchange.limiter import CARDS, CHECKPOINTS, GREETINGS, Limiter
+from sesn_node.exchange.limiter import CARDS, CHECKPOINTS, GREETINGS, REFUSED_CARDS, Limiter
 from sesn_node.exchange.ownledger import NodeCache, OwnLedger
 from sesn_node.store.disk import Disk
 from sesn_node.telemetry.watch import Watch
@@ -23,14 +24,13 @@ if TYPE_CHECKING:
 
     from sesn_node.domain.entries import EntryRef
     from sesn_node.domain.ids import MessageId
+    from sesn_node.exchange.officekeys import OfficeKeys
     from sesn_node.exchange.sequencer import Sequencer
-    from sesn_node.exchange.vault import OfficeKeys, Vault
+    from sesn_node.exchange.vault import Vault
     from sesn_node.ledger.checkpoint import LogKeys
     from sesn_node.store.engine import Store, Transaction
     from sesn_node.store.peers import CardRow
     from sesn_node.trust.card import TrustedCard
-
-DAY_MS = 24 * 60 * 60 * 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Terms:
 
     limits: Limits = field(default_factory=Limits)
     recipients: int = 500
-    clock_skew_ms: int = 10 * 60 * 1000
+    clock_skew_ms: int = 10 * MINUTE_MS
     lifetime_ms: int = 30 * DAY_MS
     backoff_initial_ms: int = 500
     backoff_cap_ms: int = 60_000
@@ -140,6 +140,7 @@ class Office:
         watch: What is told of messages, for metrics and traces.
         disk: Whether there is room for new messages.
         card_limiter: How many later cards of a partner are taken by themselves.
+        refused_card_limiter: How many cards of a partner are opened that are refused then.
         greeting_limiter: How many greetings of a partner end our waiting for it.
         checkpoint_limiter: How many checkpoints that come without a message are witnessed.
     """
@@ -155,6 +156,7 @@ class Office:
     watch: Watch = field(default_factory=Watch)
     disk: Disk = field(default_factory=lambda: Disk({}, 0))
     card_limiter: Limiter = field(default_factory=lambda: Limiter(CARDS))
+    refused_card_limiter: Limiter = field(default_factory=lambda: Limiter(REFUSED_CARDS))
     greeting_limiter: Limiter = field(default_factory=lambda: Limiter(GREETINGS))
     checkpoint_limiter: Limiter = field(default_factory=lambda: Limiter(CHECKPOINTS))
 
@@ -222,6 +224,10 @@ class Office:
             return ledger
         signers = self.vault.keys(self.partners.current(transaction)).log
         return ledger.earlier(held_size, signers, self.clock() // 1000)
+
+
+MOVED: Final = "MOVED"
+"""Code of the conflict that says: begin again, from what is recorded now."""
 
 
 def unmoved(transaction: Transaction, directory: Directory, agencies: Sequence[AgencyId]) -> bool:

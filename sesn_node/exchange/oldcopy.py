@@ -7,11 +7,11 @@ what it means, and the next steps, one by one; and promises nothing that the nod
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from sesn_node.domain.ids import parse_origin
+from sesn_node.domain.times import SECOND_MS, utc_second
 from sesn_node.errors import MalformedError
 
 if TYPE_CHECKING:
@@ -49,17 +49,18 @@ class OldCopy:
         trouble: Why, for programs.
         what: What was found and what it means, for people; whole sentences.
         steps: What to do, in order.
+        command: How a command for this home begins.
     """
 
     trouble: Trouble
     what: str
     steps: tuple[str, ...]
+    command: str
 
     @property
     def message(self) -> str:
-        """All of it in one line: for a log, and for a command that cannot write."""
-        steps = " ".join(f"({number}) {step}" for number, step in enumerate(self.steps, 1))
-        return f"{self.what} {READ_ONLY} What to do: {steps}"
+        """What was found, in one line: for a log, and for a command that cannot write."""
+        return f"{self.what} {READ_ONLY} '{self.command} status' says what to do."
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ class Scene:
     @property
     def newest(self) -> str:
         """The newest entry's time, in words."""
-        return "no entry" if self.newest_ms is None else utc(self.newest_ms // 1000)
+        return "no entry" if self.newest_ms is None else f"{utc_second(self.newest_ms)} UTC"
 
 
 def behind(scene: Scene, released: Released, signed_s: int | None) -> OldCopy:
@@ -115,11 +116,14 @@ def behind(scene: Scene, released: Released, signed_s: int | None) -> OldCopy:
         signed_s: When it was signed; None if it was by keys that the database does not know.
     """
     of = (
-        "signed with keys that it does not know yet," if signed_s is None else f"of {utc(signed_s)}"
+        "signed with keys that it does not know yet,"
+        if signed_s is None
+        else f"of {utc_second(signed_s * SECOND_MS)} UTC"
     )
     missing = released.size - scene.head.size
     are_missing = "1 entry is" if missing == 1 else f"{missing:,} entries are"
     return _old_copy(
+        scene,
         Trouble.BEHIND,
         f"the database is an old copy: it holds {scene.head.size:,} ledger entries, the newest of "
         f"{scene.newest}, but this node has signed {released.size:,}, as the head file "
@@ -132,6 +136,7 @@ def behind(scene: Scene, released: Released, signed_s: int | None) -> OldCopy:
 def witness_behind(scene: Scene, released: Released) -> OldCopy:
     """Describe a database that has forgotten what it cosigned of others' ledgers."""
     return _old_copy(
+        scene,
         Trouble.WITNESS_BEHIND,
         f"the database is an old copy: all {scene.head.size:,} ledger entries are there, but it "
         "has forgotten checkpoints of partners' ledgers that this node has cosigned (witnessed "
@@ -144,6 +149,7 @@ def witness_behind(scene: Scene, released: Released) -> OldCopy:
 def no_head_file(scene: Scene) -> OldCopy:
     """Describe a home without a head file."""
     return _old_copy(
+        scene,
         Trouble.NO_HEAD_FILE,
         f"the head file {scene.head_file} is missing, so nothing shows that this database "
         f"({scene.head.size:,} ledger entries, the newest of {scene.newest}) is the newest copy: "
@@ -162,6 +168,7 @@ def no_head_file(scene: Scene) -> OldCopy:
 def other_history(scene: Scene, released: Released) -> OldCopy:
     """Describe a database that holds other entries than the head file's checkpoint."""
     return _old_copy(
+        scene,
         Trouble.OTHER_HISTORY,
         f"the database holds another history than this node signed at size {released.size:,}, as "
         f"the head file {scene.head_file} shows. Two copies of this node have written: perhaps a "
@@ -178,6 +185,7 @@ def other_history(scene: Scene, released: Released) -> OldCopy:
 def foreign_head_file(scene: Scene, reason: str) -> OldCopy:
     """Describe a head file that does not hold a checkpoint of this node."""
     return _old_copy(
+        scene,
         Trouble.FOREIGN_HEAD_FILE,
         f"the head file {scene.head_file} does not carry this node's own signatures ({reason}), "
         "so nothing shows that this database is the newest copy.",
@@ -191,6 +199,7 @@ def foreign_head_file(scene: Scene, reason: str) -> OldCopy:
 def damaged(scene: Scene, what: str) -> OldCopy:
     """Describe a database whose newest entries do not fit its own checkpoint."""
     return _old_copy(
+        scene,
         Trouble.DAMAGED,
         f"{what}: the database is damaged.",
         f"Run '{scene.command} ledger verify': it tells where.",
@@ -199,11 +208,6 @@ def damaged(scene: Scene, what: str) -> OldCopy:
         f"and leave {scene.head_file} as it is. Unless it holds {scene.head.size:,} entries, the "
         f"node appends nothing. {scene.without_it}",
     )
-
-
-def utc(time_s: int) -> str:
-    """Write a time."""
-    return datetime.fromtimestamp(time_s, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def _newer(scene: Scene, wanted: str) -> tuple[str, str, str]:
@@ -231,5 +235,5 @@ def _named(partners: Sequence[str]) -> str:
     return named if more <= 0 else f"{named} and {more:,} more partners"
 
 
-def _old_copy(trouble: Trouble, what: str, *steps: str) -> OldCopy:
-    return OldCopy(trouble, what, steps)
+def _old_copy(scene: Scene, trouble: Trouble, what: str, *steps: str) -> OldCopy:
+    return OldCopy(trouble, what, steps, scene.command)

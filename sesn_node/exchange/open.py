@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sesn_node.crypto.seal import MessageContext, open_content
+from sesn_node.crypto.seal import MessageContext, open_commitment
 from sesn_node.errors import PolicyError
-from sesn_node.exchange.examine import INBOX_TABLE, inbox_row_id
-from sesn_node.exchange.share import SENT_TABLE
+from sesn_node.exchange.storedkeys import INBOX_TABLE, SENT_TABLE, inbox_row_id
 from sesn_node.wire.envelopes import decode_header
 from sesn_node.wire.payloads import decode_payload
 
@@ -35,7 +34,26 @@ def open_sent(office: Office, row: SentRow) -> Payload:
     return _open(office, row.sealed, SENT_TABLE, row.message_id)
 
 
+def reveal_received(office: Office, row: InboxRow) -> tuple[bytes, bytes]:
+    """Return salt and payload of a message that we received, for somebody who has its header.
+
+    Raises:
+        SesnError: As `open_received`.
+    """
+    return _reveal(office, row.sealed, INBOX_TABLE, inbox_row_id(row.sender, row.message_id))
+
+
+def reveal_sent(office: Office, row: SentRow) -> tuple[bytes, bytes]:
+    """Return salt and payload of a message that we sent. Raises as `open_received` does."""
+    return _reveal(office, row.sealed, SENT_TABLE, row.message_id)
+
+
 def _open(office: Office, row: SealedRow, table: str, row_id: bytes) -> Payload:
+    _, data = _reveal(office, row, table, row_id)
+    return decode_payload(data)
+
+
+def _reveal(office: Office, row: SealedRow, table: str, row_id: bytes) -> tuple[bytes, bytes]:
     if row.ciphertext is None or row.content_key is None:
         raise PolicyError("the content of this message was erased", code="ERASED")
     header = decode_header(row.header)
@@ -45,11 +63,10 @@ def _open(office: Office, row: SealedRow, table: str, row_id: bytes) -> Payload:
         office.directory()
         keys = office.keys.reading
     key = keys.unwrap(row.content_key, table=table, row=row_id)
-    data = open_content(
+    return open_commitment(
         row.ciphertext,
         key,
         MessageContext(header.suite, header.message_id, header.sender),
         header.ciphertext_sha256,
         header.commitment,
     )
-    return decode_payload(data)

@@ -16,9 +16,11 @@ from sesn_node.domain.cards import (
     WitnessKeySet,
 )
 from sesn_node.domain.entries import EntryKind, KeyCode
+from sesn_node.domain.times import DAY_MS, HOUR_MS
 from sesn_node.errors import PolicyError, StorageError
-from sesn_node.exchange.office import DAY_MS, new_entry
-from sesn_node.ledger.checkpoint import TreeHead, sign_checkpoint
+from sesn_node.exchange.office import new_entry
+from sesn_node.ledger.checkpoint import sign_checkpoint
+from sesn_node.ledger.head import TreeHead
 from sesn_node.ledger.merkle import EMPTY_ROOT
 from sesn_node.store.ledger import HeadRow
 from sesn_node.trust.card import Succession, check_successor
@@ -31,12 +33,11 @@ if TYPE_CHECKING:
     from sesn_node.crypto.signers import Signer
     from sesn_node.domain.ids import AgencyId
     from sesn_node.exchange.office import Office
-    from sesn_node.exchange.sequencer import Work
+    from sesn_node.exchange.work import Work
     from sesn_node.store.engine import Store, Transaction
     from sesn_node.store.headfile import HeadFile
     from sesn_node.trust.card import TrustedCard
 
-HOUR_MS: Final = 60 * 60 * 1000
 CARD_MS: Final = 2 * 365 * DAY_MS
 """How long a card lasts."""
 SHORT_MS: Final = 2 * 365 * DAY_MS

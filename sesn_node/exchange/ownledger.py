@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from sesn_node.domain.ids import Origin
 from sesn_node.errors import StorageError, VerificationError
-from sesn_node.ledger.checkpoint import TreeHead, sign_checkpoint, verify_checkpoint
+from sesn_node.ledger.checkpoint import sign_checkpoint, verify_checkpoint
+from sesn_node.ledger.head import TreeHead
 from sesn_node.ledger.merkle import (
     consistency_proof,
     inclusion_proofs,
@@ -19,7 +20,7 @@ from sesn_node.ledger.witness import format_add_checkpoint
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sesn_node.exchange.vault import LogSigners
+    from sesn_node.exchange.officekeys import LogSigners
     from sesn_node.store.engine import Transaction
     from sesn_node.store.ledger import HeadRow
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from sesn_node.domain.delivery import DeliveryState
 from sesn_node.domain.entries import EntryKind, PeerCode, UndeliveredCode
-from sesn_node.errors import ConflictError, PolicyError, VerificationError
+from sesn_node.errors import ConflictError, MalformedError, PolicyError, VerificationError
 from sesn_node.exchange.expire import end_undelivered
 from sesn_node.exchange.office import new_entry
-from sesn_node.store.outbox import DeliveryState
 from sesn_node.telemetry.logs import get_logger
 from sesn_node.trust.card import CARD_STALE, open_card
-from sesn_node.trust.directory import Admission, PeerState
+from sesn_node.trust.directory import Novelty, PeerState
 
 if TYPE_CHECKING:
     from sesn_node.domain.ids import AgencyId
     from sesn_node.exchange.office import Office
-    from sesn_node.exchange.sequencer import Work
+    from sesn_node.exchange.work import Work
     from sesn_node.store.engine import Transaction
     from sesn_node.trust.card import TrustedCard
     from sesn_node.trust.directory import Peer
@@ -56,12 +56,12 @@ def add_peer(office: Office, sealed: bytes, *, fingerprint: bytes) -> TrustedCar
     def operation(work: Work) -> None:
         directory = office.partners.within(work.transaction)
         known = directory.peers.get(card.card.agency)
-        admission = directory.admit(card)
-        if admission is Admission.SAME and known is not None and known.state is PeerState.TRUSTED:
+        novelty = directory.admit(card)
+        if novelty is Novelty.SAME and known is not None and known.state is PeerState.TRUSTED:
             return
-        if admission is Admission.NEW_ROOT and known is not None:
+        if novelty is Novelty.NEW_ROOT and known is not None:
             _check_new_ledgers(work.transaction, known, card)
-        _set(work, card, PeerState.TRUSTED, PeerCode.TRUSTED)
+        _set(work, card, PeerState.TRUSTED, PeerCode.TRUSTED, opened_ms=now_ms)
 
     office.sequencer.run(operation)
     return card
@@ -84,30 +84,40 @@ def take_card(office: Office, agency: AgencyId, sealed: bytes) -> bool:
     held = office.directory()
     if held.trusted(agency, now_ms).card.sealed == sealed:
         return False
-    if office.card_limiter.empty(agency, now_ms):
+    limiters = (office.card_limiter, office.refused_card_limiter)
+    if any(one.empty(agency, now_ms) for one in limiters):
         # Not even opened: that tries every key in it, which takes its owner nothing to ask for.
         raise _too_many_cards(agency)
-    card = open_card(sealed, now_ms)
-    if card.card.agency != agency:
-        raise VerificationError(
-            f"{agency} presented the card of {card.card.agency}", code="FOREIGN_CARD"
-        )
+    try:
+        card = _open(agency, sealed, now_ms)
+        if held.admit(card) is Novelty.SAME:
+            return False
+    except (MalformedError, VerificationError, PolicyError):
+        office.refused_card_limiter.allow(agency, now_ms)
+        raise
 
     def operation(work: Work) -> bool:
         directory = office.partners.within(work.transaction)
         directory.trusted(agency, work.now_ms)
-        if directory.admit(card) is Admission.SAME:
+        if directory.admit(card) is Novelty.SAME:
             return False
         # Asked only now: the same card comes in over several streams at once, and one that is
         # refused anyway writes nothing. Neither needs a token.
         if not office.card_limiter.allow(agency, now_ms):
             raise _too_many_cards(agency)
-        _set(work, card, PeerState.TRUSTED, PeerCode.CARD_TAKEN)
+        _set(work, card, PeerState.TRUSTED, PeerCode.CARD_TAKEN, opened_ms=now_ms)
         return True
 
-    if held.admit(card) is Admission.SAME:
-        return False
     return office.sequencer.run(operation).value
+
+
+def _open(agency: AgencyId, sealed: bytes, now_ms: int) -> TrustedCard:
+    card = open_card(sealed, now_ms)
+    if card.card.agency != agency:
+        raise VerificationError(
+            f"{agency} presented the card of {card.card.agency}", code="FOREIGN_CARD"
+        )
+    return card
 
 
 def _too_many_cards(agency: AgencyId) -> PolicyError:
@@ -174,7 +184,7 @@ def revoke_peer(office: Office, agency: AgencyId) -> int:
             )
         if known.state is PeerState.REVOKED:
             raise ConflictError(f"{agency} is revoked already")
-        _set(work, known.card, PeerState.REVOKED, PeerCode.REVOKED)
+        _set(work, known.card, PeerState.REVOKED, PeerCode.REVOKED, opened_ms=work.now_ms)
         copies = [(one, agency) for one in work.transaction.outbox.queued_for(agency)]
         end_undelivered(work, copies, DeliveryState.DEAD, UndeliveredCode.PEER_REVOKED)
         return copies
@@ -202,14 +212,17 @@ def _check_new_ledgers(transaction: Transaction, held: Peer, card: TrustedCard) 
             )
 
 
-def _set(work: Work, card: TrustedCard, state: PeerState, code: PeerCode) -> None:
+def _set(
+    work: Work, card: TrustedCard, state: PeerState, code: PeerCode, *, opened_ms: int
+) -> None:
     agency = card.card.agency
     work.transaction.peers.add_card(
         agency=agency,
         sha256=card.sha256,
         sequence=card.card.sequence,
         sealed=card.sealed,
-        taken_ms=work.now_ms,
+        # Kept, it is opened as of then: it may have expired while it waited for the commit.
+        taken_ms=opened_ms,
     )
     work.transaction.peers.set_peer(
         agency=agency, state=state.value, card_sha256=card.sha256, changed_ms=work.now_ms

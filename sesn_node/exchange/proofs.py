@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sesn_node.crypto.signing import ObjectKind, body_hash, verify_object
+from sesn_node.domain.delivery import DeliveryState
 from sesn_node.domain.entries import EntryKind, EntryRef, UndeliveredCode
 from sesn_node.domain.ids import Origin, parse_origin, show_message_id
 from sesn_node.errors import VerificationError
 from sesn_node.exchange.tally import Tally, groups, require
 from sesn_node.ledger.merkle import leaf_hash, verify_inclusion
-from sesn_node.store.outbox import DeliveryState
 from sesn_node.wire.batches import decode_proof
 from sesn_node.wire.entries import decode_entry
 from sesn_node.wire.envelopes import decode_header
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sesn_node.exchange.tally import Check
     from sesn_node.store.engine import Transaction
     from sesn_node.store.inbox import InboxRow
-    from sesn_node.store.outbox import OutboxRow
+    from sesn_node.store.outbox_rows import OutboxRow
     from sesn_node.store.sealed import SealedRow, SentRow
 
 _AT_ONCE = 200
@@ -81,7 +81,7 @@ class Messages:
                     with receipts.case(what):
                         require(copy.message_id in shared, "its message does not verify")
                         self._receipt(copy, shared[copy.message_id], about[copy.message_id])
-                elif copy.state.final:
+                elif copy.state.ended:
                     with endings.case(what):
                         _ending(copy, about[copy.message_id])
         return sent.result(), receipts.result(), endings.result()

@@ -15,7 +15,7 @@ refuses the shipment, and never the batch; steps 1 to 3 hold for the batch as a 
  9. the SHARED entry names this message, and stands in the sender's ledger
 10. addressed to us, with the wrapped key that the header names; it opens
 11. the content opens, and is the one that header and ledger commit to
-12. the payload reads, and its handling is allowed
+12. the payload reads; a response answers a message that we sent to its sender
 
 Then one transaction: sender and witness record compared again, inbox, RECEIVED, checkpoint.
 Everything that this answer claims is durable before it leaves.
@@ -24,7 +24,6 @@ Everything that this answer claims is durable before it leaves.
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -36,7 +35,6 @@ from sesn_node.domain.batches import (
     Refused,
     WitnessAnswer,
 )
-from sesn_node.domain.entries import EntryKind
 from sesn_node.domain.refusals import RefusalCode
 from sesn_node.errors import (
     ConflictError,
@@ -45,51 +43,35 @@ from sesn_node.errors import (
     StorageError,
     VerificationError,
 )
-from sesn_node.exchange.examine import BUSY_RETRY_MS, Examiner, Fresh, Refusable, Seen
+from sesn_node.exchange.cosigned import check_cosignatures, keep_cosigned
+from sesn_node.exchange.examine import BUSY_RETRY_MS, Examiner
 from sesn_node.exchange.intake import Intake
 from sesn_node.exchange.limiter import REFUSALS, Limiter
-from sesn_node.exchange.office import new_entry, unmoved
+from sesn_node.exchange.office import MOVED, unmoved
 from sesn_node.exchange.outcomes import arrival, refuse_all, report, unproven, unwitnessed
 from sesn_node.exchange.replaced import cosigned_before_rotation
-from sesn_node.exchange.witness import (
-    MOVED,
-    check_cosignatures,
-    judge_checkpoint,
-    keep_cosigned,
-    keep_fork,
-    record,
-)
+from sesn_node.exchange.taking import Taken, Taking
+from sesn_node.exchange.witness import judge_checkpoint, keep_fork, record
 from sesn_node.ledger.cosignature import MISSING_SIGNATURE
 from sesn_node.ledger.witness import Status
 from sesn_node.store.disk import DISK_FLOOR
-from sesn_node.store.inbox import InboxRow
-from sesn_node.store.sealed import SealedRow
 from sesn_node.telemetry.logs import get_logger
-from sesn_node.wire.batches import encode_proof
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sesn_node.domain.entries import EntryRef
     from sesn_node.domain.ids import AgencyId
+    from sesn_node.exchange.cosigned import Cosigned
     from sesn_node.exchange.examine import Examined
     from sesn_node.exchange.office import Office
-    from sesn_node.exchange.sequencer import Work
-    from sesn_node.exchange.witness import Cosigned, Judged
+    from sesn_node.exchange.witness import Judged
+    from sesn_node.exchange.work import Work
     from sesn_node.telemetry.watch import Receiving
     from sesn_node.trust.directory import Directory
 
 _log = get_logger(__name__)
 
 _ATTEMPTS = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """What the transaction did: outcomes in order, entry indexes in place of receipts."""
-
-    outcomes: tuple[int | Refused, ...]
-    cosignatures: bytes
 
 
 class Receiver:
@@ -137,6 +119,14 @@ class Receiver:
             )
         return answer
 
+    def keep_word(self, caller: AgencyId, batch: Batch, previous: Answer | None) -> bool:
+        """Keep what the caller says of our last answer, and tell whether that is new.
+
+        Raises:
+            SesnError: As `receive`.
+        """
+        return self._keep_cosigned(self._cosigned(caller, batch, previous))
+
     def _receive_or_refuse(
         self, caller: AgencyId, batch: Batch, cosigned: Cosigned | None, receiving: Receiving
     ) -> Answer:
@@ -156,9 +146,12 @@ class Receiver:
             refused = Refused(RefusalCode.BUSY, detail, BUSY_RETRY_MS)
         return refuse_all(caller, batch, refused)
 
-    def _keep_cosigned(self, cosigned: Cosigned | None) -> None:
-        if cosigned is not None:
-            self._office.sequencer.run(lambda work: keep_cosigned(work.transaction, cosigned))
+    def _keep_cosigned(self, cosigned: Cosigned | None) -> bool:
+        """Keep a cosignature; tell whether it is the first over its checkpoint."""
+        if cosigned is None:
+            return False
+        run = self._office.sequencer.run
+        return run(lambda work: keep_cosigned(work.transaction, cosigned)).value
 
     def _cosigned(self, caller: AgencyId, batch: Batch, previous: Answer | None) -> Cosigned | None:
         if previous is None or not previous.add_checkpoint or not batch.witness.cosignatures:
@@ -256,122 +249,8 @@ class Receiver:
         cosignatures = record(self._office, work, judged)
         if cosigned is not None:
             keep_cosigned(work.transaction, cosigned)
-        ids = [one.message_id for one in examined if isinstance(one, Fresh | Refusable)]
-        # Compared again: the same message may have come in over another stream meanwhile.
-        seen = work.transaction.inbox.seen(caller, ids)
-        refused = {}
-        if any(isinstance(one, Refusable) for one in examined):
-            refused = work.transaction.inbox.refused(caller, ids)
-        taken = {key: (value.header_sha256, value.entry_index) for key, value in seen.items()}
-        rows: list[InboxRow] = []
-        outcomes = [
-            self._settle_one(work, caller, one, taken=taken, refused=refused, rows=rows)
-            for one in examined
-        ]
-        work.transaction.inbox.add(rows)
-        return Taken(tuple(outcomes), cosignatures)
-
-    def _settle_one(  # noqa: PLR0913 - the state of one batch, spelled out
-        self,
-        work: Work,
-        caller: AgencyId,
-        one: Examined,
-        *,
-        taken: dict[bytes, tuple[bytes, int]],
-        refused: dict[tuple[bytes, bytes, str], int],
-        rows: list[InboxRow],
-    ) -> int | Refused:
-        """Decide one shipment: the index of our entry for it, or its refusal."""
-        if isinstance(one, Refused):
-            return one
-        if isinstance(one, Seen):
-            return one.entry_index
-        if isinstance(one, Fresh):
-            known = taken.get(one.message_id)
-            if known is None:
-                index = self._store(work, caller, one, rows).index
-                taken[one.message_id] = (one.header_sha256, index)
-                return index
-            if known[0] == one.header_sha256:
-                return known[1]
-            one = one.conflicting()
-        self._log_refusal(work, caller, one, refused)
-        return one.refused
-
-    def _store(self, work: Work, caller: AgencyId, one: Fresh, rows: list[InboxRow]) -> EntryRef:
-        header = one.header
-        received = work.append(
-            new_entry(
-                EntryKind.RECEIVED,
-                work.now_ms,
-                one.header_sha256,
-                message_id=header.message_id,
-                commitment=header.commitment,
-                answers=one.shared,
-                agency=caller,
-            )
-        )
-        rows.append(
-            InboxRow(
-                sender=caller,
-                message_id=header.message_id,
-                sealed=SealedRow(
-                    kind=one.kind,
-                    header=one.shipment.envelope.header,
-                    header_sha256=one.header_sha256,
-                    seal=one.shipment.envelope.seal,
-                    ciphertext=one.shipment.envelope.ciphertext,
-                    content_key=one.stored_key,
-                    conversation_id=header.conversation_id,
-                    in_reply_to=header.in_reply_to,
-                    priority=int(header.priority),
-                    created_ms=header.created_ms,
-                    expires_ms=header.expires_ms,
-                    entry_index=received.index,
-                ),
-                received_ms=work.now_ms,
-                shared_entry=one.shipment.shared.entry,
-                shared_index=one.shipment.shared.index,
-                shared_proof=encode_proof(one.shipment.shared.proof),
-                shared_origin=one.shared.origin,
-                shared_size=one.shared_size,
-                terms=one.terms,
-            )
-        )
-        return received
-
-    def _log_refusal(
-        self,
-        work: Work,
-        caller: AgencyId,
-        one: Refusable,
-        known: dict[tuple[bytes, bytes, str], int],
-    ) -> None:
-        """Append REFUSED, once per message and code, and not faster than the limiter allows."""
-        code = one.refused.code
-        key = (one.message_id, one.header_sha256, code.value)
-        if not code.permanent or key in known or not self._limiter.allow(caller, work.now_ms):
-            return
-        entry = work.append(
-            new_entry(
-                EntryKind.REFUSED,
-                work.now_ms,
-                one.header_sha256,
-                message_id=one.message_id,
-                commitment=one.commitment,
-                agency=caller,
-                code=code.value,
-            )
-        )
-        known[key] = entry.index
-        work.transaction.inbox.add_refusal(
-            sender=caller,
-            message_id=one.message_id,
-            header_sha256=one.header_sha256,
-            code=code.value,
-            refused_ms=work.now_ms,
-            entry_index=entry.index,
-        )
+        outcomes = Taking(work, caller, examined, self._limiter).outcomes()
+        return Taken(outcomes, cosignatures)
 
     def _answer(
         self,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sesn_node.domain.entries import EntryKind, KeyCode
 from sesn_node.domain.ids import Origin
 from sesn_node.exchange.tally import Tally, groups, require
-from sesn_node.ledger.checkpoint import verify_checkpoint
+from sesn_node.ledger.checkpoint import verify_checkpoint, verify_checkpoint_under
 from sesn_node.ledger.merkle import Appender, leaf_hash
 from sesn_node.wire.entries import decode_entry
 
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from sesn_node.domain.entries import Entry
     from sesn_node.exchange.evidence import Evidence
     from sesn_node.exchange.tally import Check
-    from sesn_node.ledger.checkpoint import LogKeys, TreeHead
+    from sesn_node.ledger.checkpoint import LogKeys
+    from sesn_node.ledger.head import TreeHead
     from sesn_node.store.browse import CheckpointRow
     from sesn_node.store.engine import Transaction
     from sesn_node.store.ledger import EntryRow, HeadRow
@@ -53,8 +54,8 @@ class Rehash:
         self._transaction = transaction
         self._head = head
         self._released = released
-        # What signs as of the entries read so far; see `_meet_card`.
-        self._keys = key_sets[0]
+        # What may have signed a checkpoint of the entries read so far; see `_meet_card`.
+        self._key_sets = tuple(key_sets)
         self._evidence = evidence
         self._entries = Tally("entries", "every entry reads, in order, about what its row says")
         self._nodes = Tally("tree", "every stored hash follows from the entries")
@@ -104,7 +105,8 @@ class Rehash:
         """Look at an entry about a card, or a key of ours.
 
         A card of ours says which keys sign the ledger from its own entry on: the checkpoint of a
-        group of entries that changes them carries the signatures of both.
+        group of entries that changes them carries the signatures of both. Keys before it sign no
+        more; later ones sign an earlier size for a partner that holds it (ADR 0031).
         """
         if entry.kind is EntryKind.KEY and entry.code != KeyCode.CARD_ISSUED:
             return
@@ -114,8 +116,8 @@ class Rehash:
         )
         own = self._evidence.own_card(entry.object_sha256)
         keys = None if own is None else own.log_keys(Origin(self._head.origin))
-        if entry.kind is EntryKind.KEY and keys is not None:
-            self._keys = keys
+        if entry.kind is EntryKind.KEY and keys in self._key_sets:
+            self._key_sets = self._key_sets[self._key_sets.index(keys) :]
 
     def _meet_nodes(self, appender: Appender) -> None:
         """Compare the hashes that a group of entries made known with those that are stored."""
@@ -129,7 +131,7 @@ class Rehash:
         """Compare the tree with the stored head and the head file, where it is as large."""
         if appender.size == self._head.size:
             with self._checkpoints.case("the head"):
-                signed = verify_checkpoint(self._head.note, self._keys)
+                signed = verify_checkpoint(self._head.note, self._key_sets[0])
                 require(
                     (signed.size, signed.root) == (self._head.size, self._head.root),
                     "its checkpoint is about another size or root",
@@ -141,7 +143,7 @@ class Rehash:
 
     def _meet_checkpoint(self, row: CheckpointRow, appender: Appender) -> None:
         with self._checkpoints.case(f"checkpoint of size {row.size}"):
-            signed = verify_checkpoint(row.note, self._keys)
+            signed = verify_checkpoint_under(row.note, self._key_sets)
             require((signed.size, signed.root) == (row.size, row.root), "its row says otherwise")
             require(row.size == appender.size, "no entry of the ledger ends there")
             require(signed.root == appender.root(), "the entries hash to another root")

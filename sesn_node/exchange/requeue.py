@@ -12,16 +12,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from sesn_node.domain.delivery import DeliveryState
 from sesn_node.domain.entries import EntryKind, OperatorCode
 from sesn_node.domain.ids import AgencyId, MessageId, show_message_id
 from sesn_node.domain.refusals import RefusalCode
 from sesn_node.errors import ConflictError, PolicyError
 from sesn_node.exchange.expire import about_copy
 from sesn_node.exchange.life import unknown_message
-from sesn_node.exchange.office import new_entry
+from sesn_node.exchange.office import MOVED, new_entry
 from sesn_node.exchange.open import open_sent
-from sesn_node.exchange.share import DIRECTORY_CHANGED, Draft, record, seal_draft
-from sesn_node.store.outbox import DeliveryState
+from sesn_node.exchange.share import Draft, record, seal_draft
 from sesn_node.telemetry.logs import get_logger
 from sesn_node.telemetry.spans import Timeline
 from sesn_node.wire.envelopes import decode_header
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sesn_node.exchange.office import Office
-    from sesn_node.exchange.sequencer import Work
     from sesn_node.exchange.share import Sealed
-    from sesn_node.store.outbox import OutboxRow
+    from sesn_node.exchange.work import Work
+    from sesn_node.store.outbox_rows import OutboxRow
     from sesn_node.store.sealed import SentRow
     from sesn_node.trust.directory import Directory
 
@@ -101,7 +101,7 @@ def requeue(
             operation = partial(_requeue_all, office, message, copies, sealed)
             done = office.sequencer.run(operation).value
         except ConflictError as error:
-            if error.code != DIRECTORY_CHANGED:
+            if error.code != MOVED:
                 raise
             continue
         _report(message_id, done)
@@ -137,11 +137,11 @@ def _chosen(
             "send again",
             code="ACKNOWLEDGED",
         )
-    return [copy for copy in open_ if copy.state is not DeliveryState.QUEUED] or open_
+    return [copy for copy in open_ if copy.state.ended] or open_
 
 
 def _ended(copy: OutboxRow) -> bool:
-    return copy.state is not DeliveryState.QUEUED and copy.resealed_as is None
+    return copy.state.ended and copy.resealed_as is None
 
 
 def _check_expiry(message: SentRow, now_ms: int) -> None:
@@ -187,7 +187,7 @@ def _requeue(
     agency = AgencyId(planned.agency)
     outbox = work.transaction.outbox
     copy = outbox.copy(planned.message_id, agency)
-    if copy is None or copy.state is DeliveryState.ACKNOWLEDGED or not _ended(copy):
+    if copy is None or not _ended(copy):
         # Done before, or its receipt came in meanwhile.
         known = None if copy is None else copy.resealed_as
         return Requeued(agency, None if known is None else MessageId(known), changed=False)
@@ -203,7 +203,7 @@ def _requeue(
     anew = sealed.get(agency)
     if anew is None:
         # It was refused after the plan was made.
-        raise ConflictError("the copy changed meanwhile", code=DIRECTORY_CHANGED)
+        raise ConflictError("the copy changed meanwhile", code=MOVED)
     shared = record(work, anew)
     header = decode_header(message.sealed.header)
     work.append(

@@ -68,6 +68,12 @@ def _find(office: Office, message_id: MessageId, sender: AgencyId | None) -> Inb
             for row in transaction.inbox.find(message_id)
             if row.sealed.kind == MessageKind.ALERT.value and sender in {None, row.sender}
         ]
+        ours = not found and transaction.outbox.message(message_id) is not None
+    if ours:
+        raise PolicyError(
+            f"{show_message_id(message_id)} is our own alert; its recipients decide on it",
+            code="OWN_ALERT",
+        )
     if not found:
         whose = "" if sender is None else f" of {sender}"
         raise PolicyError(

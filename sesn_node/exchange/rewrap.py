@@ -14,18 +14,16 @@ from typing import TYPE_CHECKING, Final
 from sesn_node.crypto.keys import KeyKind
 from sesn_node.domain.entries import KeyCode
 from sesn_node.errors import ConflictError, SesnError
-from sesn_node.exchange.examine import INBOX_TABLE, inbox_row_id
 from sesn_node.exchange.keyhistory import key_history
 from sesn_node.exchange.owncard import append_key_entry
-from sesn_node.exchange.share import SENT_TABLE
+from sesn_node.exchange.storedkeys import INBOX_TABLE, SENT_TABLE, wrapped_row_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sesn_node.crypto.storage import StorageKeys
     from sesn_node.exchange.office import Office
-    from sesn_node.exchange.sequencer import Work
-    from sesn_node.store.wrapped import WrappedRow
+    from sesn_node.exchange.work import Work
     from sesn_node.trust.directory import Directory
 
 AT_ONCE: Final = 500
@@ -120,7 +118,7 @@ def _rewrap_some(work: Work, keys: StorageKeys, table: str, after: tuple[str, by
         rows = stored.received_under_others(keys.tag, after, AT_ONCE)
     fresh = []
     for row in rows:
-        name = _row_id(row)
+        name = wrapped_row_id(row)
         try:
             content_key = keys.unwrap(row.content_key, table=table, row=name)
         except SesnError:
@@ -143,7 +141,3 @@ def _retire(work: Work, tag: bytes, older: Sequence[bytes]) -> None:
 def _require_in_use(work: Work, tag: bytes) -> None:
     if not work.transaction.peers.directory().storage_key_id.startswith(tag):
         raise ConflictError("the storage key was rotated meanwhile", code=_MOVED)
-
-
-def _row_id(row: WrappedRow) -> bytes:
-    return inbox_row_id(row.sender, row.message_id) if row.sender else row.message_id

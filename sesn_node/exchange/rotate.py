@@ -20,16 +20,10 @@ from typing import TYPE_CHECKING, Final
 from sesn_node.crypto import keys
 from sesn_node.crypto.keys import KeyKind
 from sesn_node.domain.entries import KeyCode
+from sesn_node.domain.times import DAY_MS, HOUR_MS
 from sesn_node.errors import ConfigError, ConflictError
 from sesn_node.exchange.keyhistory import key_history, keys_in_use
-from sesn_node.exchange.office import DAY_MS
-from sesn_node.exchange.owncard import (
-    HOUR_MS,
-    LIFETIMES_MS,
-    append_key_entry,
-    next_card,
-    record_card,
-)
+from sesn_node.exchange.owncard import LIFETIMES_MS, append_key_entry, next_card, record_card
 from sesn_node.trust.card import issue_card, open_card
 from sesn_node.trust.certificates import issue_leaf
 
@@ -41,7 +35,7 @@ if TYPE_CHECKING:
     from sesn_node.crypto.signers import Signer
     from sesn_node.domain.cards import Card
     from sesn_node.exchange.office import Office
-    from sesn_node.exchange.sequencer import Work
+    from sesn_node.exchange.work import Work
     from sesn_node.trust.card import TrustedCard
     from sesn_node.trust.directory import Directory
 

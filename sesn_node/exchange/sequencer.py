@@ -14,117 +14,34 @@ import threading
 import time
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from sesn_node.crypto.keyring import KEY_MISSING
-from sesn_node.domain.entries import EntryRef
 from sesn_node.domain.ids import Origin
 from sesn_node.errors import SesnError, StorageError
 from sesn_node.exchange.follow import follow
 from sesn_node.exchange.guard import check_head
-from sesn_node.ledger.checkpoint import TreeHead
-from sesn_node.ledger.merkle import Appender, leaf_hash
-from sesn_node.store.engine import refusals
-from sesn_node.store.ledger import EntryRow, HeadRow
-from sesn_node.wire.entries import encode_entry
+from sesn_node.exchange.headgate import HeadGate, extent
+from sesn_node.exchange.work import Committed, Work
+from sesn_node.ledger.head import TreeHead
+from sesn_node.ledger.merkle import Appender
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sesn_node.domain.entries import Entry
     from sesn_node.exchange.office import Partners
     from sesn_node.exchange.ownledger import NodeCache
     from sesn_node.exchange.vault import Vault
     from sesn_node.store.engine import Store, Transaction
     from sesn_node.store.headfile import HeadFile
-    from sesn_node.store.outbox import QueuedMessage
+    from sesn_node.store.ledger import EntryRow, HeadRow
     from sesn_node.telemetry.watch import Watch
     from sesn_node.trust.directory import Directory
 
 T = TypeVar("T")
 
-_NOTHING: Final = (-1, -1)
-"""Less than any ledger, even an empty one."""
-
 MAX_GROUP = 256
 """Operations in one transaction: bounds how long the first one waits for the last."""
-
-
-class Work:
-    """What an operation may do: read and write tables, append entries, queue messages.
-
-    Indexes of appended entries are final if the operation returns; if it raises, its rows and
-    entries are undone and the rest of the group goes on.
-    """
-
-    __slots__ = (
-        "_appender",
-        "_queued",
-        "_rows",
-        "has_queued",
-        "now_ms",
-        "origin",
-        "transaction",
-    )
-
-    def __init__(
-        self, transaction: Transaction, now_ms: int, origin: Origin, appender: Appender
-    ) -> None:
-        self.transaction = transaction
-        self.now_ms = now_ms
-        self.origin = origin
-        self._appender = appender
-        self._rows: list[EntryRow] = []
-        self._queued: list[QueuedMessage] = []
-        self.has_queued = False
-
-    def queue(self, message: QueuedMessage) -> None:
-        """Queue a sealed message; it is written together with others of the group."""
-        self._queued.append(message)
-
-    def append(self, entry: Entry) -> EntryRef:
-        """Append an entry to the ledger and say where it stands."""
-        data = encode_entry(entry)
-        hashed = leaf_hash(data)
-        index = self._appender.append(hashed)
-        self._rows.append(EntryRow(index, entry.kind.value, entry.message_id, data))
-        return EntryRef(self.origin, index, hashed)
-
-    def run(self, operation: Callable[[Work], T], *, writes: bool) -> T:
-        """Run one operation of the group; undo it, and only it, if it raises."""
-        if writes:
-            # It may look for what an operation before it queued.
-            self.flush()
-        mark, rows, queued = self._appender.mark(), len(self._rows), len(self._queued)
-        try:
-            with self.transaction.savepoint() if writes else refusals():
-                return operation(self)
-        except BaseException:
-            self._appender.rollback(mark)
-            del self._rows[rows:]
-            del self._queued[queued:]
-            raise
-
-    def flush(self) -> None:
-        """Write the queued messages."""
-        if self._queued:
-            with refusals():
-                self.transaction.outbox.add(self._queued)
-            self._queued = []
-            self.has_queued = True
-
-    @property
-    def rows(self) -> list[EntryRow]:
-        """The entries that the group appended so far."""
-        return self._rows
-
-
-@dataclass(frozen=True, slots=True)
-class Committed(Generic[T]):
-    """An operation's result and the head of the ledger after its group."""
-
-    value: T
-    head: HeadRow
 
 
 @dataclass(slots=True)
@@ -175,10 +92,7 @@ class Sequencer:
         self._watch = watch
         self._known: HeadRow | None = None
         self._frontier: tuple[bytes, ...] = ()
-        # Guarded by the condition: what the head file holds, and what is being written.
-        self._head_written = threading.Condition()
-        self._released = _NOTHING
-        self._writing = _NOTHING
+        self._gate = HeadGate()
         self._on_queued: Callable[[], None] = _nothing
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
@@ -246,13 +160,9 @@ class Sequencer:
         Raises:
             StorageError: It does not, and cannot; checkpoint and cosignature must stay here.
         """
-        wanted = _extent(head)
-        with self._head_written:
-            self._head_written.wait_for(lambda: self._released >= wanted or self._writing < wanted)
-            if self._released >= wanted:
-                return
-        # Another process's commit, or the file could not be written: try now.
-        self.check()
+        if not self._gate.wait(head):
+            # Another process's commit, or the file could not be written: try now.
+            self.check()
 
     @property
     def head_file(self) -> HeadFile:
@@ -302,8 +212,7 @@ class Sequencer:
         # A look at the ledger is no work.
         if operations := sum(not job.after_head for job in group):
             self._watch.grouped(operations, time.perf_counter() - started)
-        with self._head_written:
-            self._writing = _extent(head)
+        self._gate.writes(head)
         # The commit is durable, which is what callers wait for. Whoever takes a checkpoint out of
         # the node waits in `release` for what comes next.
         for job in group:
@@ -324,11 +233,7 @@ class Sequencer:
             failure = error
             # Hold the database against the file again before anything is built on it.
             self._known = None
-        with self._head_written:
-            self._writing = _NOTHING
-            if failure is None:
-                self._released = max(self._released, _extent(head))
-            self._head_written.notify_all()
+        self._gate.written(None if failure else head)
         return failure
 
     def _transact(self, group: list[_Job]) -> tuple[HeadRow, bool]:
@@ -370,7 +275,7 @@ class Sequencer:
                 "another ledger takes a new home."
             )
         known = self._known
-        if known is None or (_extent(head), head.root) != (_extent(known), known.root):
+        if known is None or (extent(head), head.root) != (extent(known), known.root):
             # Start-up, a failed commit, or another process of this agency appended or witnessed.
             self._known = None
             key_sets = self._vault.keys(directory).log_sets
@@ -406,11 +311,6 @@ class Sequencer:
         grown = replace(head, size=tree.size, root=tree.root, note=note)
         transaction.ledger.append(head, grown, rows, appender.nodes)
         return grown
-
-
-def _extent(head: HeadRow) -> tuple[int, int]:
-    """How far a database has come: neither number shrinks from one commit to the next."""
-    return head.size, head.witnessed
 
 
 def _beat(work: Work) -> None:

@@ -19,41 +19,31 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sesn_node.domain.batches import NOTHING_WITNESSED, ProvenEntry, Refused, WitnessAnswer
-from sesn_node.domain.entries import EntryKind, EntryRef
-from sesn_node.domain.ids import Origin, show_message_id
+from sesn_node.domain.batches import NOTHING_WITNESSED, Refused, WitnessAnswer
+from sesn_node.domain.delivery import DeliveryState
+from sesn_node.domain.entries import EntryKind
 from sesn_node.domain.refusals import RefusalCode
 from sesn_node.errors import ConflictError, VerificationError
+from sesn_node.exchange.answers import verify_answer
 from sesn_node.exchange.aside import put_off, report_given_up
-from sesn_node.exchange.office import new_entry, unmoved
+from sesn_node.exchange.cosigned import keep_cosigned
+from sesn_node.exchange.office import MOVED, new_entry, unmoved
 from sesn_node.exchange.peers import take_travelling_card
 from sesn_node.exchange.replaced import cosigned_before_rotation
-from sesn_node.exchange.witness import (
-    MOVED,
-    check_cosignatures,
-    judge_checkpoint,
-    keep_cosigned,
-    keep_fork,
-    record,
-    report_refused,
-)
+from sesn_node.exchange.witness import judge_checkpoint, keep_fork, record, report_refused
 from sesn_node.ledger.cosignature import MISSING_SIGNATURE
-from sesn_node.ledger.merkle import leaf_hash, verify_inclusion
 from sesn_node.ledger.witness import Status
-from sesn_node.store.outbox import DeliveryState, ReceiptRow
-from sesn_node.wire.batches import encode_proof
-from sesn_node.wire.entries import decode_entry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sesn_node.domain.batches import Answer
     from sesn_node.domain.ids import AgencyId
+    from sesn_node.exchange.answers import Proven
     from sesn_node.exchange.deliver import Consigned, Outgoing
     from sesn_node.exchange.office import Office
-    from sesn_node.exchange.sequencer import Work
-    from sesn_node.exchange.witness import Cosigned, Judged
-    from sesn_node.ledger.checkpoint import TreeHead
+    from sesn_node.exchange.witness import Judged
+    from sesn_node.exchange.work import Work
     from sesn_node.trust.directory import Directory
 
 
@@ -85,16 +75,6 @@ class Settled:
         return self.witness.status == Status.OTHER_OLD_SIZE
 
 
-@dataclass(frozen=True, slots=True)
-class _Proven:
-    """An answer that passed steps 1 to 3."""
-
-    judged: Judged | None
-    cosigned: Cosigned | None
-    receipts: tuple[tuple[Consigned, ReceiptRow, EntryRef], ...]
-    refused: tuple[tuple[Consigned, Refused], ...]
-
-
 def settle(office: Office, agency: AgencyId, outgoing: Outgoing, answer: Answer) -> Settled:
     """Verify an answer and record what it proves; see the module's steps.
 
@@ -121,7 +101,9 @@ def settle(office: Office, agency: AgencyId, outgoing: Outgoing, answer: Answer)
         if again is not None:
             return again
         try:
-            proven = _verify(agency, directory, outgoing, answer, judged=judged, now_ms=now_ms)
+            proven = verify_answer(
+                agency, directory, outgoing, answer, judged=judged, now_ms=now_ms
+            )
         except VerificationError as error:
             if _answered_before_rotation(office, agency, outgoing, answer, error):
                 return Settled(prove_again=True)
@@ -193,92 +175,13 @@ def _without_receipts(
     return None
 
 
-def _verify(  # noqa: PLR0913 - what an answer is held against
-    agency: AgencyId,
-    directory: Directory,
-    outgoing: Outgoing,
-    answer: Answer,
-    *,
-    judged: Judged | None,
-    now_ms: int,
-) -> _Proven:
-    """Steps 1 to 3."""
-    refused = tuple(
-        (consigned, outcome)
-        for consigned, outcome in zip(outgoing.consigned, answer.outcomes, strict=True)
-        if isinstance(outcome, Refused)
-    )
-    if len(refused) == len(answer.outcomes) and not answer.add_checkpoint:
-        return _Proven(None, None, (), refused)
-    if answer.witness.status != Status.COSIGNED:
-        raise VerificationError(
-            f"{agency} answered without cosigning our checkpoint (status {answer.witness.status})"
-        )
-    cosigned = check_cosignatures(  # 1
-        directory, agency, outgoing.batch.add_checkpoint, answer.witness.cosignatures, now_ms
-    )
-    if judged is None or judged.accepted is None:  # 2
-        reason = "unknown origin" if judged is None else judged.verdict.reason
-        raise VerificationError(f"the checkpoint of {agency} is not accepted: {reason}")
-    theirs = judged.accepted
-    receipts = tuple(  # 3
-        _verify_receipt(directory.own.agency, theirs, outgoing, consigned, outcome)
-        for consigned, outcome in zip(outgoing.consigned, answer.outcomes, strict=True)
-        if isinstance(outcome, ProvenEntry)
-    )
-    return _Proven(judged, cosigned, receipts, refused)
-
-
-def _verify_receipt(
-    us: AgencyId,
-    theirs: TreeHead,
-    outgoing: Outgoing,
-    consigned: Consigned,
-    receipt: ProvenEntry,
-) -> tuple[Consigned, ReceiptRow, EntryRef]:
-    """Step 3: the receipt is about this message, and stands in the partner's ledger."""
-    entry = decode_entry(receipt.entry)
-    hashed = leaf_hash(receipt.entry)
-    verify_inclusion(hashed, receipt.index, theirs.size, receipt.proof, theirs.root)
-    named = (
-        entry.kind,
-        entry.message_id,
-        entry.object_sha256,
-        entry.commitment,
-        entry.answers,
-        entry.agency,
-    )
-    expected = (
-        EntryKind.RECEIVED,
-        consigned.message_id,
-        consigned.header_sha256,
-        consigned.commitment,
-        consigned.shared,
-        us,
-    )
-    if named != expected:
-        raise VerificationError(
-            f"the receipt for message {show_message_id(consigned.message_id)} is about another "
-            "message, or for another agency"
-        )
-    row = ReceiptRow(
-        entry=receipt.entry,
-        index=receipt.index,
-        proof=encode_proof(receipt.proof),
-        origin=theirs.origin,
-        size=theirs.size,
-        shared_size=outgoing.head.size,
-    )
-    return consigned, row, EntryRef(Origin(theirs.origin), receipt.index, hashed)
-
-
 def _record(
     office: Office,
     work: Work,
     *,
     agency: AgencyId,
     directory: Directory,
-    proven: _Proven,
+    proven: Proven,
 ) -> Settled:
     """Step 4."""
     if not unmoved(work.transaction, directory, [agency]):
@@ -294,7 +197,7 @@ def _record(
     return Settled(acknowledged, proven.refused, witness, given_up=given_up)
 
 
-def _acknowledge(work: Work, agency: AgencyId, proven: _Proven) -> tuple[Consigned, ...]:
+def _acknowledge(work: Work, agency: AgencyId, proven: Proven) -> tuple[Consigned, ...]:
     ids = [consigned.message_id for consigned, _, _ in proven.receipts]
     states = work.transaction.outbox.states(agency, ids)
     fresh = [

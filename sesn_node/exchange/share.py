@@ -17,9 +17,10 @@ from sesn_node.domain.entries import EntryKind
 from sesn_node.domain.ids import AgencyId, MessageId, new_message_id, show_message_id
 from sesn_node.domain.messages import MAX_LIFETIME_MS, SUITE, Header, Priority, Recipient
 from sesn_node.errors import ConflictError, PolicyError, StorageError
-from sesn_node.exchange.office import new_entry, unmoved
+from sesn_node.exchange.office import MOVED, new_entry, unmoved
 from sesn_node.exchange.search import index_terms
-from sesn_node.store.outbox import QueuedMessage
+from sesn_node.exchange.storedkeys import SENT_TABLE
+from sesn_node.store.outbox_rows import QueuedMessage
 from sesn_node.store.sealed import SealedRow, SentRow
 from sesn_node.store.search import TermRow
 from sesn_node.telemetry.logs import get_logger
@@ -32,13 +33,10 @@ if TYPE_CHECKING:
 
     from sesn_node.domain.entries import EntryRef
     from sesn_node.exchange.office import Office
-    from sesn_node.exchange.sequencer import Work
+    from sesn_node.exchange.work import Work
     from sesn_node.trust.directory import Directory
 
 _log = get_logger(__name__)
-
-SENT_TABLE = "sent"
-"""Names the table in the additional data of a stored content key."""
 
 _PRIORITIES = {
     Urgency.ROUTINE: Priority.ROUTINE,
@@ -87,10 +85,6 @@ class Sealed:
     only_reply: bool
 
 
-DIRECTORY_CHANGED = "DIRECTORY_CHANGED"
-"""Code of the error that asks for a message to be sealed again."""
-
-
 def share(office: Office, draft: Draft) -> MessageId:
     """Seal, record and queue a message.
 
@@ -123,7 +117,7 @@ def share(office: Office, draft: Draft) -> MessageId:
         try:
             office.sequencer.run(recording(sealed), writes=sealed.only_reply)
         except ConflictError as error:
-            if error.code != DIRECTORY_CHANGED:
+            if error.code != MOVED:
                 raise
             directory = office.directory()
             continue
@@ -220,14 +214,12 @@ def record(work: Work, sealed: Sealed) -> EntryRef:
     """Record a sealed message: SHARED, the message, its copies; return where SHARED stands.
 
     Raises:
-        ConflictError: Trust in a recipient changed since the sealing (`DIRECTORY_CHANGED`; seal
+        ConflictError: Trust in a recipient changed since the sealing (`MOVED`; seal
             the draft again), or only one reply is allowed (`DECIDED`).
     """
     to = [AgencyId(agency) for agency, _ in sealed.copies]
     if not unmoved(work.transaction, sealed.directory, to):
-        raise ConflictError(
-            "trust changed while the message was being sealed", code=DIRECTORY_CHANGED
-        )
+        raise ConflictError("trust changed while the message was being sealed", code=MOVED)
     answered = sealed.row.sealed.in_reply_to
     # By whom it was sent, too: two senders may have used one id.
     senders = [agency for agency, _ in sealed.copies]

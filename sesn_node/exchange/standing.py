@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sesn_node.domain.delivery import DeliveryState
 from sesn_node.domain.ids import AgencyId, Origin
-from sesn_node.ledger.checkpoint import TreeHead
-from sesn_node.store.outbox import DeliveryState
+from sesn_node.ledger.head import TreeHead
 from sesn_node.trust.card import open_card
 from sesn_node.trust.directory import PeerState
 
@@ -68,7 +68,7 @@ def standing(store: Store, now_ms: int) -> Standing:
         StorageError: The database has no ledger, or a stored card was altered.
     """
     with store.read() as transaction:
-        counts = transaction.outbox.counts()
+        counts = transaction.figures.counts()
         return Standing(
             ledger=_head(transaction),
             counts={state: counts.get(state, 0) for state in DeliveryState},
@@ -90,7 +90,7 @@ def _head(transaction: Transaction) -> TreeHead:
 
 def _peers(transaction: Transaction, now_ms: int) -> tuple[PeerView, ...]:
     links = {link.agency: link for link in transaction.peers.links()}
-    backlog = transaction.outbox.backlog(now_ms)
+    backlog = transaction.figures.backlog(now_ms)
     return tuple(
         PeerView(
             # As of the day that it was taken: it may have expired since.

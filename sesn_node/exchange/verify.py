@@ -15,7 +15,8 @@ from sesn_node.exchange.evidence import Evidence
 from sesn_node.exchange.proofs import Messages
 from sesn_node.exchange.rehash import Rehash
 from sesn_node.exchange.tally import Tally, require
-from sesn_node.ledger.checkpoint import TreeHead, verify_checkpoint_under
+from sesn_node.ledger.checkpoint import verify_checkpoint_under
+from sesn_node.ledger.head import TreeHead
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,9 +15,11 @@ from sesn_node.domain.batches import WitnessAnswer
 from sesn_node.domain.ids import Origin, parse_origin, witness_name
 from sesn_node.domain.refusals import RefusalCode
 from sesn_node.errors import ConflictError, MalformedError, PolicyError, StorageError
+from sesn_node.exchange.office import MOVED
 from sesn_node.exchange.replaced import judge_outdated
-from sesn_node.ledger.checkpoint import TreeHead
-from sesn_node.ledger.cosignature import cosign, made_by, verify_cosignatures
+from sesn_node.ledger.checkpoint import without_strangers
+from sesn_node.ledger.cosignature import cosign, made_by
+from sesn_node.ledger.head import TreeHead
 from sesn_node.ledger.witness import Status, judge, parse_add_checkpoint
 from sesn_node.store.witness import CosignatureRow, WitnessRow
 from sesn_node.telemetry.logs import get_logger
@@ -27,7 +29,7 @@ from sesn_node.wire.batches import MAX_ADD_CHECKPOINT_BYTES
 if TYPE_CHECKING:
     from sesn_node.domain.ids import AgencyId
     from sesn_node.exchange.office import Office
-    from sesn_node.exchange.sequencer import Work
+    from sesn_node.exchange.work import Work
     from sesn_node.ledger.cosignature import WitnessKeys
     from sesn_node.ledger.witness import Verdict
     from sesn_node.store.engine import Transaction
@@ -36,11 +38,11 @@ if TYPE_CHECKING:
 
 _log = get_logger(__name__)
 
-MOVED = "WITNESS_MOVED"
-"""Code of the conflict that says: verify again, from what is recorded now."""
-
 TOO_MANY_CHECKPOINTS = "TOO_MANY_CHECKPOINTS"
 """Code of a checkpoint that is not witnessed for now: its submitter had too many witnessed."""
+
+MAX_WITNESSED_SIZE = 2**48
+"""Largest ledger that is witnessed, entries: the sizes of all of them are added up, in 63 bits."""
 
 UNKNOWN_ORIGIN = WitnessAnswer(int(Status.UNKNOWN_ORIGIN))
 
@@ -52,14 +54,12 @@ class Judged:
     Args:
         verdict: Status and, where both signatures verified, the head.
         agency: Owner of the ledger.
-        note: The signed checkpoint, verbatim.
         recorded: What we held of the origin when we judged.
         outdated: Whether only keys signed it that its owner has replaced.
     """
 
     verdict: Verdict
     agency: AgencyId
-    note: bytes
     recorded: WitnessRow | None
     outdated: bool = False
 
@@ -99,9 +99,12 @@ def judge_checkpoint(
         The verdict, or None if the origin is unknown (status 404).
 
     Raises:
-        MalformedError: Not an add-checkpoint body, or over 64 KiB.
+        MalformedError: Not an add-checkpoint body, over 64 KiB, or of a ledger that is larger than
+            any.
     """
     request = parse_add_checkpoint(body, limit=MAX_ADD_CHECKPOINT_BYTES)
+    if request.checkpoint.claimed.size > MAX_WITNESSED_SIZE:
+        raise MalformedError(f"{request.origin}: no ledger has more than 2^48 entries")
     found = _ledger_of(directory, request.origin)
     if found is None or (owner is not None and found[0] != owner):
         return None
@@ -131,7 +134,9 @@ def judge_checkpoint(
             and _own_lines(transaction, head, own.agency, own.witness_keys)
         ):
             verdict = replace(verdict, status=Status.COSIGNED, reason="")
-    return Judged(verdict, agency, request.note, row, outdated)
+    if verdict.head is not None:
+        verdict = replace(verdict, note=without_strangers(request.note, key_sets))
+    return Judged(verdict, agency, row, outdated)
 
 
 def _ledger_of(directory: Directory, origin: str) -> tuple[AgencyId, TrustedCard, bool] | None:
@@ -155,7 +160,7 @@ def record(office: Office, work: Work, judged: Judged) -> bytes:
         Cosignature lines (0x04 and 0x06), to be released after the commit.
 
     Raises:
-        ConflictError: With code `WITNESS_MOVED`: judge again.
+        ConflictError: With code `MOVED`: judge again.
     """
     head = judged.accepted
     if head is None:
@@ -181,7 +186,9 @@ def record(office: Office, work: Work, judged: Judged) -> bytes:
         mldsa44=keys.witness_mldsa44,
         time_s=time_s,
     )
-    table.keep_checkpoint(origin=head.origin, size=head.size, root=head.root, note=judged.note)
+    table.keep_checkpoint(
+        origin=head.origin, size=head.size, root=head.root, note=judged.verdict.note
+    )
     table.keep_cosignature(CosignatureRow(head.origin, head.size, office.agency, time_s, lines))
     return lines
 
@@ -286,45 +293,6 @@ def add_checkpoint(office: Office, caller: AgencyId, body: bytes) -> WitnessAnsw
             continue
         office.sequencer.release(done.head)
         return WitnessAnswer(int(Status.COSIGNED), 0, done.value)
-
-
-@dataclass(frozen=True, slots=True)
-class Cosigned:
-    """A partner's cosignature over a checkpoint of ours, verified."""
-
-    agency: AgencyId
-    head: TreeHead
-    note: bytes
-    time_s: int
-    lines: bytes
-
-
-def check_cosignatures(
-    directory: Directory, agency: AgencyId, body: bytes, lines: bytes, now_ms: int
-) -> Cosigned:
-    """Verify a partner's cosignature over the checkpoint of an add-checkpoint body of ours.
-
-    Raises:
-        VerificationError: The lines are not the partner's over that checkpoint.
-        MalformedError: Not signature lines.
-        PolicyError: The partner is not trusted.
-    """
-    request = parse_add_checkpoint(body)
-    head = request.checkpoint.claimed
-    keys = directory.trusted(agency, now_ms).card.witness_keys
-    time_s = verify_cosignatures(lines, head, keys)
-    return Cosigned(agency, head, request.note, time_s, lines)
-
-
-def keep_cosigned(transaction: Transaction, cosigned: Cosigned) -> None:
-    """Keep our checkpoint and the partner's cosignature, and note what it has seen of us."""
-    head = cosigned.head
-    table = transaction.witness
-    table.keep_checkpoint(origin=head.origin, size=head.size, root=head.root, note=cosigned.note)
-    table.keep_cosignature(
-        CosignatureRow(head.origin, head.size, cosigned.agency, cosigned.time_s, cosigned.lines)
-    )
-    transaction.peers.raise_witnessed(cosigned.agency, head.size)
 
 
 def cosigned_checkpoint(office: Office, origin: str) -> bytes:

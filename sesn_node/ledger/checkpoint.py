@@ -11,9 +11,6 @@ Every SESN ledger signs twice: Ed25519 over the text (type 0x01), which all tool
 and ML-DSA-44 over the tree head (type 0x06, tlog-cosignature), which stays evidence when elliptic
 curves fall. A checkpoint counts only if both verify. If one were enough, whoever breaks one
 scheme would strip the other's line and be believed.
-
-The text has no extension lines: type 0x06 does not sign them (tlog-checkpoint, "Signatures"), so
-two notes with different ones would carry the same signature.
 """
 
 from __future__ import annotations
@@ -23,58 +20,19 @@ from dataclasses import dataclass, field
 
 from sesn_node.crypto.signers import Signer
 from sesn_node.domain.ids import Origin
-from sesn_node.errors import MalformedError, VerificationError
-from sesn_node.ledger.encoding import check_text, decode_decimal, decode_hash, encode_base64
-from sesn_node.ledger.merkle import HASH_BYTES, MAX_SIZE
+from sesn_node.errors import VerificationError
+from sesn_node.ledger.head import TreeHead, checkpoint_text, parse_checkpoint_text
 from sesn_node.ledger.note import (
     MAX_NOTE_BYTES,
     Note,
     NoteSignature,
     SignatureType,
     VerifierKey,
-    check_key_name,
     format_note,
     note_key_id,
     parse_note,
 )
-
-MAX_NAME_BYTES = 255
-"""Longest origin or cosigner name that the u8 length of a type 0x06 message can hold."""
-
-_TEXT_LINES = 3
-_TIME_BYTES = 8
-_MAX_TIME_S = 2**63 - 1  # tlog-cosignature, "Format".
-_SUBTREE_LABEL = b"subtree/v1\n\0"
-
-
-@dataclass(frozen=True, slots=True)
-class TreeHead:
-    """Size and root of one ledger at one moment: what checkpoints state and witnesses compare.
-
-    That a head of size 0 has the empty root is not checked here: a witness must answer 422 to
-    one that has not, so it must be able to read it.
-
-    Attributes:
-        origin: Name of the ledger, one line.
-        size: Number of leaves, up to 2^63 - 1.
-        root: RFC 6962 root hash, 32 bytes.
-
-    Raises:
-        MalformedError: A value out of these bounds.
-    """
-
-    origin: Origin
-    size: int
-    root: bytes
-
-    def __post_init__(self) -> None:
-        if not self.origin or "\n" in self.origin:
-            raise MalformedError("checkpoint origin: expected one line that is not empty")
-        check_text(f"{self.origin}\n", "checkpoint origin")
-        if not 0 <= self.size <= MAX_SIZE:
-            raise MalformedError(f"checkpoint size {self.size}: not between 0 and 2^63 - 1")
-        if len(self.root) != HASH_BYTES:
-            raise MalformedError(f"checkpoint root: {len(self.root)} bytes, expected {HASH_BYTES}")
+from sesn_node.ledger.subtree import check_name, sign_subtree, verify_subtree
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,32 +75,6 @@ class LogKeys:
             object.__setattr__(self, attribute, key)
 
 
-def checkpoint_text(head: TreeHead) -> str:
-    """Write the note text: origin, size and root, a line each."""
-    return f"{head.origin}\n{head.size}\n{encode_base64(head.root)}\n"
-
-
-def parse_checkpoint_text(text: str) -> TreeHead:
-    """Read the note text.
-
-    Raises:
-        MalformedError: Not exactly three lines (extension lines are refused, see above), or a
-            size or root in another spelling than `checkpoint_text` gives.
-    """
-    lines = text.split("\n")
-    if len(lines) != _TEXT_LINES + 1 or lines[-1]:
-        raise MalformedError(
-            "checkpoint: expected exactly three lines: origin, size and root; SESN ledgers have "
-            "no extension lines"
-        )
-    origin, size, root, _ = lines
-    return TreeHead(
-        Origin(origin),
-        decode_decimal(size, "checkpoint size"),
-        decode_hash(root, "checkpoint root"),
-    )
-
-
 def parse_checkpoint(data: bytes, *, limit: int = MAX_NOTE_BYTES) -> Checkpoint:
     """Read a checkpoint without verifying it: to learn whose it claims to be.
 
@@ -151,6 +83,28 @@ def parse_checkpoint(data: bytes, *, limit: int = MAX_NOTE_BYTES) -> Checkpoint:
     """
     note = parse_note(data, limit=limit)
     return Checkpoint(parse_checkpoint_text(note.text), note)
+
+
+def without_strangers(note: bytes, key_sets: Sequence[LogKeys]) -> bytes:
+    """Return a verified checkpoint with one line of each key that its ledger has, and no other.
+
+    Whoever submits a checkpoint may add as many lines as a note can hold, which nobody can check.
+
+    Args:
+        note: Verified under one of the sets.
+        key_sets: Public keys of the ledger.
+
+    Raises:
+        MalformedError: Not a signed note.
+    """
+    parsed = parse_note(note)
+    known = [key for keys in key_sets for key in (keys.ed25519_key, keys.mldsa44_key)]
+    lines = (
+        NoteSignature(key.name, key.key_id, payload)
+        for key in known
+        for payload in key.payloads(parsed.signatures)[:1]
+    )
+    return format_note(Note(parsed.text, tuple(lines)))
 
 
 def sign_checkpoint(head: TreeHead, ed25519: Signer, mldsa44: Signer, time_s: int) -> bytes:
@@ -291,102 +245,3 @@ def checkpoint_time_s(checkpoint: bytes, key_sets: Sequence[LogKeys]) -> int:
         for payload in keys.mldsa44_key.payloads(read.note.signatures):
             return verify_subtree(payload, read.claimed, keys.mldsa44_key)
     raise VerificationError("checkpoint: no ML-DSA-44 signature", code="MISSING_SIGNATURE")
-
-
-def subtree_message(head: TreeHead, name: str, time_s: int) -> bytes:
-    """What a signature of type 0x06 covers: `cosigned_message` of tlog-cosignature.
-
-    For a checkpoint, `start` is 0 and `end` the size. The fixed label keeps these bytes apart
-    from everything else that a key may sign.
-
-    Raises:
-        MalformedError: Name or origin over 255 bytes, or the time is out of range.
-    """
-    return b"".join(
-        (
-            _SUBTREE_LABEL,
-            _name_bytes(name),
-            encode_time(time_s),
-            _name_bytes(head.origin),
-            bytes(8),
-            head.size.to_bytes(8, "big"),
-            head.root,
-        )
-    )
-
-
-def sign_subtree(head: TreeHead, name: str, mldsa44: Signer, time_s: int) -> NoteSignature:
-    """Sign a head by type 0x06, as its own ledger (`name` is the origin) or as a witness.
-
-    Raises:
-        MalformedError: The name cannot name a key, or the time is 0 or out of range.
-    """
-    check_name(name)
-    check_time(time_s)
-    signature = mldsa44.sign(subtree_message(head, name, time_s))
-    key_id = note_key_id(name, SignatureType.MLDSA44, mldsa44.public)
-    return NoteSignature(name, key_id, encode_time(time_s) + signature)
-
-
-def verify_subtree(payload: bytes, head: TreeHead, key: VerifierKey) -> int:
-    """Verify the payload of a type 0x06 line and return its time, seconds.
-
-    0 means that the signer says nothing about time, which tlog-cosignature allows.
-
-    Raises:
-        VerificationError: BAD_SIGNATURE.
-    """
-    time_s, signature = split_time(payload, key)
-    key.verify(subtree_message(head, key.name, time_s), signature)
-    return time_s
-
-
-def check_name(name: str) -> None:
-    """Check an origin or witness name that is to sign.
-
-    Raises:
-        MalformedError: Not a key name (`note.check_key_name`), or over 255 bytes.
-    """
-    check_key_name(name)
-    _name_bytes(name)
-
-
-def check_time(time_s: int) -> None:
-    """Check a time to sign at: 0 would mean "no statement", which SESN never makes.
-
-    Raises:
-        MalformedError: Not between 1 and 2^63 - 1.
-    """
-    if not 1 <= time_s <= _MAX_TIME_S:
-        raise MalformedError(f"time {time_s} s: not between 1 and 2^63 - 1")
-
-
-def encode_time(time_s: int) -> bytes:
-    """Write the timestamp of a `timestamped_signature`: 8 bytes, big-endian."""
-    return time_s.to_bytes(_TIME_BYTES, "big")
-
-
-def split_time(payload: bytes, key: VerifierKey) -> tuple[int, bytes]:
-    """Split a `timestamped_signature` into time and signature.
-
-    The line names a known key, so what is wrong with it is a bad signature, not a bad format.
-
-    Raises:
-        VerificationError: BAD_SIGNATURE: too short, or a time above 2^63 - 1.
-    """
-    time_s = int.from_bytes(payload[:_TIME_BYTES], "big")
-    if len(payload) <= _TIME_BYTES or time_s > _MAX_TIME_S:
-        raise VerificationError(
-            f"signature of {key.name}: no valid timestamp in it", code="BAD_SIGNATURE"
-        )
-    return time_s, payload[_TIME_BYTES:]
-
-
-def _name_bytes(name: str) -> bytes:
-    try:
-        data = name.encode()
-    except UnicodeEncodeError as exc:
-        raise MalformedError(f"name {name!r}: cannot be written in UTF-8") from exc
-    if not 1 <= len(data) <= MAX_NAME_BYTES:
-        raise MalformedError(f"name {name[:60]!r}: {len(data)} bytes, expected 1 to 255")
-    return bytes([len(data)]) + data

@@ -14,22 +14,21 @@ from typing import Final
 
 from sesn_node.crypto.signers import Signer
 from sesn_node.errors import VerificationError
-from sesn_node.ledger.checkpoint import (
-    TreeHead,
-    check_name,
-    check_time,
-    checkpoint_text,
-    encode_time,
-    sign_subtree,
-    split_time,
-    verify_subtree,
-)
+from sesn_node.ledger.head import TreeHead, checkpoint_text
 from sesn_node.ledger.note import (
     NoteSignature,
     SignatureType,
     VerifierKey,
     note_key_id,
     parse_signature_lines,
+)
+from sesn_node.ledger.subtree import (
+    check_name,
+    check_time,
+    encode_time,
+    sign_subtree,
+    split_time,
+    verify_subtree,
 )
 
 MISSING_SIGNATURE: Final = "MISSING_SIGNATURE"
@@ -134,6 +133,25 @@ def verify_cosignatures(
             code=MISSING_SIGNATURE,
         )
     return max(times)
+
+
+def witness_lines(lines: bytes, keys: WitnessKeys, time_s: int) -> bytes:
+    """Return the two lines of a witness that carry a time; what came beside them is left out.
+
+    Args:
+        lines: Lines that `verify_cosignatures` took.
+        keys: Keys of the witness.
+        time_s: The time that it returned.
+
+    Raises:
+        MalformedError: Not signature lines.
+    """
+    signatures = parse_signature_lines(lines)
+    kept = ""
+    for key in (keys.ed25519_key, keys.mldsa44_key):
+        payload = next(one for one in key.payloads(signatures) if split_time(one, key)[0] == time_s)
+        kept += NoteSignature(key.name, key.key_id, payload).line()
+    return kept.encode()
 
 
 def made_by(lines: bytes, keys: WitnessKeys) -> bool:

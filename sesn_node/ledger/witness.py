@@ -29,14 +29,9 @@ from enum import IntEnum
 
 from sesn_node.domain.ids import Origin
 from sesn_node.errors import ConflictError, MalformedError, VerificationError
-from sesn_node.ledger.checkpoint import (
-    Checkpoint,
-    LogKeys,
-    TreeHead,
-    parse_checkpoint,
-    verify_checkpoint,
-)
+from sesn_node.ledger.checkpoint import Checkpoint, LogKeys, parse_checkpoint, verify_checkpoint
 from sesn_node.ledger.encoding import decode_decimal, decode_hash, encode_base64
+from sesn_node.ledger.head import TreeHead
 from sesn_node.ledger.merkle import EMPTY_ROOT, HASH_BYTES, MAX_SIZE, verify_consistency
 from sesn_node.ledger.note import MAX_NOTE_BYTES
 

@@ -13,7 +13,7 @@ from sqlalchemy import func, null, select
 
 from sesn_node.store.inbox import InboxRow, inbox_row
 from sesn_node.store.ledger import EntryRow
-from sesn_node.store.outbox import OutboxRow, outbox_row
+from sesn_node.store.outbox_rows import OutboxRow, outbox_row
 from sesn_node.store.peers import CardRow
 from sesn_node.store.schema import (
     card,

@@ -7,14 +7,10 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select, text
 
-from sesn_node.store.outbox import (
-    SUSPECT,
-    DeliveryState,
-    OutboxRow,
-    outbox_row,
-    wait_is_over,
-)
-from sesn_node.store.schema import outbox, sent
+from sesn_node.domain.delivery import ENDED, DeliveryState
+from sesn_node.store.outbox import SUSPECT, wait_is_over
+from sesn_node.store.outbox_rows import OutboxRow, outbox_row
+from sesn_node.store.schema import HAS_ENDED, IS_QUEUED, outbox, sent
 from sesn_node.store.sql import POSTGRESQL
 
 if TYPE_CHECKING:
@@ -35,10 +31,6 @@ class ListedCopy:
 _COPY = select(outbox, sent.c.kind, sent.c.created_ms).join(
     sent, sent.c.message_id == outbox.c.message_id
 )
-# In the very words of the indexes, which hold these rows alone.
-_IS_QUEUED = text("outbox.state = 'queued'")
-_HAS_ENDED = text("outbox.state in ('refused', 'expired', 'dead')")
-_ENDINGS = frozenset({DeliveryState.REFUSED, DeliveryState.EXPIRED, DeliveryState.DEAD})
 # Who holds the session advisory locks that leases are (PostgreSQL manual, 53.12 and 27.2.3): the
 # halves of a 64-bit key stand in two columns.
 _HOLDERS = text(
@@ -63,7 +55,7 @@ class CopyTable:
         """Return queued copies in the order in which they leave, those of one agency or of all."""
         order = (outbox.c.priority.desc(), outbox.c.message_id, outbox.c.agency)
         # Their keys first, which are in the index: whole rows would take long to sort.
-        keys = select(outbox.c.message_id, outbox.c.agency).where(_IS_QUEUED).order_by(*order)
+        keys = select(outbox.c.message_id, outbox.c.agency).where(IS_QUEUED).order_by(*order)
         if agency is not None:
             keys = keys.where(outbox.c.agency == agency)
         first = keys.limit(limit).subquery()
@@ -77,7 +69,7 @@ class CopyTable:
         self, states: Sequence[str], limit: int, agency: str | None = None
     ) -> list[ListedCopy]:
         """Return copies that ended without a receipt in these ways, the last first."""
-        statement = _COPY.where(_HAS_ENDED, outbox.c.state.in_(states)).order_by(
+        statement = _COPY.where(HAS_ENDED, outbox.c.state.in_(states)).order_by(
             outbox.c.settled_ms.desc(), outbox.c.message_id, outbox.c.agency
         )
         return self._some(statement, limit, agency)
@@ -96,6 +88,13 @@ class CopyTable:
         )
         return [ListedCopy(outbox_row(row), row.kind, row.created_ms) for row in rows]
 
+    def every(self) -> list[OutboxRow]:
+        """Return all copies; for verification."""
+        rows = self._connection.execute(
+            select(outbox).order_by(outbox.c.message_id, outbox.c.agency)
+        )
+        return [outbox_row(row) for row in rows]
+
     def ahead(self, keys: Sequence[tuple[bytes, str]], now_ms: int) -> dict[tuple[bytes, str], int]:
         """Say how many copies for the same agency leave before each of these, if they may leave.
 
@@ -112,7 +111,7 @@ class CopyTable:
         due = (
             select(outbox.c.message_id, outbox.c.agency, place)
             .where(
-                _IS_QUEUED,
+                IS_QUEUED,
                 outbox.c.agency.in_({agency for _, agency in keys}),
                 wait_is_over(now_ms),
                 outbox.c.expires_ms > now_ms,
@@ -136,10 +135,10 @@ class CopyTable:
         total = 0
         # One by one: for all but those that are acknowledged an index is enough.
         for state in states:
-            of = _IS_QUEUED if state == DeliveryState.QUEUED else outbox.c.state == state
+            of = IS_QUEUED if state == DeliveryState.QUEUED else outbox.c.state == state
             statement = select(func.count()).select_from(outbox).where(of)
-            if state in _ENDINGS:
-                statement = statement.where(_HAS_ENDED)
+            if state in ENDED:
+                statement = statement.where(HAS_ENDED)
             if agency is not None:
                 statement = statement.where(outbox.c.agency == agency)
             total += self._connection.execute(statement).scalar_one()

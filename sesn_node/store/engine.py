@@ -12,6 +12,7 @@ from sesn_node import address
 from sesn_node.crypto.primitives import random_bytes
 from sesn_node.errors import ConfigError, StorageError
 from sesn_node.store import problems, sql, sqlite
+from sesn_node.store.audit import AuditTable
 from sesn_node.store.browse import Browse
 from sesn_node.store.copies import CopyTable
 from sesn_node.store.figures import Figures
@@ -44,6 +45,7 @@ class Transaction:
     __slots__ = (
         "_connection",
         "_notifies",
+        "audit",
         "browse",
         "copies",
         "figures",
@@ -73,6 +75,7 @@ class Transaction:
         self.copies = CopyTable(connection)
         self.figures = Figures(connection)
         self.upkeep = Upkeep(connection)
+        self.audit = AuditTable(connection)
 
     def notify(self) -> None:
         """Wake the other processes that share this database, once this transaction has committed.

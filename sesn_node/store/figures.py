@@ -5,21 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 
+from sesn_node.domain.delivery import DeliveryState
 from sesn_node.domain.entries import UndeliveredCode
 from sesn_node.store import sql
-from sesn_node.store.schema import outbox, sent
+from sesn_node.store.schema import HAS_ENDED, IS_QUEUED, outbox, sent
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 _ID_TIME_DIGITS = 12
 """A UUIDv7 begins with its time: 48 bits of Unix milliseconds."""
-
-# In these words, without parameters: so both databases see that the partial indexes have it all.
-_QUEUED = text("state = 'queued'")
-_ENDED = text("state IN ('refused', 'expired', 'dead')")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +36,28 @@ class Figures:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
+    def counts(self) -> dict[DeliveryState, int]:
+        """Count the copies in each state."""
+        rows = self._connection.execute(
+            select(outbox.c.state, func.count()).group_by(outbox.c.state)
+        )
+        return {DeliveryState(state): count for state, count in rows}
+
+    def backlog(self, now_ms: int) -> dict[str, int]:
+        """Count the queued, unexpired copies of each agency."""
+        rows = self._connection.execute(
+            select(outbox.c.agency, func.count())
+            .where(IS_QUEUED, outbox.c.expires_ms > now_ms)
+            .group_by(outbox.c.agency)
+        )
+        return {str(agency): count for agency, count in rows}
+
     def queued(self) -> list[Queued]:
         """Say what waits for each partner."""
         as_hex = sql.hex_of(self._connection.dialect.name, outbox.c.message_id)
         rows = self._connection.execute(
             select(outbox.c.agency, func.count(), func.min(as_hex))
-            .where(_QUEUED)
+            .where(IS_QUEUED)
             .group_by(outbox.c.agency)
         )
         return [
@@ -56,7 +69,7 @@ class Figures:
         """Count the copies that ended without a receipt: partner, state, count."""
         rows = self._connection.execute(
             select(outbox.c.agency, outbox.c.state, func.count())
-            .where(_ENDED)
+            .where(HAS_ENDED)
             .group_by(outbox.c.agency, outbox.c.state)
         )
         return [(agency, state, count) for agency, state, count in rows]
@@ -66,7 +79,7 @@ class Figures:
         rows = self._connection.execute(
             select(outbox.c.agency, outbox.c.state, func.count())
             .where(
-                _ENDED,
+                HAS_ENDED,
                 outbox.c.settled_ms >= since_ms,
                 outbox.c.resealed_as.is_(None),
                 func.coalesce(outbox.c.code, "") != UndeliveredCode.PEER_REVOKED.value,

@@ -7,7 +7,7 @@ import os
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from sesn_node.errors import StorageError
+from sesn_node.errors import SesnError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,6 +52,17 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let what is found wrong with the content of a file name the file."""
+    try:
+        yield
+    except SesnError as error:
+        if error.message.startswith(str(path)):
+            raise
+        raise type(error)(f"{path}: {error.message}", code=error.code) from error
 
 
 def read_file(path: Path, *, limit: int) -> bytes:

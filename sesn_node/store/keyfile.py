@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from sesn_node.crypto.keyring import unlock_keyring
+from sesn_node.crypto.keyring import KEY_FILE_BYTES, unlock_keyring
 from sesn_node.errors import StorageError
-from sesn_node.store.files import locked, read_file, replace_file
+from sesn_node.store.files import locked, naming, read_file, replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from sesn_node.crypto.keyring import Keyring
-
-KEY_FILE_BYTES: Final = 1 << 20
-"""No key file of a home is longer."""
 
 
 class KeyFile:
@@ -38,7 +35,9 @@ class KeyFile:
         self._path = path
         self._lock = threading.Lock()
         self._mark = self._look()
-        self._key, self._ring = unlock_keyring(read_file(path, limit=KEY_FILE_BYTES), passphrase)
+        data = read_file(path, limit=KEY_FILE_BYTES)
+        with naming(path):
+            self._key, self._ring = unlock_keyring(data, passphrase)
 
     @property
     def path(self) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import BigInteger, bindparam, case, cast, func, insert, select, update
+from sqlalchemy import BigInteger, bindparam, cast, func, insert, select, update
 
 from sesn_node.errors import ConflictError, StorageError
 from sesn_node.store.schema import ledger_entry, ledger_head, ledger_node, witness_head
@@ -53,10 +53,7 @@ _READ_AT_ONCE = 16_000
 _SELECT_NODES = select(ledger_node.c.position, ledger_node.c.hash).where(
     ledger_node.c.position.in_(bindparam("positions", expanding=True))
 )
-# A partner may claim a ledger of 2^63 - 1 entries: two of them must not overflow the sum.
-_MOST_COUNTED = 2**40
-_COUNTED = case((witness_head.c.size < _MOST_COUNTED, witness_head.c.size), else_=_MOST_COUNTED)
-_WITNESSED = cast(func.coalesce(func.sum(_COUNTED + 1), 0), BigInteger)
+_WITNESSED = cast(func.coalesce(func.sum(witness_head.c.size + 1), 0), BigInteger)
 _SELECT_WITNESSED = select(_WITNESSED)
 _SELECT_HEAD = select(
     ledger_head.c.origin,

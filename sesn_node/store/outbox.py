@@ -2,105 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from sqlalchemy import and_, bindparam, func, insert, or_, select, update
 
+from sesn_node.domain.delivery import ENDED, LONGEST_WAIT_MS, NO_ANSWER, DeliveryState
+from sesn_node.store.outbox_rows import Due, OutboxRow, QueuedMessage, ReceiptRow, outbox_row
 from sesn_node.store.schema import outbox, sent
 from sesn_node.store.sealed import SentRow, sealed_values, sent_row
-from sesn_node.store.search import TermRow, add_terms
+from sesn_node.store.search import add_terms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sqlalchemy import ColumnElement, Connection, Row
-
-
-class DeliveryState(StrEnum):
-    """How one recipient's copy stands."""
-
-    QUEUED = "queued"
-    ACKNOWLEDGED = "acknowledged"
-    REFUSED = "refused"
-    EXPIRED = "expired"
-    DEAD = "dead"
-
-    @property
-    def final(self) -> bool:
-        """Whether the node will not try again by itself; a late receipt still settles it."""
-        return self is not DeliveryState.QUEUED
-
-
-@dataclass(frozen=True, slots=True)
-class QueuedMessage:
-    """A sealed message with a copy for each (agency, wrapped key), and what it is found by."""
-
-    message: SentRow
-    copies: tuple[tuple[str, bytes], ...]
-    terms: tuple[TermRow, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ReceiptRow:
-    """A recipient's receipt: its RECEIVED entry, proven in its checkpoint of `size`.
-
-    `shared_size` is the size of our checkpoint that the recipient cosigned with it.
-    """
-
-    entry: bytes
-    index: int
-    proof: bytes
-    origin: str
-    size: int
-    shared_size: int
-
-
-@dataclass(frozen=True, slots=True)
-class OutboxRow:
-    """One recipient's copy.
-
-    `code` and `detail` tell of the last failure; `resealed_as` names the message that says the
-    same under another seal, if an operator wanted that.
-    """
-
-    message_id: bytes
-    agency: str
-    state: DeliveryState
-    priority: int
-    expires_ms: int
-    attempts: int
-    next_attempt_ms: int
-    code: str | None
-    detail: str | None
-    settled_ms: int | None
-    receipt: ReceiptRow | None
-    resealed_as: bytes | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """A copy that is ready to leave.
-
-    `suspect`: the last time, sent alone, it got no answer. It travels alone, after all others.
-    """
-
-    message_id: bytes
-    wrapped_key: bytes
-    header: bytes
-    seal: bytes
-    ciphertext: bytes
-    entry_index: int
-    attempts: int
-    suspect: bool = False
-
-
-NO_ANSWER = "NO_ANSWER"
-"""Code of a copy that was sent alone, to a partner that could be greeted, and got no answer."""
-
-LONGEST_WAIT_MS: Final = 2 * 60 * 60 * 1000
-"""No copy is put off for longer. A time that is further away was set by a clock that ran ahead."""
+    from sqlalchemy import ColumnElement, Connection
 
 
 def wait_is_over(now_ms: ColumnElement[int] | int) -> ColumnElement[bool]:
@@ -174,7 +89,7 @@ _CLOSE = (
 )
 _REQUEUE = (
     update(outbox)
-    .where(_ONE, outbox.c.state.in_(("refused", "expired", "dead")), outbox.c.resealed_as.is_(None))
+    .where(_ONE, outbox.c.state.in_(ENDED), outbox.c.resealed_as.is_(None))
     .values(state=_QUEUED, attempts=0, next_attempt_ms=0, code=None, detail=None, settled_ms=None)
 )
 _DEFER = (
@@ -394,29 +309,6 @@ class OutboxTable:
         )
         return [outbox_row(row) for row in rows]
 
-    def counts(self) -> dict[DeliveryState, int]:
-        """Count the copies in each state."""
-        rows = self._connection.execute(
-            select(outbox.c.state, func.count()).group_by(outbox.c.state)
-        )
-        return {DeliveryState(state): count for state, count in rows}
-
-    def backlog(self, now_ms: int) -> dict[str, int]:
-        """Count the queued, unexpired copies of each agency."""
-        rows = self._connection.execute(
-            select(outbox.c.agency, func.count())
-            .where(outbox.c.state == _QUEUED, outbox.c.expires_ms > now_ms)
-            .group_by(outbox.c.agency)
-        )
-        return {str(agency): count for agency, count in rows}
-
-    def every(self) -> list[OutboxRow]:
-        """Return all copies; for verification."""
-        rows = self._connection.execute(
-            select(outbox).order_by(outbox.c.message_id, outbox.c.agency)
-        )
-        return [outbox_row(row) for row in rows]
-
 
 def _deferred(agency: str) -> ColumnElement[bool]:
     return and_(
@@ -424,33 +316,4 @@ def _deferred(agency: str) -> ColumnElement[bool]:
         outbox.c.state == _QUEUED,
         outbox.c.next_attempt_ms > 0,
         ~SUSPECT,
-    )
-
-
-def outbox_row(row: Row[tuple[object, ...]]) -> OutboxRow:
-    """Gather a copy from its columns."""
-    column = row._mapping  # noqa: SLF001 - SQLAlchemy's public name for it
-    receipt = None
-    if column["receipt_entry"] is not None:
-        receipt = ReceiptRow(
-            entry=column["receipt_entry"],
-            index=column["receipt_index"],
-            proof=column["receipt_proof"],
-            origin=column["receipt_origin"],
-            size=column["receipt_size"],
-            shared_size=column["shared_size"],
-        )
-    return OutboxRow(
-        message_id=column["message_id"],
-        agency=column["agency"],
-        state=DeliveryState(column["state"]),
-        priority=column["priority"],
-        expires_ms=column["expires_ms"],
-        attempts=column["attempts"],
-        next_attempt_ms=column["next_attempt_ms"],
-        code=column["code"],
-        detail=column["detail"],
-        settled_ms=column["settled_ms"],
-        receipt=receipt,
-        resealed_as=column["resealed_as"],
     )

@@ -53,7 +53,14 @@ class PeerRow:
 class LinkRow:
     """How the link to a peer stands.
 
-    `witnessed_size` is the size of our ledger that the peer last cosigned, as far as we know.
+    Args:
+        agency: The peer.
+        failures: Attempts to dial it that failed in a row.
+        next_attempt_ms: When it is dialled again.
+        error: What the last attempt failed with.
+        connected_ms: When the last connection began, whoever dialled; None before the first.
+        witnessed_size: The size of our ledger that the peer last cosigned, as far as we know.
+        ended_ms: When that connection ended; None while it is open.
     """
 
     agency: str
@@ -62,6 +69,7 @@ class LinkRow:
     error: str | None = None
     connected_ms: int | None = None
     witnessed_size: int = 0
+    ended_ms: int | None = None
 
 
 _DIRECTORY = select(directory.c.version, directory.c.own_card_sha256, directory.c.storage_key_id)
@@ -70,6 +78,7 @@ _STANDINGS = select(peer.c.agency, peer.c.state, peer.c.card_sha256).where(
     peer.c.agency.in_(bindparam("agencies", expanding=True))
 )
 _LINK = select(link).where(link.c.agency == bindparam("agency"))
+_OPEN = link.c.connected_ms.is_not(None) & link.c.ended_ms.is_(None)
 _SET_WITNESSED = (
     update(link)
     .where(link.c.agency == bindparam("b_agency"))
@@ -189,8 +198,27 @@ class PeerTable:
         self._connection.execute(
             update(link)
             .where(link.c.agency == agency)
-            .values(failures=0, next_attempt_ms=0, error=None, connected_ms=now_ms)
+            .values(failures=0, next_attempt_ms=0, error=None, connected_ms=now_ms, ended_ms=None)
         )
+
+    def link_ended(self, agency: str, *, connected_ms: int, now_ms: int) -> None:
+        """Note that a connection ended, unless a later one has begun: to another process, say."""
+        self._connection.execute(
+            update(link)
+            .where(link.c.agency == agency, link.c.connected_ms == connected_ms)
+            .values(ended_ms=now_ms)
+        )
+
+    def has_open_links(self) -> bool:
+        """Say whether a connection is noted as open."""
+        return (
+            self._connection.execute(select(link.c.agency).where(_OPEN).limit(1)).first()
+            is not None
+        )
+
+    def end_links(self, now_ms: int) -> None:
+        """Note that no peer is connected."""
+        self._connection.execute(update(link).where(_OPEN).values(ended_ms=now_ms))
 
     def link_down(self, agency: str, *, failures: int, next_attempt_ms: int, error: str) -> None:
         """Note that a peer could not be reached, and when we try again."""

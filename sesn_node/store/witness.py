@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, func, select, update
 
 from sesn_node.errors import ConflictError
 from sesn_node.store.schema import checkpoint, cosignature, witness_head
@@ -57,6 +57,26 @@ _SELECT_COSIGNATURE = _SELECT_COSIGNATURES.where(
     cosignature.c.size == bindparam("size"), cosignature.c.agency == bindparam("agency")
 )
 _SELECT_IN_ORDER = _SELECT_COSIGNATURES.order_by(cosignature.c.size, cosignature.c.agency)
+_SELECT_COSIGNERS = _SELECT_COSIGNATURES.where(cosignature.c.size == bindparam("size")).order_by(
+    cosignature.c.agency
+)
+_SELECT_LAST = (
+    select(cosignature.c.agency, func.max(cosignature.c.size))
+    .where(cosignature.c.origin == bindparam("origin"))
+    .group_by(cosignature.c.agency)
+    .order_by(cosignature.c.agency)
+)
+# Only the primary key is read, which an index holds: not the signatures.
+_SELECT_MOST_COSIGNED = (
+    select(cosignature.c.size)
+    .where(
+        cosignature.c.origin == bindparam("origin"),
+        cosignature.c.size.between(bindparam("least"), bindparam("most")),
+    )
+    .group_by(cosignature.c.size)
+    .order_by(func.count().desc(), cosignature.c.size.desc())
+    .limit(1)
+)
 
 
 class WitnessTable:
@@ -116,9 +136,9 @@ class WitnessTable:
         rows = self._connection.execute(_SELECT_CHECKPOINTS, {"origin": origin, "size": size})
         return {row.root: row.note for row in rows}
 
-    def keep_cosignature(self, row: CosignatureRow) -> None:
-        """Keep an agency's first cosignature over a checkpoint."""
-        self._connection.execute(
+    def keep_cosignature(self, row: CosignatureRow) -> bool:
+        """Keep an agency's first cosignature over a checkpoint; tell whether this is it."""
+        kept = self._connection.execute(
             self._keep(cosignature),
             {
                 "origin": row.origin,
@@ -128,6 +148,7 @@ class WitnessTable:
                 "lines": row.lines,
             },
         )
+        return kept.rowcount == 1
 
     def cosignature(self, origin: str, size: int, agency: str) -> CosignatureRow | None:
         """Return an agency's cosignature over a checkpoint."""
@@ -140,6 +161,24 @@ class WitnessTable:
         """Return all cosignatures over an origin's checkpoints, by size."""
         rows = self._connection.execute(_SELECT_IN_ORDER, {"origin": origin})
         return [CosignatureRow(*row) for row in rows]
+
+    def cosigners(self, origin: str, size: int) -> list[CosignatureRow]:
+        """Return the cosignatures over one checkpoint, by agency."""
+        rows = self._connection.execute(_SELECT_COSIGNERS, {"origin": origin, "size": size})
+        return [CosignatureRow(*row) for row in rows]
+
+    def last_cosigned(self, origin: str) -> dict[str, int]:
+        """Return the largest size that each agency cosigned, by agency."""
+        rows = self._connection.execute(_SELECT_LAST, {"origin": origin})
+        return {agency: size for agency, size in rows}  # noqa: C416 - rows are no pairs to mypy
+
+    def most_cosigned(self, origin: str, least: int, most: int) -> int | None:
+        """Return the size, from `least` to `most`, that most agencies cosigned, the largest such.
+
+        None if nobody cosigned any.
+        """
+        between = {"origin": origin, "least": least, "most": most}
+        return self._connection.execute(_SELECT_MOST_COSIGNED, between).scalar_one_or_none()
 
     def _keep(self, table: Table) -> Insert:
         """Insert a row, unless it is there."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -63,18 +63,20 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
-class Life:
+class TracedLife:
     """All that is told about one message.
 
     Args:
         message_id: Which.
         steps: Depth and span, parts under the whole, the earlier first.
         unread: Lines that are not readable as spans.
+        silent: Files that were asked for, and say nothing about it.
     """
 
     message_id: MessageId
     steps: tuple[tuple[int, Told], ...]
     unread: int
+    silent: tuple[Path, ...] = ()
 
 
 @dataclass(slots=True)
@@ -93,15 +95,16 @@ class _Found:
         self.count += 1
 
 
-def read_life(paths: Iterable[Path], wanted: str) -> Life:
+def read_life(paths: Iterable[Path], wanted: str, *, asked: Collection[Path] = ()) -> TracedLife:
     """Gather what files say about one message.
 
     Args:
         paths: Trace files: OTLP in JSON, one `TracesData` a line.
         wanted: Message id, with or without hyphens, or how it begins: at least 8 digits.
+        asked: Those of the files that somebody named; it is told which of them say nothing.
 
     Raises:
-        MalformedError: Not the beginning of a message id.
+        MalformedError: Not the beginning of a message id; or a file is no trace file.
         ConflictError: Several messages begin so.
         StorageError: A file cannot be read, or no file says anything about the message.
     """
@@ -113,8 +116,7 @@ def read_life(paths: Iterable[Path], wanted: str) -> Life:
         )
     found = _Found()
     looked_into = list(paths)
-    for path in looked_into:
-        _read(path, digits, found)
+    silent = [path for path in looked_into if not _read(path, digits, found) and path in asked]
     if not found.spans:
         where = ", ".join(map(str, looked_into)) or "no file"
         raise StorageError(
@@ -129,19 +131,39 @@ def read_life(paths: Iterable[Path], wanted: str) -> Life:
             code="AMBIGUOUS",
         )
     ((one, told),) = found.spans.items()
-    return Life(one, tuple(_tree(list(told.values()))), found.unread)
+    return TracedLife(one, tuple(_tree(list(told.values()))), found.unread, tuple(silent))
 
 
-def _read(path: Path, digits: str, found: _Found) -> None:
+def _read(path: Path, digits: str, found: _Found) -> bool:
+    """Read a file; say whether it tells anything about the message.
+
+    Raises:
+        MalformedError: Its first line is none of a trace file, and no other was of use.
+        StorageError: It cannot be read.
+    """
     needle = digits.encode("ascii")
+    before, begins, first = found.count, True, True
     try:
         with path.open("rb") as file:
             while line := file.readline(_LINE_BYTES):
+                if first:
+                    begins, first = _is_traces(line), False
                 # Most lines are about other messages, and reading JSON takes long.
                 if needle in line.lower():
                     _read_line(line, digits, found)
     except OSError as error:
         raise StorageError(f"{path} cannot be read: {error.strerror}") from error
+    if found.count == before and not begins:
+        raise MalformedError(f"{path}: this is no trace file, which has OTLP in JSON, line by line")
+    return found.count > before
+
+
+def _is_traces(line: bytes) -> bool:
+    try:
+        _items(json.loads(line), "resourceSpans")
+    except (ValueError, RecursionError):
+        return False
+    return b"resourceSpans" in line
 
 
 def _read_line(line: bytes, digits: str, found: _Found) -> None:

@@ -6,7 +6,7 @@ The registry belongs to one node: two nodes in one process do not mix their numb
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final, TypeAlias
 
 from prometheus_client import (
@@ -63,12 +63,6 @@ class Metrics:
         with self._rendering:
             self._read.readings = readings
             return generate_latest(self._registry)
-
-    def families(self, readings: Readings) -> Iterable[Family]:
-        """Return all metrics as the library has them."""
-        with self._rendering:
-            self._read.readings = readings
-            return list(self._registry.collect())
 
     def _make(self, metric: Metric) -> None:
         if metric.kind is Kind.COUNTER:

@@ -27,7 +27,7 @@ _RANDOM_BITS = 56
 _MS = 1_000_000
 
 
-class Step(StrEnum):
+class SpanName(StrEnum):
     """Name of a span."""
 
     SHARE = "share"

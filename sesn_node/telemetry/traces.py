@@ -20,7 +20,7 @@ from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode,
 from sesn_node import __version__
 from sesn_node.telemetry import otlp
 from sesn_node.telemetry.logs import get_logger
-from sesn_node.telemetry.spans import Attribute, Mark, Step, chosen, root_span
+from sesn_node.telemetry.spans import Attribute, Mark, SpanName, chosen, root_span
 from sesn_node.telemetry.tracefile import TraceFile
 
 _log = get_logger(__name__)
@@ -33,7 +33,7 @@ _DELAY_MS: Final = 1_000
 _NONE: Final[Mapping[str, Attribute]] = {}
 _OK: Final = Status(StatusCode.OK)
 _SAMPLED: Final = TraceFlags(TraceFlags.SAMPLED)
-_KINDS: Final = {Step.ATTEMPT: SpanKind.CLIENT, Step.RECEIVE: SpanKind.SERVER}
+_KINDS: Final = {SpanName.ATTEMPT: SpanKind.CLIENT, SpanName.RECEIVE: SpanKind.SERVER}
 _SCOPE: Final = "sesn_node"
 
 
@@ -76,7 +76,7 @@ class Traces:
     def add(  # noqa: PLR0913 - the parts of a span
         self,
         message_id: bytes,
-        step: Step,
+        step: SpanName,
         *,
         start_ns: int,
         end_ns: int,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from sesn_node.telemetry import catalogue
 from sesn_node.telemetry.spans import (
     Attribute,
-    Step,
+    SpanName,
     Timeline,
     delivery_span,
     root_span,
@@ -86,7 +86,7 @@ class Watch:
         if self.traces.follows(message_id):
             self.traces.add(
                 message_id,
-                Step.SHARE,
+                SpanName.SHARE,
                 start_ns=timeline.start_ns,
                 end_ns=end_ns,
                 span_id=root_span(message_id),
@@ -97,7 +97,7 @@ class Watch:
         if answers is not None and self.traces.follows(answers):
             self.traces.add(
                 answers,
-                Step.RESPOND,
+                SpanName.RESPOND,
                 start_ns=timeline.start_ns,
                 end_ns=end_ns,
                 parent=delivery_span(answers, self.agency),
@@ -137,7 +137,7 @@ class Watch:
         outcome = failed or _ACKNOWLEDGED
         self.traces.add(
             message_id,
-            Step.DELIVERY,
+            SpanName.DELIVERY,
             start_ns=written_ns(message_id),
             end_ns=max(end_ns, written_ns(message_id)),
             span_id=delivery_span(message_id, peer),
@@ -252,7 +252,7 @@ class Sending:
             return
         self._watch.traces.add(
             one.message_id,
-            Step.ATTEMPT,
+            SpanName.ATTEMPT,
             start_ns=self._timeline.start_ns,
             end_ns=end_ns,
             parent=delivery_span(one.message_id, self._peer),
@@ -326,7 +326,7 @@ class Receiving:
             attributes["sesn.entry"] = one.entry
         traces.add(
             message_id,
-            Step.RECEIVE,
+            SpanName.RECEIVE,
             start_ns=self._timeline.start_ns,
             end_ns=end_ns,
             parent=delivery_span(message_id, self._watch.agency),

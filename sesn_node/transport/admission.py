@@ -33,6 +33,7 @@ from sesn_node.errors import (
     VerificationError,
 )
 from sesn_node.telemetry.logs import get_logger
+from sesn_node.transport.link import MAX_SINGLE_BYTES
 from sesn_node.transport.pacing import CALLS, TOO_MANY, Pacing
 from sesn_node.transport.statuses import details_of, status_of
 from sesn_node.trust.certificates import LeafVerifier
@@ -53,8 +54,6 @@ _MOST_OPEN = 64
 and look at our health."""
 _MOST_READING = 2
 """Single requests of one agency that are read at once, each of which grpc holds whole."""
-_MAX_REQUEST_BYTES = 128 * 1024
-"""Bounds a single request; the largest are a card, and a checkpoint with its proof."""
 # grpc's handlers are untyped callables of (request or iterator of requests, context).
 Handler = Any
 Message = Any
@@ -248,11 +247,22 @@ class Admission(grpc.aio.ServerInterceptor):
     async def _request(
         self, kind: str, read: Reader, requests: Requests, call: _Call, context: Context
     ) -> Message:
-        """Give a handler what it expects: the request, or all of them as they come."""
+        """Give a handler what it expects: the request, or all of them as they come.
+
+        A handler of many that names no reader reads them itself, in a thread and at its own pace.
+        """
         if kind.startswith("stream"):
-            return _read_each(read, requests)
+            return aiter(requests) if read is None else self._read_each(read, requests, call.agency)
         async with self._reading[call.agency]:
             return await call.step(partial(_read_only, read, requests), context)
+
+    async def _read_each(
+        self, read: Reader, requests: Requests, agency: AgencyId
+    ) -> AsyncIterator[Message]:
+        """Read requests one by one, each as if it were a call."""
+        async for raw in requests:
+            await self._pacing.wait(agency)
+            yield _read_one(read, raw)
 
     async def _admitted(self, context: Context) -> tuple[AgencyId, bytes]:
         try:
@@ -276,7 +286,7 @@ class Admission(grpc.aio.ServerInterceptor):
             with self._kept(*await self._admitted(context)) as call:
                 try:
                     yield call
-                except MalformedError as error:
+                except (MalformedError, PolicyError) as error:
                     await _refuse_request(context, call.agency, error)
         except Exception as error:
             if (task := asyncio.current_task()) is not None:
@@ -340,6 +350,8 @@ def _not_admitted(error: SesnError) -> tuple[grpc.StatusCode, str]:
 
 
 def _read_one(read: Reader, raw: bytes) -> Message:
+    if len(raw) > MAX_SINGLE_BYTES:
+        raise MalformedError(f"the request has {len(raw)} bytes, at most {MAX_SINGLE_BYTES}")
     try:
         return read(raw)
     except DecodeError as error:
@@ -348,18 +360,12 @@ def _read_one(read: Reader, raw: bytes) -> Message:
 
 async def _read_only(read: Reader, requests: Requests) -> Message:
     async for raw in requests:
-        if len(raw) > _MAX_REQUEST_BYTES:
-            raise MalformedError(f"the request has {len(raw)} bytes, at most {_MAX_REQUEST_BYTES}")
         return _read_one(read, raw)
     raise MalformedError("the call carries no request")
 
 
-async def _read_each(read: Reader, requests: Requests) -> AsyncIterator[Message]:
-    async for raw in requests:
-        yield _read_one(read, raw)
-
-
-async def _refuse_request(context: Context, agency: AgencyId, error: MalformedError) -> NoReturn:
-    _log.warning("request-malformed", peer=agency, code=error.code, detail=str(error))
-    await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"{error.code}: {error}")
+async def _refuse_request(context: Context, agency: AgencyId, error: SesnError) -> NoReturn:
+    event = "request-malformed" if isinstance(error, MalformedError) else "call-failed"
+    _log.warning(event, peer=agency, code=error.code, detail=str(error))
+    await context.abort(status_of(error), details_of(error))
     raise error

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sesn_node.domain.batches import Batch
     from sesn_node.domain.ids import AgencyId
     from sesn_node.exchange.intake import Intake
     from sesn_node.transport.link import Inlet
@@ -45,13 +43,11 @@ class Collector:
                 many of them bring nothing.
         """
         while (batch := await self._next(inlet)) is not None:
-            answer = await self._reception.receive(
-                self._agency, self._intake, partial(_same, batch)
-            )
+            answer = await self._reception.receive(self._agency, self._intake, batch)
             self.useful = self.useful or self._intake.useful
             await inlet.answer(answer)
 
-    async def _next(self, inlet: Inlet) -> Batch | None:
+    async def _next(self, inlet: Inlet) -> bytes | None:
         """Wait for the next batch; None when stopped."""
         arrives = asyncio.ensure_future(self._arrival(inlet))
         stops = asyncio.ensure_future(self._stopping.wait())
@@ -62,10 +58,6 @@ class Collector:
             arrives.cancel()
             stops.cancel()
 
-    async def _arrival(self, inlet: Inlet) -> Batch:
+    async def _arrival(self, inlet: Inlet) -> bytes:
         await self._reception.ready(self._agency)
         return await inlet.next()
-
-
-def _same(batch: Batch) -> Batch:
-    return batch

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from sesn_node.domain.times import DAY_MS, HOUR_MS, MINUTE_MS
 from sesn_node.errors import SesnError
 from sesn_node.exchange.keycare import tend_keys
 from sesn_node.exchange.keyviews import view_keys
@@ -15,10 +16,6 @@ if TYPE_CHECKING:
     from sesn_node.trust.directory import Directory
 
 _log = get_logger(__name__)
-
-_MINUTE_MS: Final = 60 * 1000
-_HOUR_MS: Final = 60 * _MINUTE_MS
-_DAY_MS: Final = 24 * _HOUR_MS
 
 
 class KeyKeeper:
@@ -45,7 +42,7 @@ class KeyKeeper:
             return
         if self._seen not in {None, state}:
             _log.info("keys-changed", card=directory.own.card.sequence)
-        self._seen, self._next_ms = state, now_ms + _HOUR_MS
+        self._seen, self._next_ms = state, now_ms + HOUR_MS
         self._task = asyncio.create_task(self._tend(now_ms), name="keys")
 
     async def stop(self) -> None:
@@ -58,10 +55,10 @@ class KeyKeeper:
         try:
             await asyncio.to_thread(tend_keys, self._office, lambda: self._stopping)
             if now_ms >= self._next_warning_ms:
-                self._next_warning_ms = now_ms + _DAY_MS
+                self._next_warning_ms = now_ms + DAY_MS
                 view = await asyncio.to_thread(view_keys, self._office)
                 for prompt in view.prompts:
                     _log.warning("key-ends", detail=prompt)
         except SesnError as error:
-            self._next_ms = now_ms + _MINUTE_MS
+            self._next_ms = now_ms + MINUTE_MS
             _log.warning("keys-not-tended", code=error.code, detail=str(error))

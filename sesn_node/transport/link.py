@@ -9,19 +9,19 @@ from __future__ import annotations
 import asyncio
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 import grpc
 import grpc.aio
+from google.protobuf.message import DecodeError
 
 from sesn_node import __version__
 from sesn_node.domain.checks import printable
 from sesn_node.errors import PeerUnavailable, VerificationError
 from sesn_node.transport.tls import channel_credentials, channel_options
 from sesn_node.wire._pb import exchange_pb2 as pb
-from sesn_node.wire._pb import exchange_pb2_grpc as rpc
 from sesn_node.wire._pb.card_pb2 import SealedCard
-from sesn_node.wire.batches import answer_from_pb, answer_to_pb, batch_from_pb, batch_to_pb
+from sesn_node.wire.batches import answer_to_pb, batch_to_pb, decode_answer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -30,6 +30,11 @@ if TYPE_CHECKING:
     from sesn_node.transport.tls import TlsIdentity
     from sesn_node.trust.card import TrustedCard
 
+SERVICE: Final = "sesn.v1.Exchange"
+
+MAX_SINGLE_BYTES: Final = 128 * 1024
+"""Bounds a single request, and the answer to a greeting; the largest are a card, and a checkpoint
+with its proof."""
 _DETAIL_CHARACTERS = 300
 
 
@@ -59,12 +64,11 @@ class Link(Protocol):
 class Inlet(Protocol):
     """Where a partner's batches come from when we collect them."""
 
-    async def next(self) -> Batch:
-        """Wait for the next batch, as long as it takes.
+    async def next(self) -> bytes:
+        """Wait for the next batch, as long as it takes, and return it unread.
 
         Raises:
             PeerUnavailable: The stream ended.
-            MalformedError: The batch cannot be read.
         """
 
     async def answer(self, answer: Answer) -> None:
@@ -119,14 +123,15 @@ class _Exchanging:
         except TimeoutError as error:
             raise PeerUnavailable(f"no answer within {self._timeout_s:.0f} s") from error
         self._sequence = batch.sequence
-        answer = answer_from_pb(message)
+        answer = await asyncio.to_thread(decode_answer, message)
         if answer.sequence != batch.sequence:
             raise VerificationError(
                 f"batch {batch.sequence} got the answer to batch {answer.sequence}"
             )
         return answer
 
-    async def _swap(self, request: pb.DeliverRequest) -> pb.DeliverResponse:
+    async def _swap(self, request: pb.DeliverRequest) -> bytes:
+        """Send a batch and return what came back, unread."""
         raise NotImplementedError
 
 
@@ -138,13 +143,13 @@ class _DialledLink(_Exchanging):
         self._stream = stream
         stream.add_done_callback(lambda _: self.lost.set())
 
-    async def _swap(self, request: pb.DeliverRequest) -> pb.DeliverResponse:
+    async def _swap(self, request: pb.DeliverRequest) -> bytes:
         try:
             await self._stream.write(request)
             message = await self._stream.read()
         except (grpc.RpcError, asyncio.InvalidStateError) as error:
             raise unavailable(error) from error
-        if not isinstance(message, pb.DeliverResponse):
+        if not isinstance(message, bytes):
             raise PeerUnavailable(await _why_ended(self._stream))
         return message
 
@@ -152,12 +157,12 @@ class _DialledLink(_Exchanging):
 class CollectedLink(_Exchanging):
     """A partner's call of `Collect`: the server's handler carries what is exchanged here."""
 
-    def __init__(self, answers: AsyncIterator[pb.DeliverResponse], timeout_s: float) -> None:
+    def __init__(self, answers: AsyncIterator[bytes], timeout_s: float) -> None:
         super().__init__(timeout_s)
         self._answers = answers
         self._requests: asyncio.Queue[pb.DeliverRequest] = asyncio.Queue(1)
         self._answered = asyncio.Event()
-        self._swapping: asyncio.Task[pb.DeliverResponse | None] | None = None
+        self._swapping: asyncio.Task[bytes | None] | None = None
 
     async def request(self) -> pb.DeliverRequest:
         """Wait for the next message to write to the stream."""
@@ -174,7 +179,7 @@ class CollectedLink(_Exchanging):
         if self._swapping is not None:
             self._swapping.cancel()
 
-    async def _swap(self, request: pb.DeliverRequest) -> pb.DeliverResponse:
+    async def _swap(self, request: pb.DeliverRequest) -> bytes:
         self._swapping = asyncio.ensure_future(self._pass(request))
         try:
             if self.lost.is_set():
@@ -190,7 +195,7 @@ class CollectedLink(_Exchanging):
             raise PeerUnavailable("the partner ended its collecting")
         return message
 
-    async def _pass(self, request: pb.DeliverRequest) -> pb.DeliverResponse | None:
+    async def _pass(self, request: pb.DeliverRequest) -> bytes | None:
         await self._requests.put(request)
         return await anext(self._answers, None)
 
@@ -202,15 +207,15 @@ class _DialledInlet:
         self._stream = stream
         self._timeout_s = timeout_s
 
-    async def next(self) -> Batch:
+    async def next(self) -> bytes:
         """Wait for the next batch; see `Inlet`."""
         try:
             message = await self._stream.read()
         except (grpc.RpcError, asyncio.InvalidStateError) as error:
             raise unavailable(error) from error
-        if not isinstance(message, pb.DeliverRequest):
+        if not isinstance(message, bytes):
             raise PeerUnavailable(await _why_ended(self._stream))
-        return batch_from_pb(message)
+        return message
 
     async def answer(self, answer: Answer) -> None:
         """Send the answer to the batch before; see `Inlet`."""
@@ -225,24 +230,31 @@ class _DialledInlet:
 
 @dataclass(slots=True)
 class _Dialled:
-    """A channel to a partner's node."""
+    """A channel to a partner's node. What comes over it is not read by gRPC, on the event loop."""
 
     card: bytes
-    stub: rpc.ExchangeStub
+    channel: grpc.aio.Channel
     timeout_s: float
     streams: list[grpc.aio.StreamStreamCall[Any, Any]]
 
     def deliver(self) -> Link:
         """Open a stream for our batches."""
-        stream = self.stub.Deliver()
-        self.streams.append(stream)
+        stream = self._open("Deliver", pb.DeliverRequest.SerializeToString)
         return _DialledLink(stream, self.timeout_s)
 
     def collect(self) -> Inlet:
         """Open a stream for the partner's batches."""
-        stream = self.stub.Collect()
-        self.streams.append(stream)
+        stream = self._open("Collect", pb.DeliverResponse.SerializeToString)
         return _DialledInlet(stream, self.timeout_s)
+
+    def _open(
+        self, method: str, write: Callable[[Any], bytes]
+    ) -> grpc.aio.StreamStreamCall[Any, Any]:
+        call: grpc.aio.StreamStreamMultiCallable[Any, Any]
+        call = self.channel.stream_stream(f"/{SERVICE}/{method}", request_serializer=write)
+        stream = call()
+        self.streams.append(stream)
+        return stream
 
 
 def dialler(
@@ -260,14 +272,13 @@ def dialler(
                 options=channel_options(partner.card.agency),
             )
             try:
-                stub = rpc.ExchangeStub(channel)
                 try:
-                    greeted = await greet(stub, own, clock(), timeout_s)
+                    greeted = await greet(channel, own, clock(), timeout_s)
                 except (grpc.RpcError, PeerUnavailable) as error:
                     refusals.append(f"{endpoint}: {unavailable(error)}")
                     continue
                 sealed: bytes = greeted.card.SerializeToString(deterministic=True)
-                dialled = _Dialled(sealed, stub, timeout_s, [])
+                dialled = _Dialled(sealed, channel, timeout_s, [])
                 try:
                     yield dialled
                 finally:
@@ -282,18 +293,27 @@ def dialler(
 
 
 async def greet(
-    stub: rpc.ExchangeStub, own: TrustedCard, now_ms: int, timeout_s: float
+    channel: grpc.aio.Channel, own: TrustedCard, now_ms: int, timeout_s: float
 ) -> pb.GetCardResponse:
     """Swap cards.
 
     Raises:
         grpc.RpcError: The call failed.
+        PeerUnavailable: The answer is none.
     """
+    call: grpc.aio.UnaryUnaryMultiCallable[pb.GetCardRequest, bytes] = channel.unary_unary(
+        f"/{SERVICE}/GetCard", request_serializer=pb.GetCardRequest.SerializeToString
+    )
     request = pb.GetCardRequest(
         card=SealedCard.FromString(own.sealed), version=__version__, time_ms=now_ms
     )
-    response: pb.GetCardResponse = await stub.GetCard(request, timeout=timeout_s)
-    return response
+    raw = await call(request, timeout=timeout_s)
+    if len(raw) > MAX_SINGLE_BYTES:
+        raise PeerUnavailable(f"its greeting has {len(raw)} bytes, at most {MAX_SINGLE_BYTES}")
+    try:
+        return pb.GetCardResponse.FromString(raw)
+    except DecodeError as error:
+        raise PeerUnavailable("its greeting cannot be read") from error
 
 
 def unavailable(error: Exception) -> PeerUnavailable:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from sesn_node.errors import SesnError, StorageError
 from sesn_node.exchange.expire import expire
+from sesn_node.exchange.links import no_links
 from sesn_node.exchange.receive import Receiver
 from sesn_node.telemetry.logs import get_logger
 from sesn_node.telemetry.metrics import Metrics
@@ -107,7 +108,7 @@ class Node:
             office,
             self._reception,
             admission=self._admission,
-            partners=self,
+            deliveries=self,
             timeout_s=settings.pace.timeout_s,
         )
         self._server: Server | None = None
@@ -176,6 +177,7 @@ class Node:
             try:
                 self._office.sequencer.on_queued(self._from_a_thread(loop, self._deliver))
                 await self._health.look()
+                await self._begin_unlinked()
                 watching = await self._watch(partial(self._tell, address, ready))
                 _log.info("node-serving", agency=self._office.agency, listen=address)
                 while not self._stopping.is_set():
@@ -200,6 +202,12 @@ class Node:
                 loop.call_soon_threadsafe(call)
 
         return hand_over
+
+    async def _begin_unlinked(self) -> None:
+        """Before the first connection, nobody is connected, whatever a killed node has left."""
+        if self._health.appends:
+            with suppress(SesnError):
+                await asyncio.to_thread(no_links, self._office)
 
     async def _listen(self) -> str:
         if not self._settings.listen:

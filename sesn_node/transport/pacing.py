@@ -11,14 +11,16 @@ import math
 import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from sesn_node.errors import PolicyError
+from sesn_node.wire.batches import decode_batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sesn_node.domain.batches import Answer, Batch
+    from sesn_node.domain.batches import Answer
     from sesn_node.domain.ids import AgencyId
     from sesn_node.exchange.intake import Intake
     from sesn_node.exchange.receive import Receiver
@@ -53,7 +55,8 @@ IDLE_WORK: Final = Share(burst=3, per_s=0.1, longest_s=60)
 """Seconds of processor time spent on batches that brought nothing new: refused, or received
 before."""
 _CARRYING_S: Final = 0.001
-"""What a batch costs before it is looked at."""
+_CARRYING_BYTE_S: Final = 0.002 / 2**20
+"""What a batch costs before it is looked at, and each byte of it."""
 
 
 class Pacing:
@@ -119,32 +122,49 @@ class Reception:
         return self._receiver.open(agency)
 
     async def ready(self, agency: AgencyId) -> None:
-        """Wait until an agency's next batch may be received; between two batches of a stream.
+        """Wait until an agency's next batch may be received; before each batch of a stream.
 
         Raises:
             PolicyError: It has sent too much that brought nothing (`TOO_MANY_CALLS`).
         """
         await self._pacing.wait(agency, 0)
 
-    async def receive(self, agency: AgencyId, intake: Intake, batch: Callable[[], Batch]) -> Answer:
+    async def receive(self, agency: AgencyId, intake: Intake, batch: bytes) -> Answer:
         """Read and receive a batch, in a thread: others are served meanwhile.
+
+        A thread cannot be cancelled. If nobody waits for it any more, the agency's next batch does,
+        and pays for it.
 
         Args:
             agency: Whose.
             intake: End of the stream that it came on.
-            batch: Reads it.
+            batch: The batch, as it came.
 
         Raises:
-            SesnError: As `Intake.receive`; the stream ends.
+            SesnError: As `Intake.receive`, or it cannot be read; the stream ends.
         """
-        async with self._locks[agency]:
-            work = _Work()
-            intake.useful = False
-            try:
-                return await asyncio.to_thread(work.do, lambda: intake.receive(batch()))
-            finally:
-                if not intake.useful:
-                    self._pacing.take(agency, work.took_s + _CARRYING_S)
+        await self._locks[agency].acquire()
+        # In no variable: an error would hold what holds the error.
+        return await asyncio.shield(self._begin(agency, intake, batch))
+
+    def _begin(self, agency: AgencyId, intake: Intake, batch: bytes) -> asyncio.Future[Answer]:
+        """Start on a batch; the agency's lock is given back when that is done."""
+        carrying_s = _CARRYING_S + len(batch) * _CARRYING_BYTE_S
+        work = _Work()
+        intake.useful = False
+
+        def done(receiving: asyncio.Future[Answer]) -> None:
+            self._locks[agency].release()
+            if not intake.useful:
+                self._pacing.take(agency, work.took_s + carrying_s)
+            if not receiving.cancelled():
+                # Known to whoever waits; if nobody does, to nobody.
+                receiving.exception()
+
+        receive = partial(_read_and_receive, intake, batch)
+        receiving = asyncio.ensure_future(asyncio.to_thread(work.do, receive))
+        receiving.add_done_callback(done)
+        return receiving
 
 
 class _Work:
@@ -160,6 +180,10 @@ class _Work:
             return receive()
         finally:
             self.took_s = time.thread_time() - began_s
+
+
+def _read_and_receive(intake: Intake, batch: bytes) -> Answer:
+    return intake.receive(decode_batch(batch))
 
 
 def _too_many() -> PolicyError:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sesn_node.errors import PeerUnavailable, PolicyError, SesnError, VerificationError
 from sesn_node.exchange.backoff import backoff_ms
 from sesn_node.exchange.breaker import Breaker, circuit
-from sesn_node.exchange.links import link_failed, link_opened
+from sesn_node.exchange.links import link_ended, link_failed, link_opened
 from sesn_node.exchange.peers import take_shown_card
 from sesn_node.telemetry.logs import get_logger
 from sesn_node.transport.collector import Collector
@@ -91,6 +91,8 @@ class Partner:
         self._running: set[Pump | Collector] = set()
         self._greeted = False
         self._serving = 0
+        self._connections = 0
+        self._opened_ms = 0
         self._wake = asyncio.Event()
         self._back = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -150,15 +152,29 @@ class Partner:
     @asynccontextmanager
     async def _open(self) -> AsyncIterator[None]:
         """While the partner collects, it is reached, whether we can dial it or not."""
-        await asyncio.to_thread(link_opened, self._office, self._agency)
-        self._office.watch.link_up(self._agency)
-        _log.info("link-up", peer=self._agency, dialled_by=self._agency)
-        self._serving += 1
+        async with self._connected(self._agency):
+            self._serving += 1
+            try:
+                yield
+            finally:
+                self._serving -= 1
+                _log.info("collecting-ended", peer=self._agency)
+
+    @asynccontextmanager
+    async def _connected(self, dialled_by: AgencyId) -> AsyncIterator[None]:
+        """Note when a connection begins, and when the last one ends."""
+        office = self._office
+        self._opened_ms = await asyncio.to_thread(link_opened, office, self._agency)
+        office.watch.link_up(self._agency)
+        _log.info("link-up", peer=self._agency, dialled_by=dialled_by)
+        self._connections += 1
         try:
             yield
         finally:
-            self._serving -= 1
-            _log.info("collecting-ended", peer=self._agency)
+            self._connections -= 1
+            if not self._connections:
+                with suppress(SesnError):
+                    await asyncio.to_thread(link_ended, office, self._agency, self._opened_ms)
 
     async def _connect(self) -> None:
         office = self._office
@@ -173,13 +189,11 @@ class Partner:
             self._greeted = True
             await asyncio.to_thread(take_shown_card, office, self._agency, connection.card)
             self._back.clear()
-            await asyncio.to_thread(link_opened, office, self._agency)
-            office.watch.link_up(self._agency)
-            _log.info("link-up", peer=self._agency, dialled_by=office.agency)
-            await _together(
-                self._pump(connection.deliver(), self._dialled, directory.own.sha256),
-                self._collect(connection, directory.own),
-            )
+            async with self._connected(office.agency):
+                await _together(
+                    self._pump(connection.deliver(), self._dialled, directory.own.sha256),
+                    self._collect(connection, directory.own),
+                )
 
     async def _pump(self, link: Link, breaker: Breaker, shown: bytes) -> None:
         pump = Pump(

@@ -138,7 +138,7 @@ async def _probe(
         )
         try:
             async with asyncio.timeout(timeout_s):
-                echo = await _ask(rpc.ExchangeStub(channel), endpoint, own, clock, timeout_s)
+                echo = await _ask(channel, endpoint, own, clock, timeout_s)
             return Probed(partner, echo, tuple(failures))
         except TimeoutError:
             late = f"no answer within {timeout_s:.0f} s"
@@ -151,16 +151,16 @@ async def _probe(
 
 
 async def _ask(
-    stub: rpc.ExchangeStub,
+    channel: grpc.aio.Channel,
     endpoint: str,
     own: TrustedCard,
     clock: Callable[[], int],
     timeout_s: float,
 ) -> Echo:
-    greeted = await greet(stub, own, clock(), timeout_s)
+    greeted = await greet(channel, own, clock(), timeout_s)
     # The first answer took a handshake; the second one tells about the clocks.
     before_ms, before_s = clock(), time.monotonic()
-    greeted = await greet(stub, own, before_ms, timeout_s)
+    greeted = await greet(channel, own, before_ms, timeout_s)
     took_ms = round((time.monotonic() - before_s) * 1000)
     offset_ms = None
     if 0 < greeted.time_ms < _MAX_TIME_MS:
@@ -172,7 +172,7 @@ async def _ask(
         offset_ms=offset_ms,
         round_trip_ms=took_ms,
         card=sealed,
-        cosigned=await _cosigned(stub, own, timeout_s),
+        cosigned=await _cosigned(rpc.ExchangeStub(channel), own, timeout_s),
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
 
 import grpc
@@ -21,14 +20,13 @@ from sesn_node.exchange.links import peer_is_back
 from sesn_node.exchange.peers import take_shown_card
 from sesn_node.exchange.witness import add_checkpoint, cosigned_checkpoint
 from sesn_node.telemetry.logs import get_logger
-from sesn_node.transport.link import CollectedLink
+from sesn_node.transport.link import SERVICE, CollectedLink
 from sesn_node.transport.pacing import COLLECTING, Pacing
 from sesn_node.transport.statuses import details_of, status_of
 from sesn_node.transport.tls import SERVER_OPTIONS
 from sesn_node.wire._pb import exchange_pb2 as pb
-from sesn_node.wire._pb import exchange_pb2_grpc as rpc
 from sesn_node.wire._pb.card_pb2 import SealedCard
-from sesn_node.wire.batches import answer_to_pb, batch_from_pb, witness_answer_to_pb
+from sesn_node.wire.batches import answer_to_pb, witness_answer_to_pb
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine
@@ -44,13 +42,11 @@ T = TypeVar("T")
 
 _log = get_logger(__name__)
 
-SERVICE = "sesn.v1.Exchange"
-
 _MAX_STREAMS = 4
 """Streams of one agency, each way: a process of its node each, and one that is about to end."""
 
 
-class Partners(Protocol):
+class Deliveries(Protocol):
     """What the service asks of the running node."""
 
     def greeted(self, agency: AgencyId) -> None:
@@ -64,8 +60,8 @@ class Partners(Protocol):
         """
 
 
-class ExchangeService(rpc.ExchangeServicer):
-    """Answers partners."""
+class ExchangeService:
+    """Answers partners. The messages of streams come to it as bytes; see `offer`."""
 
     def __init__(
         self,
@@ -73,14 +69,14 @@ class ExchangeService(rpc.ExchangeServicer):
         reception: Reception,
         *,
         admission: Admission,
-        partners: Partners,
+        deliveries: Deliveries,
         timeout_s: float,
     ) -> None:
         self._office = office
         self._reception = reception
         self._collections = Pacing(COLLECTING)
         self._admission = admission
-        self._partners = partners
+        self._deliveries = deliveries
         self._timeout_s = timeout_s
         self._pushing: Counter[AgencyId] = Counter()
         self._collecting: Counter[AgencyId] = Counter()
@@ -101,7 +97,7 @@ class ExchangeService(rpc.ExchangeServicer):
         except SesnError as error:
             await _abort(context, caller, error)
         if counts:
-            self._partners.greeted(caller)
+            self._deliveries.greeted(caller)
         return pb.GetCardResponse(
             card=SealedCard.FromString(own.sealed),
             version=__version__,
@@ -109,24 +105,25 @@ class ExchangeService(rpc.ExchangeServicer):
         )
 
     async def Deliver(
-        self, request_iterator: AsyncIterator[pb.DeliverRequest], context: Context
+        self, request_iterator: AsyncIterator[bytes], context: Context
     ) -> AsyncIterator[pb.DeliverResponse]:
         """Take batches, one answer each, in order."""
         caller = self._admission.caller()
         intake = self._reception.open(caller)
         async with _counted(self._pushing, caller, context):
             try:
-                async for request in request_iterator:
+                # On a new stream as well: else each batch could come on one of its own.
+                await self._reception.ready(caller)
+                async for batch in request_iterator:
                     with self._admission.busy():
-                        read = partial(batch_from_pb, request)
-                        answer = await self._reception.receive(caller, intake, read)
+                        answer = await self._reception.receive(caller, intake, batch)
                     yield answer_to_pb(answer)
                     await self._reception.ready(caller)
             except SesnError as error:
                 await _abort(context, caller, error)
 
     async def Collect(
-        self, request_iterator: AsyncIterator[pb.DeliverResponse], context: Context
+        self, request_iterator: AsyncIterator[bytes], context: Context
     ) -> AsyncIterator[pb.DeliverRequest]:
         """Give a partner the batches that we hold for it, one answer each, in order."""
         caller = self._admission.caller()
@@ -136,7 +133,7 @@ class ExchangeService(rpc.ExchangeServicer):
             except SesnError as error:
                 await _abort(context, caller, error)
             link = CollectedLink(request_iterator, self._timeout_s)
-            serving = asyncio.ensure_future(self._partners.serve(caller, link))
+            serving = asyncio.ensure_future(self._deliveries.serve(caller, link))
             try:
                 while (request := await _unless_over(link.request(), serving)) is not None:
                     with self._admission.busy():
@@ -207,13 +204,44 @@ async def _unless_over(step: Coroutine[object, object, T], work: asyncio.Future[
         waiting.cancel()
 
 
+def offer(service: ExchangeService, server: grpc.aio.Server) -> None:
+    """Have a server call the service.
+
+    The generated code would have messages of 6 MiB parsed on the event loop. Single requests are
+    small enough for that, see `admission`.
+    """
+    handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
+        "GetCard": grpc.unary_unary_rpc_method_handler(
+            service.GetCard, pb.GetCardRequest.FromString, pb.GetCardResponse.SerializeToString
+        ),
+        "Deliver": grpc.stream_stream_rpc_method_handler(
+            service.Deliver, None, pb.DeliverResponse.SerializeToString
+        ),
+        "Collect": grpc.stream_stream_rpc_method_handler(
+            service.Collect, None, pb.DeliverRequest.SerializeToString
+        ),
+        "AddCheckpoint": grpc.unary_unary_rpc_method_handler(
+            service.AddCheckpoint,
+            pb.AddCheckpointRequest.FromString,
+            pb.AddCheckpointResponse.SerializeToString,
+        ),
+        "GetCheckpoint": grpc.unary_unary_rpc_method_handler(
+            service.GetCheckpoint,
+            pb.GetCheckpointRequest.FromString,
+            pb.GetCheckpointResponse.SerializeToString,
+        ),
+    }
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
+    server.add_registered_method_handlers(SERVICE, handlers)
+
+
 class Server:
     """The server with the Exchange, health and reflection services."""
 
     def __init__(self, service: ExchangeService, admission: Admission) -> None:
         self._server = grpc.aio.server(interceptors=[admission], options=SERVER_OPTIONS)
         self._health = health.aio.HealthServicer()
-        rpc.add_ExchangeServicer_to_server(service, self._server)
+        offer(service, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection(
             (SERVICE, HEALTH.services_by_name["Health"].full_name, reflection.SERVICE_NAME),

@@ -35,6 +35,8 @@ _COMMON_OPTIONS: tuple[tuple[str, int | str], ...] = (
     # call into our memory before we read any of them. What is being read has a window of its own:
     # a batch of 4 MiB takes 0.5 s at a round trip of 100 ms, and would take 0.1 s.
     ("grpc.http2.bdp_probe", 0),
+    # Plain messages only, as a set of bits: compressed, 6 MiB may be 6 KiB to whoever sends them.
+    ("grpc.compression_enabled_algorithms_bitset", 1 << 0),
 )
 
 SERVER_OPTIONS = (

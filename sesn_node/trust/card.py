@@ -31,6 +31,7 @@ from sesn_node.crypto.signing import (
 )
 from sesn_node.domain.cards import Card, EncryptionKey, SealKey
 from sesn_node.domain.ids import AgencyId, Origin
+from sesn_node.domain.times import MINUTE_MS, SECOND_MS
 from sesn_node.errors import MalformedError, PolicyError, VerificationError
 from sesn_node.ledger.checkpoint import LogKeys
 from sesn_node.ledger.cosignature import WitnessKeys
@@ -56,9 +57,8 @@ NO_ENCRYPTION_KEY: Final = "NO_ENCRYPTION_KEY"
 ROOT_CHANGED: Final = "ROOT_CHANGED"
 WRONG_AGENCY: Final = "WRONG_AGENCY"
 
-MAX_SKEW_MS: Final = 10 * 60 * 1000
+MAX_SKEW_MS: Final = 10 * MINUTE_MS
 """How far the clock of a card's issuer may be ahead of ours."""
-_SECOND_MS: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,7 +313,7 @@ def _check_times(card: Card, root: RootCertificate, at_ms: int) -> None:
         )
     # Certificates count whole seconds.
     if card.issued_ms < root.not_before_ms or (
-        card.expires_ms // _SECOND_MS > root.not_after_ms // _SECOND_MS
+        card.expires_ms // SECOND_MS > root.not_after_ms // SECOND_MS
     ):
         raise VerificationError(
             f"card of {card.agency}: in force outside the validity of its root certificate",

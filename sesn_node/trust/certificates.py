@@ -22,6 +22,7 @@ from sesn_node.crypto.keys import load_p256_public
 from sesn_node.crypto.primitives import random_bytes, sha256
 from sesn_node.crypto.signers import Signer
 from sesn_node.domain.ids import AgencyId
+from sesn_node.domain.times import SECOND_MS
 from sesn_node.errors import MalformedError, VerificationError
 from sesn_node.trust.leaves import (
     LEAF_UNKNOWN_AGENCY,
@@ -40,7 +41,6 @@ _MAX_COMMON_NAME: Final = 64
 """RFC 5280 appendix A.1, ub-common-name; an agency id may have 100 bytes."""
 _SERIAL_BYTES: Final = 20
 _KEY_IDENTIFIER_BYTES: Final = 20
-_SECOND_MS: Final = 1000
 
 
 def issue_root(agency: AgencyId, signer: Signer, not_before_ms: int, not_after_ms: int) -> bytes:
@@ -100,7 +100,7 @@ def issue_leaf(  # noqa: PLR0913, PLR0917 - a certificate has this many fields
     root = open_root(root_der, agency)
     builder = _builder(leaf_spki, not_before_ms, not_after_ms)
     if not_before_ms < root.not_before_ms or (
-        not_after_ms // _SECOND_MS > root.not_after_ms // _SECOND_MS
+        not_after_ms // SECOND_MS > root.not_after_ms // SECOND_MS
     ):
         raise MalformedError("leaf validity: outside that of the root certificate; shorten it")
     uri = x509.UniformResourceIdentifier(agency_uri(agency))
@@ -213,7 +213,7 @@ def _identify(leaf_pem: bytes, at_ms: int, roots: Mapping[AgencyId, bytes]) -> _
 
 def _builder(spki: bytes, not_before_ms: int, not_after_ms: int) -> x509.CertificateBuilder:
     start, end = moment(not_before_ms), moment(not_after_ms)
-    if not_after_ms // _SECOND_MS <= not_before_ms // _SECOND_MS:
+    if not_after_ms // SECOND_MS <= not_before_ms // SECOND_MS:
         raise MalformedError("certificate: not_after_ms must be after not_before_ms")
     # One bit less than 20 bytes, so that DER writes a positive integer of at most 20 octets.
     serial = int.from_bytes(random_bytes(_SERIAL_BYTES), "big") >> 1

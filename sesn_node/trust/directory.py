@@ -39,8 +39,8 @@ class PeerState(StrEnum):
     """Cut off by an operator."""
 
 
-class Admission(StrEnum):
-    """What taking a card would mean; anything but `SAME` and `LATER` needs an operator."""
+class Novelty(StrEnum):
+    """What is new about a card; anything but `SAME` and `LATER` needs an operator."""
 
     NEW = "new"
     """An agency that is not known yet: an operator compares the fingerprint."""
@@ -131,8 +131,8 @@ class Directory:
             if found.state is PeerState.TRUSTED and not found.card.expired(at_ms)
         }
 
-    def admit(self, new: TrustedCard) -> Admission:
-        """Say what taking a card would mean, or refuse it. Changes nothing.
+    def admit(self, new: TrustedCard) -> Novelty:
+        """Say what is new about a card, or refuse it. Changes nothing.
 
         To be asked again when a revoked peer is trusted again: cards that were taken
         meanwhile were not compared with it.
@@ -158,12 +158,12 @@ class Directory:
             _check_not_copied(other, new)
         held = self.peers.get(new.agency)
         if held is None:
-            return Admission.NEW
+            return Novelty.NEW
         if new.root.der != held.card.root.der:
             _check_root_may_change(held, new)
-            return Admission.NEW_ROOT
+            return Novelty.NEW_ROOT
         succession = check_successor(held.card, new)
-        return Admission.SAME if succession is Succession.SAME else Admission.LATER
+        return Novelty.SAME if succession is Succession.SAME else Novelty.LATER
 
     def _others(self, agency: AgencyId) -> Iterator[TrustedCard]:
         yield self.own

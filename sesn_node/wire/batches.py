@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from google.protobuf.message import DecodeError, Message
 
 from sesn_node.domain.batches import (
     Answer,
@@ -22,6 +24,7 @@ from sesn_node.errors import MalformedError
 from sesn_node.wire._pb import exchange_pb2 as pb
 from sesn_node.wire._pb.card_pb2 import SealedCard
 from sesn_node.wire.envelopes import envelope_from_pb, envelope_to_pb
+from sesn_node.wire.outline import Outline
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +40,20 @@ _MAX_DETAIL = 500
 _MAX_ENTRY_BYTES = 65_535
 _MAX_INDEX = 2**63 - 1
 _STATUSES = frozenset({0, 200, 400, 403, 404, 409, 422})
+
+_PROVEN: Final = Outline("ProvenEntry", 2 + MAX_PROOF_HASHES)
+_WITNESS: Final = Outline("WitnessAnswer", 3)
+_CARD: Final = Outline("SealedCard", 2)
+_SHIPMENT: Final = Outline("Shipment", 2, {1: Outline("SealedEnvelope", 4), 2: _PROVEN})
+_OUTCOME: Final = Outline("Outcome", 1, {1: _PROVEN, 2: Outline("Refusal", 3)})
+_BATCH: Final = Outline(
+    "DeliverRequest", 4 + MAX_BATCH_ENVELOPES, {3: _SHIPMENT, 4: _WITNESS, 5: _CARD}
+)
+_ANSWER: Final = Outline(
+    "DeliverResponse", 4 + MAX_BATCH_ENVELOPES, {2: _WITNESS, 4: _OUTCOME, 5: _CARD}
+)
+
+M = TypeVar("M", bound=Message)
 
 
 def batch_to_pb(batch: Batch) -> pb.DeliverRequest:
@@ -54,6 +71,15 @@ def batch_to_pb(batch: Batch) -> pb.DeliverRequest:
         witness=witness_answer_to_pb(batch.witness),
         card=_card_to_pb(batch.card),
     )
+
+
+def decode_batch(data: bytes) -> Batch:
+    """Read a batch as it came; see `batch_from_pb`.
+
+    Raises:
+        MalformedError: Also for what has more fields than any batch, before it is parsed.
+    """
+    return batch_from_pb(_parsed(pb.DeliverRequest, data, _BATCH))
 
 
 def batch_from_pb(message: pb.DeliverRequest) -> Batch:
@@ -82,6 +108,15 @@ def answer_to_pb(answer: Answer) -> pb.DeliverResponse:
         outcomes=[_outcome_to_pb(outcome) for outcome in answer.outcomes],
         card=_card_to_pb(answer.card),
     )
+
+
+def decode_answer(data: bytes) -> Answer:
+    """Read an answer as it came; see `answer_from_pb`.
+
+    Raises:
+        MalformedError: Also for what has more fields than any answer, before it is parsed.
+    """
+    return answer_from_pb(_parsed(pb.DeliverResponse, data, _ANSWER))
 
 
 def answer_from_pb(message: pb.DeliverResponse) -> Answer:
@@ -136,6 +171,14 @@ def decode_proof(data: bytes) -> tuple[bytes, ...]:
     if len(data) % _HASH_BYTES:
         raise MalformedError(f"stored proof: {len(data)} bytes are no whole number of hashes")
     return tuple(data[at : at + _HASH_BYTES] for at in range(0, len(data), _HASH_BYTES))
+
+
+def _parsed(cls: type[M], data: bytes, outline: Outline) -> M:
+    outline.check(data)
+    try:
+        return cls.FromString(data)
+    except DecodeError as error:
+        raise MalformedError(f"not a {outline.name}") from error
 
 
 def _card_to_pb(sealed: bytes) -> SealedCard | None:

@@ -20,6 +20,11 @@ _KIND_TO_PB = {
     EntryKind.PEER: pb.PEER,
     EntryKind.KEY: pb.KEY,
     EntryKind.OPERATOR: pb.OPERATOR,
+    EntryKind.VIEWED: pb.VIEWED,
+    EntryKind.DISCLOSED: pb.DISCLOSED,
+    EntryKind.ERASED: pb.ERASED,
+    EntryKind.EXPORTED: pb.EXPORTED,
+    EntryKind.EPOCH: pb.EPOCH,
 }
 _KIND_FROM_PB = {value: key for key, value in _KIND_TO_PB.items()}
 

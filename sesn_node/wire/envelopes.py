@@ -7,12 +7,8 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 from sesn_node.domain.checks import under
 from sesn_node.domain.ids import AgencyId, MessageId
 from sesn_node.domain.messages import (
-    CIPHERTEXT_OVERHEAD,
     MAX_HEADER_BYTES,
-    MAX_PAYLOAD_BYTES,
     MAX_RECIPIENTS,
-    MAX_SEAL_BYTES,
-    WRAPPED_KEY_BYTES,
     Envelope,
     Header,
     KindClass,
@@ -23,16 +19,6 @@ from sesn_node.errors import MalformedError
 from sesn_node.wire._pb import envelope_pb2 as pb
 from sesn_node.wire.parts import convert_parts
 from sesn_node.wire.strict import parse_strict
-
-_FRAMING_BYTES = 64
-MAX_ENVELOPE_BYTES = (
-    MAX_HEADER_BYTES
-    + MAX_SEAL_BYTES
-    + WRAPPED_KEY_BYTES
-    + CIPHERTEXT_OVERHEAD
-    + MAX_PAYLOAD_BYTES
-    + _FRAMING_BYTES
-)
 
 _KIND_TO_PB = {KindClass.MESSAGE: pb.KIND_CLASS_MESSAGE}
 _PRIORITY_TO_PB = {
@@ -93,21 +79,6 @@ def decode_header(data: bytes) -> Header:
         return _header_from_pb(message)
     except MalformedError as exc:
         raise under("header", exc) from exc
-
-
-def encode_envelope(envelope: Envelope) -> bytes:
-    """Serialise one recipient's copy."""
-    return envelope_to_pb(envelope).SerializeToString(deterministic=True)
-
-
-def decode_envelope(data: bytes) -> Envelope:
-    """Parse one recipient's copy, header unopened.
-
-    Raises:
-        MalformedError: Not a strict SealedEnvelope, or a length out of its bounds.
-    """
-    message = parse_strict(pb.SealedEnvelope, data, what="envelope", limit=MAX_ENVELOPE_BYTES)
-    return envelope_from_pb(message)
 
 
 def envelope_to_pb(envelope: Envelope) -> pb.SealedEnvelope:

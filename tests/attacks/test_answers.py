@@ -211,10 +211,10 @@ def test_second_receipt_for_a_message(scene: Answering) -> None:
     """A partner that writes another receipt later does not replace the first."""
     scene.settle(scene.answer())
     with scene.sender.office.store.read() as transaction:
-        before = transaction.outbox.every()
+        before = transaction.copies.every()
     assert scene.settle(scene.answer()).acknowledged == ()
     with scene.sender.office.store.read() as transaction:
-        assert transaction.outbox.every() == before
+        assert transaction.copies.every() == before
 
 
 # Refusals, and what no codec writes.

@@ -11,7 +11,7 @@ from sesn_node.domain.batches import WitnessAnswer
 from sesn_node.domain.ids import ledger_origin
 from sesn_node.errors import MalformedError, SesnError, VerificationError
 from sesn_node.exchange.settle import settle
-from sesn_node.ledger.checkpoint import TreeHead
+from sesn_node.ledger.head import TreeHead
 from sesn_node.ledger.witness import format_add_checkpoint, parse_add_checkpoint
 from tests.support.answering import Answering, answering
 from tests.support.homes import BE, DE, NL

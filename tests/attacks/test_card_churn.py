@@ -15,6 +15,7 @@ from sesn_node.domain.batches import ProvenEntry
 from sesn_node.errors import PolicyError, VerificationError
 from sesn_node.exchange import settle as settling
 from sesn_node.exchange import share as sharing
+from sesn_node.exchange.answers import verify_answer
 from sesn_node.exchange.examine import Examiner
 from sesn_node.exchange.limiter import CARDS, Limiter
 from sesn_node.exchange.peers import TOO_MANY_CARDS, take_card, take_shown_card
@@ -147,7 +148,7 @@ def test_card_churn_starves_a_settlement(
     _unlimited(net[NL])
     message_id = net.share(NL, BE)
     cards = _cards(net[GH])
-    verify = settling._verify  # noqa: SLF001 - the moment between reading and recording
+    verify = verify_answer
     verified = []
 
     def verify_then_take(*args: object, **more: object) -> object:
@@ -156,7 +157,8 @@ def test_card_churn_starves_a_settlement(
         assert take_card(net[NL].office, GH, next(cards).sealed)
         return proven
 
-    monkeypatch.setattr(settling, "_verify", verify_then_take)
+    # The moment between reading and recording.
+    monkeypatch.setattr(settling, "verify_answer", verify_then_take)
     net.deliver(NL, BE)
     assert net[NL].states(message_id) == {BE: "acknowledged"}
     assert len(verified) == 1

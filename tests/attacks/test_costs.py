@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import grpc
 import grpc.aio
 import pytest
+from grpc_reflection.v1alpha import reflection_pb2
 
 from sesn_node.domain.batches import Batch, WitnessAnswer
 from sesn_node.domain.entries import EntryKind
@@ -24,10 +28,20 @@ from sesn_node.ledger.witness import Status, parse_add_checkpoint
 from sesn_node.transport import admission, pacing, server
 from sesn_node.wire._pb import exchange_pb2 as pb
 from sesn_node.wire._pb.card_pb2 import SealedCard
-from tests.support.calls import HEALTH, TIMEOUT_S, calling, raw_unary, status, stream_status
+from tests.support.calls import (
+    HEALTH,
+    REFLECTION,
+    TIMEOUT_S,
+    calling,
+    raw_stream,
+    raw_unary,
+    status,
+    stream_status,
+)
 from tests.support.homes import BE, DE, NL, PASSPHRASE
+from tests.support.patience import until
 from tests.support.puppet import Puppet
-from tests.support.serving import captured_logs, until
+from tests.support.serving import captured_logs
 from tests.support.snapshot import unchanged
 from tests.support.takeover import taken_over
 
@@ -105,6 +119,40 @@ def test_cosignature_that_is_sent_again(connect: Callable[..., Network]) -> None
         intake.receive(Batch(number, witness=word))
         assert not intake.useful
     assert len(net.faults.writes) == writes
+    net.check()
+
+
+def test_cosignature_of_what_is_cosigned_already(connect: Callable[..., Network]) -> None:
+    """A cosignature over a checkpoint that has one is no news, however many answers it is over."""
+    net = connect(NL, DE)
+    puppet = Puppet(net[DE])
+    intake = net[NL].receiver.open(DE)
+    batch = puppet.batch(puppet.letter(net[NL].card), old=0)
+    answer = intake.receive(batch)
+    batch = replace(batch, add_checkpoint=puppet.add_checkpoint(len(puppet.ledger)))
+
+    def word() -> WitnessAnswer:
+        head = parse_add_checkpoint(answer.add_checkpoint).checkpoint.claimed
+        return WitnessAnswer(int(Status.COSIGNED), 0, puppet.cosign(head))
+
+    def useful(batch: Batch) -> bool:
+        nonlocal answer
+        answered = intake.receive(batch)
+        answer = answered if answered.add_checkpoint else answer
+        return intake.useful
+
+    assert useful(Batch(2, witness=word()))
+    for number in range(3, 6):
+        assert not useful(replace(batch, sequence=number, witness=word()))
+        assert not useful(Batch(number, witness=word()))
+    assert not useful(Batch(6, witness=replace(word(), status=409, size=0)))
+    # Our ledger grows: a new cosignature is worth a batch of its own, and excuses no other.
+    net.share(NL, DE)
+    assert not useful(replace(batch, sequence=7))
+    assert not useful(replace(batch, sequence=8, witness=word()))
+    net.share(NL, DE)
+    assert not useful(replace(batch, sequence=9))
+    assert useful(Batch(10, witness=word()))
     net.check()
 
 
@@ -211,6 +259,46 @@ async def test_giant_card_on_a_stream(tmp_path: Path, size: int) -> None:
 
 
 # Calls and streams.
+
+
+@pytest.mark.parametrize("batch", [b"\x08\x01", b"\xff\xff"])
+async def test_batches_each_on_a_new_stream(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: bytes
+) -> None:
+    """What earlier streams of an agency took for nothing, the first batch of the next waits for."""
+    monkeypatch.setattr(pacing, "IDLE_WORK", pacing.Share(burst=0.05, per_s=1e-6, longest_s=0))
+    async with (
+        taken_over(tmp_path) as scene,
+        calling(scene.nl.home, scene.hostile.home.identity) as channel,
+    ):
+        deliver = raw_stream(channel, "/sesn.v1.Exchange/Deliver")
+        ended = [await stream_status(partial(deliver, timeout=TIMEOUT_S), batch) for _ in range(60)]
+        assert ended[0] is not grpc.StatusCode.RESOURCE_EXHAUSTED
+        # Each counts for a millisecond at least.
+        assert ended[51:] == [grpc.StatusCode.RESOURCE_EXHAUSTED] * 9
+        await scene.honest_messages(1)
+
+
+async def test_reflection_that_is_asked_too_fast(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each request of such a stream counts as a call."""
+    monkeypatch.setattr(admission, "CALLS", pacing.Share(burst=50, per_s=1e-4, longest_s=0))
+    services = reflection_pb2.ServerReflectionRequest(list_services="").SerializeToString()
+    async with (
+        taken_over(tmp_path) as scene,
+        calling(scene.nl.home, scene.hostile.home.identity) as channel,
+    ):
+        stream = raw_stream(channel, REFLECTION)(timeout=TIMEOUT_S)
+        answers = 0
+        with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
+            for _ in range(100):
+                await stream.write(services)
+                if await stream.read() is grpc.aio.EOF:
+                    break
+                answers += 1
+        assert 0 < answers < 50
+        await scene.honest_messages(1)
 
 
 async def test_more_collecting_than_anybody_needs(

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sesn_node.store.outbox import DeliveryState
+from sesn_node.domain.delivery import DeliveryState
 from tests.support.calls import TIMEOUT_S
 from tests.support.homes import BE, GH, NL
 from tests.support.intruders import expired, forged, load_identity
-from tests.support.serving import HOST, check_homes, found_home, founded, serve, until
+from tests.support.patience import until
+from tests.support.serving import HOST, check_homes, found_home, founded, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

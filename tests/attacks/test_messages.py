@@ -24,9 +24,10 @@ from tests.support.network import alert
 from tests.support.puppet import Puppet
 from tests.support.resend import batch_of
 from tests.support.snapshot import WITNESSED, counts, unchanged
+from tests.support.wires import codes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from sesn_node.domain.batches import Answer, Outcome
     from tests.support.homes import Homes
@@ -80,10 +81,6 @@ def scene(connect: Callable[..., Network], homes: Homes) -> Scene:
     return Scene(net, net[GH], puppet, Target(puppet, net[GH].card, homes.card(BE)))
 
 
-def _codes(outcomes: Sequence[Outcome]) -> list[RefusalCode | None]:
-    return [one.code if isinstance(one, Refused) else None for one in outcomes]
-
-
 @pytest.mark.parametrize("name", list(FORGERIES))
 def test_forged_message(scene: Scene, name: str) -> None:
     """It is refused with its code, between two honest ones that are taken all the same."""
@@ -91,7 +88,7 @@ def test_forged_message(scene: Scene, name: str) -> None:
     before = counts(scene.ghana.office)
     letters = scene.target.letter(), forgery.make(scene.target), scene.target.letter()
     answer = scene.post(*letters, mangle=1, forgery=forgery)
-    assert _codes(answer.outcomes) == [None, forgery.code, None]
+    assert codes(answer.outcomes) == [None, forgery.code, None]
     after = counts(scene.ghana.office)
     logged = int(forgery.logged)
     assert {table: after[table] - before[table] for table in ("inbox", "refusal")} == {
@@ -109,7 +106,7 @@ def test_forged_message_alone(scene: Scene, name: str) -> None:
     forgery = FORGERIES[name]
     with unchanged(scene.ghana.office, but=WITNESSED):
         answer = scene.post(forgery.make(scene.target), forgery=forgery)
-    assert _codes(answer.outcomes) == [forgery.code]
+    assert codes(answer.outcomes) == [forgery.code]
 
 
 @pytest.mark.parametrize("name", [name for name, one in FORGERIES.items() if one.logged])
@@ -121,7 +118,7 @@ def test_forged_message_again(scene: Scene, name: str) -> None:
     scene.post(letter, forgery=forgery)
     with unchanged(scene.ghana.office, but=WITNESSED):
         answer = scene.post(letter, forgery=forgery)
-        assert _codes(answer.outcomes) == [forgery.code]
+        assert codes(answer.outcomes) == [forgery.code]
 
 
 def test_honest_message_of_the_puppet(scene: Scene) -> None:
@@ -140,7 +137,7 @@ def test_conflict(scene: Scene) -> None:
     scene.post(first)
     (row,) = scene.ghana.received(first.message_id)
     size = scene.ghana.size()
-    assert _codes(scene.post(second).outcomes) == [RefusalCode.CONFLICT]
+    assert codes(scene.post(second).outcomes) == [RefusalCode.CONFLICT]
     assert scene.ghana.received(first.message_id) == [row]
     assert scene.ghana.size() == size + 1
 
@@ -150,7 +147,7 @@ def test_conflict_within_a_batch(scene: Scene) -> None:
     first = scene.target.letter()
     fields = replace(first.fields, expires_ms=first.fields.expires_ms + 1)
     answer = scene.post(first, replace(first, fields=fields), first)
-    assert _codes(answer.outcomes) == [None, RefusalCode.CONFLICT, None]
+    assert codes(answer.outcomes) == [None, RefusalCode.CONFLICT, None]
     assert len(scene.ghana.received(first.message_id)) == 1
     assert answer.outcomes[0] == answer.outcomes[2]
 
@@ -166,13 +163,13 @@ def test_duplicate_within_a_batch(scene: Scene) -> None:
 
 
 def test_replayed_batch(scene: Scene) -> None:
-    """The very bytes of an old batch, sent again, add nothing."""
+    """The very bytes of an old batch, sent again, get the first answer, and add nothing."""
     batch = scene.puppet.batch(scene.target.letter(), old=0)
-    scene.send(batch_to_pb(batch))
+    first = scene.send(batch_to_pb(batch))
     with unchanged(scene.ghana.office):
         answer = scene.send(batch_to_pb(batch))
-    assert answer.witness.status == 409
-    assert _codes(answer.outcomes) == [RefusalCode.NOT_IN_LEDGER]
+    assert answer.witness == first.witness
+    assert answer.outcomes == first.outcomes
 
 
 def test_replayed_message(scene: Scene) -> None:
@@ -198,10 +195,10 @@ def test_replayed_by_another_agency(connect: Callable[..., Network]) -> None:
     stolen = Batch(1, puppet.add_checkpoint(0), batch.shipments)
     with unchanged(net[GH].office, but=WITNESSED):
         answer = net[GH].receiver.receive(DE, stolen)
-    assert _codes(answer.outcomes) == [RefusalCode.NOT_TRUSTED]
+    assert codes(answer.outcomes) == [RefusalCode.NOT_TRUSTED]
     with unchanged(net[GH].office):
         answer = net[GH].receiver.receive(DE, batch)
-    assert _codes(answer.outcomes) == [RefusalCode.NOT_IN_LEDGER]
+    assert codes(answer.outcomes) == [RefusalCode.NOT_IN_LEDGER]
 
 
 def test_replayed_to_another_recipient(connect: Callable[..., Network]) -> None:
@@ -211,7 +208,7 @@ def test_replayed_to_another_recipient(connect: Callable[..., Network]) -> None:
     for_ghana = batch_of(net[NL], net[GH], message_id)
     answer = net[BE].receiver.receive(NL, for_ghana)
     net.check()
-    assert _codes(answer.outcomes) == [RefusalCode.UNDECRYPTABLE]
+    assert codes(answer.outcomes) == [RefusalCode.UNDECRYPTABLE]
     assert net[BE].received(message_id) == []
 
 
@@ -252,13 +249,13 @@ def test_payload_over_our_limit(scene: Scene) -> None:
     scene.ghana.limit(Limits(payload_bytes=1024))
     large = scene.target.letter(payload=alert(narrative="x" * 2000))
     answer = scene.post(large, scene.target.letter())
-    assert _codes(answer.outcomes) == [RefusalCode.TOO_LARGE, None]
+    assert codes(answer.outcomes) == [RefusalCode.TOO_LARGE, None]
 
 
 def test_largest_payload(scene: Scene) -> None:
     """What is no payload is refused as such, at exactly the largest size."""
     outcome = scene.outcome(scene.target.letter(payload=bytes(MAX_PAYLOAD_BYTES)))
-    assert _codes([outcome]) == [RefusalCode.MALFORMED]
+    assert codes([outcome]) == [RefusalCode.MALFORMED]
 
 
 def test_batch_of_too_many_envelopes(scene: Scene) -> None:
@@ -266,7 +263,7 @@ def test_batch_of_too_many_envelopes(scene: Scene) -> None:
     scene.ghana.limit(Limits(batch_envelopes=2))
     with unchanged(scene.ghana.office, but=WITNESSED):
         answer = scene.post(*(scene.target.letter() for _ in range(3)))
-    assert _codes(answer.outcomes) == [RefusalCode.BUSY] * 3
+    assert codes(answer.outcomes) == [RefusalCode.BUSY] * 3
     for outcome in answer.outcomes:
         assert isinstance(outcome, Refused)
         assert "our card allows 2 messages" in outcome.detail
@@ -281,7 +278,7 @@ def test_large_message_in_a_large_batch(scene: Scene) -> None:
     with unchanged(scene.ghana.office, but=WITNESSED):
         answer = scene.post(small[0], *[large] * 7, small[1])
     busy, large_ones = RefusalCode.BUSY, [RefusalCode.TOO_LARGE] * 7
-    assert _codes(answer.outcomes) == [busy, *large_ones, busy]
+    assert codes(answer.outcomes) == [busy, *large_ones, busy]
 
 
 def test_response_in_the_name_of_another(connect: Callable[..., Network]) -> None:
@@ -298,7 +295,7 @@ def test_response_in_the_name_of_another(connect: Callable[..., Network]) -> Non
     )
     answer = net[NL].receiver.receive(DE, puppet.batch(letter, old=0))
     net.check()
-    assert _codes(answer.outcomes) == [RefusalCode.POLICY]
+    assert codes(answer.outcomes) == [RefusalCode.POLICY]
     with net[NL].office.store.read() as transaction:
         assert transaction.inbox.replies([message_id]) == []
 
@@ -321,7 +318,7 @@ def test_response_to_another_alert(connect: Callable[..., Network], wrong: str) 
     )
     answer = net[NL].receiver.receive(DE, puppet.batch(letter, old=0))
     net.check()
-    assert _codes(answer.outcomes) == [RefusalCode.POLICY]
+    assert codes(answer.outcomes) == [RefusalCode.POLICY]
 
 
 def test_flood_of_refusals(scene: Scene) -> None:
@@ -334,7 +331,7 @@ def test_flood_of_refusals(scene: Scene) -> None:
         for number in range(1, REFUSALS.burst + 31)
     ]
     answer = scene.post(*conflicts)
-    assert _codes(answer.outcomes) == [RefusalCode.CONFLICT] * len(conflicts)
+    assert codes(answer.outcomes) == [RefusalCode.CONFLICT] * len(conflicts)
     assert scene.ghana.size() == size + REFUSALS.burst
     scene.net.pass_time(_MINUTE_MS)
     scene.post(*conflicts[REFUSALS.burst :])

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sesn_node.domain.batches import Answer, ProvenEntry
+from sesn_node.domain.delivery import DeliveryState
 from sesn_node.domain.entries import EntryKind
 from sesn_node.domain.ids import MessageId, new_message_id
 from sesn_node.exchange.limiter import REFUSALS
-from sesn_node.store.outbox import DeliveryState
 from sesn_node.wire.batches import answer_to_pb, batch_from_pb, decode_proof
 from tests.support.homes import GH
 from tests.support.misbehaviour import KINDS, Misbehaviour
-from tests.support.serving import captured_logs, until
+from tests.support.patience import until
+from tests.support.serving import captured_logs
 from tests.support.takeover import Scene, deafness, reached, silence, taken_over
 
 if TYPE_CHECKING:

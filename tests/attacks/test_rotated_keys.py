@@ -18,8 +18,9 @@ from sesn_node.exchange.rotate import Rotatable
 from sesn_node.exchange.settle import Settled, settle
 from sesn_node.exchange.verify import verify_ledger
 from sesn_node.exchange.witness import add_checkpoint
-from sesn_node.ledger.checkpoint import TreeHead, parse_checkpoint, sign_checkpoint
+from sesn_node.ledger.checkpoint import parse_checkpoint, sign_checkpoint
 from sesn_node.ledger.cosignature import cosign
+from sesn_node.ledger.head import TreeHead
 from sesn_node.ledger.note import Note, format_note
 from sesn_node.ledger.witness import Status, format_add_checkpoint, parse_add_checkpoint
 from sesn_node.store.headfile import HeadFile

@@ -24,7 +24,8 @@ from sesn_node.wire._pb.card_pb2 import SealedCard
 from tests.support import objects
 from tests.support.commands import sesn
 from tests.support.homes import GH, NL, PASSPHRASE
-from tests.support.serving import captured_logs, founded, serve, until
+from tests.support.patience import until
+from tests.support.serving import captured_logs, founded, serve
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

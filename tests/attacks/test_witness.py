@@ -13,15 +13,10 @@ from sesn_node.domain.refusals import RefusalCode
 from sesn_node.errors import ConflictError, MalformedError, SesnError, VerificationError
 from sesn_node.exchange import receive as receiving
 from sesn_node.exchange.examine import Examiner
+from sesn_node.exchange.office import MOVED
 from sesn_node.exchange.settle import settle
-from sesn_node.exchange.witness import (
-    MOVED,
-    add_checkpoint,
-    cosigned_checkpoint,
-    judge_checkpoint,
-    record,
-)
-from sesn_node.ledger.checkpoint import TreeHead
+from sesn_node.exchange.witness import add_checkpoint, cosigned_checkpoint, judge_checkpoint, record
+from sesn_node.ledger.head import TreeHead
 from sesn_node.ledger.witness import Status, format_add_checkpoint, parse_add_checkpoint
 from sesn_node.wire._pb import exchange_pb2 as pb
 from sesn_node.wire.batches import batch_from_pb, batch_to_pb
@@ -38,8 +33,8 @@ if TYPE_CHECKING:
     from sesn_node.domain.batches import Answer, BadShipment, Shipment
     from sesn_node.exchange.examine import Examined
     from sesn_node.exchange.office import Office
-    from sesn_node.exchange.sequencer import Work
     from sesn_node.exchange.witness import Judged
+    from sesn_node.exchange.work import Work
     from sesn_node.store.engine import Transaction
     from sesn_node.store.witness import WitnessRow
     from tests.support.network import Member, Network

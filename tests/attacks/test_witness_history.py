@@ -9,7 +9,7 @@ import pytest
 
 from sesn_node.crypto.keys import KeyKind, generate
 from sesn_node.crypto.signers import signer_for
-from sesn_node.domain.batches import Refused, WitnessAnswer
+from sesn_node.domain.batches import WitnessAnswer
 from sesn_node.domain.cards import LedgerKeySet
 from sesn_node.domain.ids import ledger_origin
 from sesn_node.domain.refusals import RefusalCode
@@ -26,12 +26,13 @@ from tests.support.network import DAY_MS
 from tests.support.puppet import Puppet
 from tests.support.serving import captured_logs
 from tests.support.snapshot import PROOF_OF_FORK, unchanged
+from tests.support.wires import codes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sesn_node.domain.batches import Answer
-    from sesn_node.ledger.checkpoint import TreeHead
+    from sesn_node.ledger.head import TreeHead
     from tests.support.network import Member, Network
 
 
@@ -57,10 +58,6 @@ def _post(net: Network, puppet: Puppet, *, old: int | None = None) -> Answer:
     answer = net[GH].receiver.receive(DE, batch)
     net.check()
     return answer
-
-
-def _codes(answer: Answer) -> list[RefusalCode]:
-    return [one.code for one in answer.outcomes if isinstance(one, Refused)]
 
 
 def _fork(puppet: Puppet, size: int, content: bytes = b"another history") -> TreeHead:
@@ -101,7 +98,7 @@ def test_fork_at_an_older_size_in_a_batch(net: Network, puppet: Puppet) -> None:
     with unchanged(net[GH].office, but=PROOF_OF_FORK):
         answer = _post(net, puppet, old=0)
     assert answer.witness.status == Status.BAD_PROOF
-    assert _codes(answer) == [RefusalCode.LEDGER_FORK]
+    assert codes(answer.outcomes) == [RefusalCode.LEDGER_FORK]
     assert len(_kept(net[GH], puppet.head())) == 2
 
 
@@ -191,10 +188,14 @@ def test_fork_while_the_disk_is_full(
 
 
 def test_witnessed_checkpoint_again_is_no_fork(net: Network, puppet: Puppet) -> None:
-    """An older checkpoint that we witnessed ourselves is told the recorded size, as ever."""
+    """An older checkpoint that we cosigned ourselves gets that cosignature, and nothing moves."""
     with unchanged(net[GH].office):
         answer = add_checkpoint(net[GH].office, BE, puppet.add_checkpoint(0, 2))
-    assert answer == WitnessAnswer(Status.OTHER_OLD_SIZE, 3)
+    assert answer.status == Status.COSIGNED
+    with net[GH].office.store.read() as transaction:
+        kept = transaction.witness.cosignature(puppet.origin, 2, GH)
+    assert kept is not None
+    assert answer.cosignatures == kept.lines
 
 
 # Epochs: a card keeps the keys of closed ledgers, so that old checkpoints verify.
@@ -228,7 +229,7 @@ def test_ledger_of_an_older_epoch_grows(net: Network, puppet: Puppet) -> None:
     with unchanged(net[GH].office):
         answer = net[GH].receiver.receive(DE, batch)
         shown = add_checkpoint(net[GH].office, BE, puppet.add_checkpoint(3))
-    assert _codes(answer) == [RefusalCode.NOT_IN_LEDGER]
+    assert codes(answer.outcomes) == [RefusalCode.NOT_IN_LEDGER]
     assert answer.witness.status == shown.status == Status.UNKNOWN_ORIGIN
     assert _post(net, later).witness.status == Status.COSIGNED
 

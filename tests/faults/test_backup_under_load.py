@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-import threading
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 from sesn_node.bootstrap import HEAD_FILE, open_home
+from sesn_node.domain.delivery import DeliveryState
 from sesn_node.domain.entries import EntryKind
 from sesn_node.exchange.share import Draft, share
-from sesn_node.store.outbox import DeliveryState
 from tests.support.backups import take_away
 from tests.support.commands import sesn
 from tests.support.homes import GH, NL, PASSPHRASE
-from tests.support.processes import Process, processes, wait_until
+from tests.support.officers import Officer, at_work
+from tests.support.patience import wait_until
+from tests.support.processes import Process, processes
 from tests.support.serving import Home, check_homes, founded, note
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-    from sesn_node.domain.ids import AgencyId
-    from sesn_node.exchange.office import Office
     from tests.support.commands import Ran
 
 BACKUPS = 3
 
-_PACE_S = 0.02
 _BETWEEN = 10
 """Receipts that come in between two backups, each way."""
 
@@ -37,40 +34,6 @@ _BETWEEN = 10
 @pytest.fixture(autouse=True)
 def _passphrase(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SESN_PASSPHRASE", PASSPHRASE.decode())
-
-
-@contextmanager
-def _traffic(*ways: tuple[Office, AgencyId]) -> Iterator[None]:
-    """Let officers of both sides share alerts all the time; fail if one cannot."""
-    over = threading.Event()
-    failed: list[BaseException] = []
-
-    def work(office: Office, to: AgencyId) -> None:
-        try:
-            while not over.wait(_PACE_S):
-                share(office, Draft(note(), (to,)))
-        except BaseException as error:  # noqa: BLE001 - told to the test, whatever it is
-            failed.append(error)
-
-    threads = [threading.Thread(target=work, args=way) for way in ways]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        for thread in threads:
-            thread.join()
-    assert failed == []
-
-
-def _count(office: Office, state: DeliveryState) -> int:
-    with office.store.read() as transaction:
-        return transaction.outbox.counts().get(state, 0)
-
-
-def _is_delivered(office: Office) -> bool:
-    return _count(office, DeliveryState.QUEUED) == 0
 
 
 def _entries(home: Home) -> int:
@@ -122,19 +85,20 @@ def _work_and_back_up(nl_home: Home, gh_home: Home, backups: list[Path]) -> None
     with ExitStack() as opened:
         nl = opened.enter_context(open_home(nl_home.path, PASSPHRASE)).office
         gh = opened.enter_context(open_home(gh_home.path, PASSPHRASE)).office
-        with _traffic((nl, GH), (gh, NL)):
+        officers = [Officer(nl, GH), Officer(gh, NL)]
+        with at_work(*officers):
             for path in backups:
-                before = [_count(office, DeliveryState.ACKNOWLEDGED) for office in (nl, gh)]
-                wait_until(partial(_moved_on, [nl, gh], before), "alerts go both ways")
+                before = [officer.acknowledged() for officer in officers]
+                wait_until(partial(_moved_on, officers, before), "alerts go both ways")
                 assert sesn("backup", path, home=nl_home.path).code == 0
-        for office in (nl, gh):
-            wait_until(partial(_is_delivered, office), "all is delivered")
+        for officer in officers:
+            wait_until(officer.is_settled, "all is delivered")
 
 
-def _moved_on(offices: list[Office], before: list[int]) -> bool:
+def _moved_on(officers: list[Officer], before: list[int]) -> bool:
     return all(
-        _count(office, DeliveryState.ACKNOWLEDGED) >= count + _BETWEEN
-        for office, count in zip(offices, before, strict=True)
+        officer.has_receipts(count + _BETWEEN)
+        for officer, count in zip(officers, before, strict=True)
     )
 
 
@@ -213,8 +177,8 @@ def _assert_goes_on(nl_home: Home, gh_home: Home) -> None:
         open_home(gh_home.path, PASSPHRASE) as gh,
     ):
         message_id = share(nl.office, Draft(note(), (GH,)))
-        for office in (nl.office, gh.office):
-            wait_until(partial(_is_delivered, office), "all is delivered")
+        for officer in (Officer(nl.office, GH), Officer(gh.office, NL)):
+            wait_until(officer.is_done, "all is delivered")
         with nl.office.store.read() as transaction:
             kinds = [row.kind for row in transaction.ledger.entries_of(message_id)]
         assert kinds == [EntryKind.SHARED.value, EntryKind.ACKNOWLEDGED.value]

@@ -15,12 +15,13 @@ import pytest
 
 from sesn_node.bootstrap import open_home
 from sesn_node.config import Delivery
+from sesn_node.domain.delivery import DeliveryState
 from sesn_node.domain.ids import ledger_origin
 from sesn_node.exchange.share import Draft, share
-from sesn_node.store.outbox import DeliveryState
 from tests.faults.proxy import Proxy, proxied
 from tests.support.homes import GH, NL, PASSPHRASE
-from tests.support.processes import processes, wait_until
+from tests.support.patience import wait_until
+from tests.support.processes import processes
 from tests.support.serving import HOST, check_homes, found_home, introduce, note
 
 if TYPE_CHECKING:

@@ -3,83 +3,36 @@
 from __future__ import annotations
 
 import random
-import threading
 import time
 from collections import Counter
-from contextlib import contextmanager
-from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 from sesn_node.bootstrap import HEAD_FILE, open_home
+from sesn_node.domain.delivery import DeliveryState
 from sesn_node.domain.entries import EntryKind
 from sesn_node.errors import StorageError
 from sesn_node.exchange.oldcopy import OLD_COPY
 from sesn_node.exchange.share import Draft, share
 from sesn_node.exchange.verify import verify_ledger
 from sesn_node.store.headfile import HeadFile
-from sesn_node.store.outbox import DeliveryState
 from tests.support.check_node import check_node
 from tests.support.commands import sesn
 from tests.support.engines import current
 from tests.support.homes import GH, NL, PASSPHRASE
-from tests.support.processes import Process, processes, wait_until
+from tests.support.officers import Officer, at_work
+from tests.support.patience import wait_until
+from tests.support.processes import Process, processes
 from tests.support.serving import Home, check_homes, founded, note
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-    from sesn_node.domain.ids import AgencyId, MessageId
-    from sesn_node.exchange.office import Office
+    from sesn_node.domain.ids import MessageId
 
 KILLS = 30
 SEED = 20_261_123
-
-_BACKLOG = 50
-_PACE_S = 0.02
-
-
-class Officer:
-    """Somebody at a command line who shares alerts all the time, whatever happens to the node."""
-
-    def __init__(self, office: Office, to: AgencyId) -> None:
-        self.shared: list[MessageId] = []
-        self._office = office
-        self._to = to
-        self._over = threading.Event()
-        self._failed: list[BaseException] = []
-        self._thread = threading.Thread(target=self._work)
-
-    def acknowledged(self) -> int:
-        """How many copies have a receipt."""
-        with self._office.store.read() as transaction:
-            return transaction.outbox.counts().get(DeliveryState.ACKNOWLEDGED, 0)
-
-    @contextmanager
-    def at_work(self) -> Iterator[None]:
-        """Share until the block ends; fail if a single alert could not be shared."""
-        self._thread.start()
-        try:
-            yield
-        finally:
-            self._over.set()
-            self._thread.join()
-        assert self._failed == []
-
-    def _work(self) -> None:
-        try:
-            while not self._over.wait(_PACE_S):
-                if _queued(self._office) < _BACKLOG:
-                    self.shared.append(share(self._office, Draft(note(), (self._to,))))
-        except BaseException as error:  # noqa: BLE001 - told to the test, whatever it is
-            self._failed.append(error)
-
-
-def _queued(office: Office) -> int:
-    with office.store.read() as transaction:
-        return transaction.outbox.counts().get(DeliveryState.QUEUED, 0)
 
 
 @pytest.mark.engine("sqlite")
@@ -93,7 +46,7 @@ def test_thirty_kills_under_traffic(tmp_path: Path) -> None:
         processes(nl_home, gh_home) as (nl, gh),
     ):
         officers = [Officer(nl_desk.office, GH), Officer(gh_desk.office, NL)]
-        with officers[0].at_work(), officers[1].at_work():
+        with at_work(*officers):
             for number in range(KILLS):
                 _let_pass(officers, chance)
                 victims = ([nl], [gh], [nl, gh])[number % 3]
@@ -104,7 +57,7 @@ def test_thirty_kills_under_traffic(tmp_path: Path) -> None:
             for one in (nl, gh):
                 one.await_serving()
         for officer in officers:
-            wait_until(partial(_all_settled, officer), "every message has its receipt")
+            wait_until(officer.is_settled, "every message has its receipt")
         for one in (nl, gh):
             one.stop()
     check_homes(nl_home, gh_home)
@@ -130,10 +83,6 @@ def _let_pass(officers: list[Officer], chance: random.Random) -> None:
     time.sleep(chance.uniform(0.0, 0.3))
 
 
-def _all_settled(officer: Officer) -> bool:
-    return officer.acknowledged() == len(officer.shared)
-
-
 def _assert_exactly_once(home: Home, other: Home, shared: list[MessageId]) -> None:
     """One inbox row, one receipt, and one entry of each kind in both ledgers, per message."""
     with (
@@ -144,7 +93,7 @@ def _assert_exactly_once(home: Home, other: Home, shared: list[MessageId]) -> No
     ):
         arrived = [row.message_id for row in received.inbox.every()]
         assert Counter(arrived) == Counter(shared)
-        copies = sent.outbox.every()
+        copies = sent.copies.every()
         assert Counter(copy.message_id for copy in copies) == Counter(shared)
         assert all(copy.receipt is not None for copy in copies)
         for message_id in shared:
@@ -175,7 +124,7 @@ def test_database_put_back_from_an_old_copy(tmp_path: Path) -> None:
         with open_home(nl_home.path, PASSPHRASE) as desk:
             for _ in range(OLD):
                 share(desk.office, Draft(note(), (GH,)))
-            wait_until(lambda: _queued(desk.office) == 0, "all of them arrive")
+            wait_until(Officer(desk.office, GH).is_done, "all of them arrive")
         nl.stop()
         current().put_back(nl_home.path, backup)
         nl.start()

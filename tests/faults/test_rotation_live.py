@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-import threading
 from collections import Counter
-from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,89 +14,27 @@ from sesn_node.bootstrap import HEAD_FILE, NODE_KEY, open_home
 from sesn_node.crypto.keyring import decrypt_keyring
 from sesn_node.crypto.keys import KeyKind
 from sesn_node.exchange.rotate import Rotatable
-from sesn_node.exchange.share import Draft, share
 from sesn_node.exchange.verify import verify_ledger
 from sesn_node.store.headfile import HeadFile
-from sesn_node.store.outbox import DeliveryState
 from tests.support.commands import sesn
 from tests.support.homes import GH, NL, PASSPHRASE
-from tests.support.processes import processes, wait_until
-from tests.support.serving import HOST, Home, check_homes, founded, note
+from tests.support.officers import Officer, at_work
+from tests.support.patience import wait_until
+from tests.support.processes import processes
+from tests.support.serving import HOST, Home, check_homes, founded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-    from sesn_node.domain.ids import AgencyId, MessageId
-    from sesn_node.exchange.office import Office
 
-_PACE_S = 0.02
-_BACKLOG = 30
 _MORE = 3
 
 
-class Desk:
-    """An officer of one agency who shares alerts with the other one all the time."""
-
-    def __init__(self, office: Office, to: AgencyId) -> None:
-        self.office = office
-        self.shared: list[MessageId] = []
-        self._to = to
-        self._over = threading.Event()
-        self._failures: list[BaseException] = []
-
-    def count(self, state: DeliveryState) -> int:
-        """Count the copies that stand so."""
-        with self.office.store.read() as transaction:
-            return transaction.outbox.counts().get(state, 0)
-
-    @property
-    def acknowledged(self) -> int:
-        """How many receipts there are."""
-        return self.count(DeliveryState.ACKNOWLEDGED)
-
-    def has_more(self, count: int) -> bool:
-        """Whether so many receipts are there."""
-        return self.acknowledged >= count
-
-    def settled(self) -> bool:
-        """Whether every alert has its receipt."""
-        return self.acknowledged == len(self.shared)
-
-    def work(self) -> None:
-        """Share until told to stop."""
-        try:
-            while not self._over.wait(_PACE_S):
-                if self.count(DeliveryState.QUEUED) < _BACKLOG:
-                    self.shared.append(share(self.office, Draft(note(), (self._to,))))
-        except BaseException as error:  # noqa: BLE001 - told to the test, whatever it is
-            self._failures.append(error)
-
-    def stop(self) -> None:
-        """Go home; nothing may have failed."""
-        self._over.set()
-        assert self._failures == []
-
-
-@contextmanager
-def _at_work(*desks: Desk) -> Iterator[None]:
-    threads = [threading.Thread(target=desk.work) for desk in desks]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        for desk in desks:
-            desk.stop()
-        for thread in threads:
-            thread.join()
-
-
-def _gets_through(desks: list[Desk]) -> None:
+def _gets_through(officers: list[Officer]) -> None:
     """Wait until receipts come in on both sides that were not there before."""
-    before = [desk.acknowledged for desk in desks]
-    for desk, count in zip(desks, before, strict=True):
-        wait_until(partial(desk.has_more, count + _MORE), "receipts")
+    before = [officer.acknowledged() for officer in officers]
+    for officer, count in zip(officers, before, strict=True):
+        wait_until(partial(officer.has_receipts, count + _MORE), "receipts")
 
 
 def _presented(home: Home) -> bytes:
@@ -130,16 +66,16 @@ def test_every_kind_is_rotated_while_nodes_serve(
         processes(nl_home, gh_home) as serving,
     ):
         pids = [one.state() for one in serving]
-        desks = [Desk(nl_desk.office, GH), Desk(gh_desk.office, NL)]
-        with _at_work(*desks):
+        officers = [Officer(nl_desk.office, GH), Officer(gh_desk.office, NL)]
+        with at_work(*officers):
             for what in Rotatable:
                 for home in (nl_home, gh_home):
-                    _gets_through(desks)
+                    _gets_through(officers)
                     rotated = sesn("keys", "rotate", what.value, "--json", home=home.path)
                     assert rotated.code == 0, rotated
-            _gets_through(desks)
-        for desk in desks:
-            wait_until(desk.settled, "every message has its receipt")
+            _gets_through(officers)
+        for officer in officers:
+            wait_until(officer.is_settled, "every message has its receipt")
         for home in (nl_home, gh_home):
             wait_until(partial(_shows_its_newest_leaf, home), "the new leaf is presented")
         assert [one.state() for one in serving] == pids
@@ -147,10 +83,10 @@ def test_every_kind_is_rotated_while_nodes_serve(
             one.stop()
             assert "fault" not in one.log()
     check_homes(nl_home, gh_home)
-    for desk, home, other in ((desks[0], nl_home, gh_home), (desks[1], gh_home, nl_home)):
+    for officer, home, other in zip(officers, (nl_home, gh_home), (gh_home, nl_home), strict=True):
         with open_home(other.path, PASSPHRASE) as opened, opened.office.store.read() as received:
             arrived = Counter(row.message_id for row in received.inbox.every())
-        assert arrived == Counter(desk.shared)
+        assert arrived == Counter(officer.shared)
         with open_home(home.path, PASSPHRASE) as opened:
             found = verify_ledger(opened.office.store, HeadFile(home.path / HEAD_FILE))
         assert found.passed, [check for check in found.checks if check.failed]

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sesn_node.domain.alert import Urgency
+from sesn_node.domain.delivery import NO_ANSWER, DeliveryState
 from sesn_node.exchange.backlog import OPEN_STATES, Reason, backlog
 from sesn_node.exchange.life import StepKind, life
-from sesn_node.store.outbox import NO_ANSWER, DeliveryState
 from tests.support.homes import BE, GH, NL
 from tests.support.network import alert
 from tests.support.puppet import Puppet

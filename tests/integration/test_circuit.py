@@ -14,15 +14,16 @@ import pytest
 from sesn_node.bootstrap import system_clock
 from sesn_node.config import Delivery
 from sesn_node.domain.alert import Urgency
+from sesn_node.domain.delivery import NO_ANSWER, DeliveryState
 from sesn_node.domain.entries import EntryKind
 from sesn_node.exchange.share import Draft, share
-from sesn_node.store.outbox import NO_ANSWER, DeliveryState
 from sesn_node.wire._pb import exchange_pb2 as pb
 from sesn_node.wire.batches import answer_to_pb, batch_from_pb
 from sesn_node.wire.envelopes import decode_header
 from tests.support.homes import BE, GH, NL
 from tests.support.hostile import Hostile
 from tests.support.network import alert
+from tests.support.patience import until
 from tests.support.serving import (
     DAY_MS,
     captured_logs,
@@ -32,7 +33,6 @@ from tests.support.serving import (
     introduce,
     note,
     serve,
-    until,
 )
 from tests.support.takeover import SOON, reached, taken_over
 

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.patience import PATIENCE_S, wait_until
 from tests.support.serving import HOST, free_port
 from tests.support.terminals import (
     PASSPHRASE,
-    PATIENCE_S,
     at_terminal,
     environment,
-    eventually,
     serving,
     sesn,
 )
@@ -116,7 +115,7 @@ def test_the_whole_trip(pair: tuple[Agency, Agency]) -> None:
         def decided() -> bool:
             return bool(sesn("alert", "show", message_id, "--json", home=nl.home).json["responses"])
 
-        eventually(decided, "the decision arrived")
+        wait_until(decided, "the decision arrived")
         shown = sesn("alert", "show", message_id, home=nl.home).out
         assert "accepted" in shown
         assert "Tomorrow" in shown
@@ -139,9 +138,9 @@ def test_partner_that_was_down_catches_up(pair: tuple[Agency, Agency]) -> None:
         def tried() -> bool:
             return "not reached" in sesn("outbox", "list", home=nl.home).out
 
-        eventually(tried, "the outbox says that the partner is not reached")
+        wait_until(tried, "the outbox says that the partner is not reached")
         with serving(gh.home):
-            eventually(lambda: _state(nl, message_id) == "acknowledged", "the receipt came")
+            wait_until(lambda: _state(nl, message_id) == "acknowledged", "the receipt came")
     assert "empty" in sesn("outbox", "list", home=nl.home).out
 
 

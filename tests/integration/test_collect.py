@@ -7,11 +7,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sesn_node.config import Delivery
+from sesn_node.domain.delivery import DeliveryState
 from sesn_node.domain.ids import AgencyId
 from sesn_node.exchange.peers import revoke_peer
 from sesn_node.founding import issue_own_card
-from sesn_node.store.outbox import DeliveryState
 from tests.support.homes import PASSPHRASE
+from tests.support.patience import until
 from tests.support.serving import (
     HOST,
     Serving,
@@ -22,7 +23,6 @@ from tests.support.serving import (
     introduce,
     pin,
     serve,
-    until,
 )
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ import pytest
 from sesn_node.domain.alert import Urgency
 from sesn_node.domain.batches import Answer, Refused
 from sesn_node.domain.cards import Limits
+from sesn_node.domain.delivery import NO_ANSWER
 from sesn_node.domain.entries import EntryKind, UndeliveredCode
 from sesn_node.domain.refusals import RefusalCode
 from sesn_node.errors import PeerUnavailable, StorageError
@@ -17,7 +18,6 @@ from sesn_node.exchange.deliver import prepare_batch
 from sesn_node.exchange.expire import expire
 from sesn_node.exchange.links import link_opened, peer_is_back
 from sesn_node.exchange.settle import settle
-from sesn_node.store.outbox import NO_ANSWER
 from tests.support.homes import BE, GH, NL
 from tests.support.network import HOUR_MS, alert
 from tests.support.snapshot import unchanged
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sesn_node.domain.ids import MessageId
-    from sesn_node.store.outbox import OutboxRow
+    from sesn_node.store.outbox_rows import OutboxRow
     from tests.support.network import Network
 
 _MINUTE_MS = 60_000

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.processes import wait_until
+from tests.support.patience import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -21,10 +21,10 @@ from sesn_node.exchange.respond import respond
 from sesn_node.exchange.share import Draft, share
 from tests.support.check_node import check_node
 from tests.support.engines import current
+from tests.support.held_sequencer import Gate, at_once
 from tests.support.homes import GH, NL, PASSPHRASE
 from tests.support.network import alert
 from tests.support.snapshot import unchanged
-from tests.support.waiting import Gate, at_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable

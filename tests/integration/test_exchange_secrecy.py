@@ -8,8 +8,7 @@ import pytest
 
 from sesn_node.domain.alert import Decision
 from sesn_node.errors import VerificationError
-from sesn_node.exchange.examine import INBOX_TABLE, inbox_row_id
-from sesn_node.exchange.share import SENT_TABLE
+from sesn_node.exchange.storedkeys import INBOX_TABLE, SENT_TABLE, inbox_row_id
 from tests.support.engines import SQLITE, current
 from tests.support.homes import GH, NL, PASSPHRASE
 from tests.support.network import alert
@@ -51,7 +50,7 @@ def _content_keys(member: Member) -> list[bytes]:
     keys = member.office.keys.storage
     found = []
     with member.office.store.read() as transaction:
-        for copy in transaction.outbox.every():
+        for copy in transaction.copies.every():
             message = transaction.outbox.message(copy.message_id)
             assert message is not None
             wrapped = message.sealed.content_key or b""

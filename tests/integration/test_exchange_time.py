@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sesn_node.domain.batches import Answer, ProvenEntry, Refused
+from sesn_node.domain.batches import Answer, Refused
 from sesn_node.domain.messages import MAX_LIFETIME_MS
 from sesn_node.domain.refusals import RefusalCode
 from sesn_node.errors import PolicyError
@@ -17,7 +17,7 @@ from sesn_node.exchange.peers import take_card
 from tests.support.homes import BE, GH, NL
 from tests.support.network import DAY_MS, HOUR_MS
 from tests.support.snapshot import unchanged
-from tests.support.wires import due_batch
+from tests.support.wires import codes, due_batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,7 +61,7 @@ def test_expires_at_its_millisecond(connect: Callable[..., Network]) -> None:
     outgoing = wire.prepare()
     net[GH].skew_ms = 1
     late = wire.carry(outgoing.batch)
-    assert [_code(one) for one in late.outcomes] == [RefusalCode.EXPIRED]
+    assert codes(late.outcomes) == [RefusalCode.EXPIRED]
     assert net[GH].received(message_id) == []
     other_id = net.share(NL, GH, expires_ms=net.clock.now_ms + HOUR_MS)
     net.pass_time(HOUR_MS - 2)
@@ -158,7 +158,7 @@ def test_created_in_the_future(
     wire.connect()
     size = net[GH].size()
     answer = wire.carry(wire.prepare().batch)
-    assert [_code(one) for one in answer.outcomes] == [code]
+    assert codes(answer.outcomes) == [code]
     assert net[GH].size() == size + (code is None)
 
 
@@ -221,7 +221,3 @@ def test_last_message_to_an_encryption_key(connect: Callable[..., Network]) -> N
     net.clock.now_ms = key.not_after_ms
     with unchanged(net[NL].office), pytest.raises(PolicyError):
         net.share(NL, GH)
-
-
-def _code(outcome: ProvenEntry | Refused) -> RefusalCode | None:
-    return outcome.code if isinstance(outcome, Refused) else None

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sesn_node.domain.batches import Refused
 from sesn_node.domain.refusals import RefusalCode
 from sesn_node.errors import (
     ConflictError,
@@ -23,7 +22,7 @@ from tests.support.homes import BE, GH, NL
 from tests.support.network import DAY_MS
 from tests.support.serving import captured_logs
 from tests.support.snapshot import unchanged
-from tests.support.wires import due_batch
+from tests.support.wires import codes, due_batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -112,7 +111,7 @@ def test_revoked_between_batch_and_receipt(
     logs = captured_logs(monkeypatch)
     with unchanged(net[GH].office):
         answer = wire.carry(outgoing.batch)
-    assert [_code(one) for one in answer.outcomes] == [RefusalCode.NOT_TRUSTED]
+    assert codes(answer.outcomes) == [RefusalCode.NOT_TRUSTED]
     (told,) = logs
     assert (told["event"], told["peer"], told["code"]) == ("batch-refused", NL, "NOT_TRUSTED")
     wire.settle(outgoing, answer)
@@ -144,7 +143,7 @@ def test_revoked_between_examination_and_commit(
     outgoing = wire.prepare()
     monkeypatch.setattr(Examiner, "examine", examine_then_revoke)
     answer = wire.carry(outgoing.batch)
-    assert [_code(one) for one in answer.outcomes] == [RefusalCode.NOT_TRUSTED]
+    assert codes(answer.outcomes) == [RefusalCode.NOT_TRUSTED]
     assert net[GH].received(message_id) == []
 
 
@@ -207,7 +206,7 @@ def test_revoked_between_sealing_and_recording(
         net.share(NL, GH, BE)
     net.check()
     with net[NL].office.store.read() as transaction:
-        assert transaction.outbox.every() == []
+        assert transaction.copies.every() == []
 
 
 def test_later_card_is_taken_by_itself(connect: Callable[..., Network]) -> None:
@@ -289,7 +288,7 @@ def test_expired_card(connect: Callable[..., Network]) -> None:
     last_ms = max(net[agency].card.card.expires_ms for agency in (NL, GH))
     net[GH].skew_ms = last_ms - net.clock.now_ms
     answer = wire.carry(outgoing.batch)
-    assert [_code(one) for one in answer.outcomes] == [RefusalCode.NOT_TRUSTED]
+    assert codes(answer.outcomes) == [RefusalCode.NOT_TRUSTED]
     net[NL].skew_ms = net[GH].skew_ms
     for attempt in (_prepare, _share):
         with pytest.raises(SesnError) as error:
@@ -304,7 +303,3 @@ def _prepare(net: Network) -> None:
 
 def _share(net: Network) -> None:
     net.share(NL, GH)
-
-
-def _code(outcome: object) -> RefusalCode | None:
-    return outcome.code if isinstance(outcome, Refused) else None

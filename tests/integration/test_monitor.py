@@ -15,19 +15,20 @@ from sqlalchemy import event
 
 from sesn_node import bootstrap
 from sesn_node.config import Delivery
+from sesn_node.domain.delivery import DeliveryState
 from sesn_node.domain.ids import show_message_id
 from sesn_node.errors import ConfigError, StorageError
 from sesn_node.exchange import receive
 from sesn_node.exchange.share import Draft, share
 from sesn_node.store.disk import DISK_FLOOR, MIB, Disk
-from sesn_node.store.outbox import DeliveryState
 from sesn_node.transport import health as health_module
 from sesn_node.transport import monitor as monitor_module
-from sesn_node.transport.server import SERVICE
+from sesn_node.transport.link import SERVICE
 from tests.support.calls import HEALTH, calling, raw_unary
 from tests.support.engines import PostgresEngine
 from tests.support.homes import GH, NL
-from tests.support.serving import captured_logs, check_homes, founded, note, serve, until
+from tests.support.patience import until
+from tests.support.serving import captured_logs, check_homes, founded, note, serve
 from tests.support.watching import Space, get, samples, watched
 
 if TYPE_CHECKING:

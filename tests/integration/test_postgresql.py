@@ -16,8 +16,8 @@ from sesn_node.store.engine import Store
 from sesn_node.store.ledger import EntryRow, HeadRow
 from sesn_node.store.schema import APPEND_ONLY
 from tests.support.engines import PostgresEngine
+from tests.support.patience import wait_until
 from tests.support.postgres import Server, server
-from tests.support.processes import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

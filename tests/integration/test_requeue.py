@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from sesn_node.domain.ids import AgencyId, MessageId
     from sesn_node.exchange.office import Office
     from sesn_node.exchange.requeue import Requeued
-    from sesn_node.exchange.sequencer import Committed, Work
     from sesn_node.exchange.share import Draft, Sealed
+    from sesn_node.exchange.work import Committed, Work
     from sesn_node.trust.directory import Directory
     from tests.support.network import Network
 

@@ -28,7 +28,7 @@ from tests.support.rotations import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sesn_node.exchange.sequencer import Work
+    from sesn_node.exchange.work import Work
     from tests.support.network import Member, Network
 
 
@@ -207,7 +207,7 @@ def test_a_message_that_was_sealed_when_the_keys_changed(
     bring_in(net[NL], what)
     with pytest.raises(ConflictError) as caught:
         office.sequencer.run(recording(sealed), writes=False)
-    assert caught.value.code == "DIRECTORY_CHANGED"
+    assert caught.value.code == "MOVED"
     Traffic(net).goes_on()
 
 

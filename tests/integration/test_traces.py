@@ -12,15 +12,16 @@ import pytest
 from sesn_node.bootstrap import open_home
 from sesn_node.config import Delivery
 from sesn_node.domain.alert import Decision
+from sesn_node.domain.delivery import DeliveryState
 from sesn_node.exchange.peers import revoke_peer
 from sesn_node.exchange.respond import respond
 from sesn_node.exchange.share import Draft, share
-from sesn_node.store.outbox import DeliveryState
 from sesn_node.telemetry.lives import Told, read_life
 from sesn_node.telemetry.spans import root_span
 from tests.support.commands import sesn
 from tests.support.homes import GH, NL, PASSPHRASE
-from tests.support.serving import captured_logs, founded, note, serve, until
+from tests.support.patience import until
+from tests.support.serving import captured_logs, founded, note, serve
 from tests.support.watching import watched
 
 if TYPE_CHECKING:

@@ -15,12 +15,9 @@ from sesn_node.crypto.keys import KeyKind
 from sesn_node.crypto.signers import signer_for
 from sesn_node.exchange.limiter import CARDS
 from sesn_node.founding import issue_own_card
-from sesn_node.ledger.checkpoint import (
-    TreeHead,
-    sign_checkpoint,
-    verify_checkpoint,
-)
+from sesn_node.ledger.checkpoint import sign_checkpoint, verify_checkpoint
 from sesn_node.ledger.cosignature import verify_cosignatures
+from sesn_node.ledger.head import TreeHead
 from sesn_node.ledger.witness import format_add_checkpoint, parse_add_checkpoint
 from sesn_node.transport.tls import MAX_MESSAGE_BYTES
 from sesn_node.wire._pb import exchange_pb2 as pb

@@ -12,21 +12,14 @@ import pytest
 
 from sesn_node.bootstrap import open_home
 from sesn_node.config import Delivery
+from sesn_node.domain.delivery import DeliveryState
 from sesn_node.domain.refusals import RefusalCode
 from sesn_node.errors import PolicyError
 from sesn_node.exchange.peers import take_shown_card
 from sesn_node.exchange.share import Draft, share
-from sesn_node.store.outbox import DeliveryState
 from tests.support.homes import GH, NL, PASSPHRASE
-from tests.support.serving import (
-    DAY_MS,
-    captured_logs,
-    check_homes,
-    founded,
-    note,
-    serve,
-    until,
-)
+from tests.support.patience import until
+from tests.support.serving import DAY_MS, captured_logs, check_homes, founded, note, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -20,8 +20,9 @@ from sesn_node.store.headfile import HeadFile
 from tests.support.check_node import check_network
 from tests.support.engines import PostgresEngine
 from tests.support.homes import GH, NL, PASSPHRASE
-from tests.support.processes import Process, wait_until
-from tests.support.serving import Home, Serving, found_home, introduce, note, serve, until
+from tests.support.patience import until, wait_until
+from tests.support.processes import Process
+from tests.support.serving import Home, Serving, found_home, introduce, note, serve
 from tests.support.twins import found_twins
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def test_two_processes_append_at_once(homes: tuple[Home, Home, Home]) -> None:
             shared = list(pool.map(_share, offices))
         with two.office.store.read() as transaction:
             after = transaction.ledger.require_head().size
-            kept = [copy.message_id for copy in transaction.outbox.every()]
+            kept = [copy.message_id for copy in transaction.copies.every()]
     assert after == before + len(shared)
     assert sorted(kept) == sorted(shared)
     _check(first, second, partner)

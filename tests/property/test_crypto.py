@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from sesn_node.crypto import keys, seal, signing
 from sesn_node.crypto.documents import read_document
 from sesn_node.crypto.framing import frame
-from sesn_node.crypto.keyring import KdfParams, Keyring, decrypt_keyring, encrypt_keyring
+from sesn_node.crypto.kdf import KdfParams
+from sesn_node.crypto.keyring import Keyring, decrypt_keyring, encrypt_keyring
 from sesn_node.crypto.keys import KeyKind
 from sesn_node.crypto.primitives import sha256
 from sesn_node.crypto.signers import signer_for

@@ -1,25 +1,23 @@
-"""The dialling end: what stands in for a gRPC channel and its stub."""
+"""The dialling end: what stands in for a gRPC channel and its calls."""
 
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import grpc
 import grpc.aio
 
-from sesn_node.wire._pb import exchange_pb2 as pb
 from tests.simulation.faults import Fault
 from tests.simulation.loop import OWNER
 from tests.simulation.network import Connection, broken
 from tests.simulation.process import Process
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
-    from google.protobuf.message import Message
-
-Response: TypeAlias = "type[pb.DeliverRequest | pb.DeliverResponse | pb.GetCardResponse]"
+Writer: TypeAlias = "Callable[[Any], bytes]"
 
 _CONNECTS_S = (0.0, 0.002, 0.05)
 
@@ -66,23 +64,27 @@ class Channel:
         if self._connection is not None:
             self._connection.close()
 
+    def stream_stream(self, method: str, request_serializer: Writer) -> Callable[[], Call]:
+        """Return what opens a stream."""
+        return partial(Call, self, _last(method), request_serializer)
 
-class Stub:
-    """Stands in for `ExchangeStub`."""
+    def unary_unary(
+        self, method: str, request_serializer: Writer
+    ) -> Callable[..., Coroutine[object, object, bytes]]:
+        """Return what makes a call of one request and one answer."""
+        return partial(self._once, _last(method), request_serializer)
 
-    def __init__(self, channel: Channel) -> None:
-        self._channel = channel
-
-    async def GetCard(  # noqa: N802 - named in the .proto file
+    async def _once(
         self,
-        request: pb.GetCardRequest,
+        method: str,
+        write: Writer,
+        request: object,
         timeout: float,  # noqa: ASYNC109 - as gRPC has it
-    ) -> pb.GetCardResponse:
-        """Swap cards."""
+    ) -> bytes:
         try:
             async with asyncio.timeout(timeout):
-                await self._channel.connected()
-                call = Call(self._channel, "GetCard", pb.GetCardResponse)
+                await self.connected()
+                call = Call(self, method, write)
                 try:
                     await call.write(request)
                     answer = await call.read()
@@ -90,26 +92,23 @@ class Stub:
                     call.cancel()
         except TimeoutError as error:
             raise broken(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded") from error
-        if not isinstance(answer, pb.GetCardResponse):
+        if not isinstance(answer, bytes):
             raise broken(grpc.StatusCode.INTERNAL, "no response")
         return answer
 
-    def Deliver(self) -> Call:  # noqa: N802 - named in the .proto file
-        """Open a stream for our batches."""
-        return Call(self._channel, "Deliver", pb.DeliverResponse)
 
-    def Collect(self) -> Call:  # noqa: N802 - named in the .proto file
-        """Open a stream for the partner's batches."""
-        return Call(self._channel, "Collect", pb.DeliverRequest)
+def _last(method: str) -> str:
+    """Return the name of a method alone."""
+    return method.rpartition("/")[2]
 
 
 class Call:
     """Stands in for `grpc.aio.StreamStreamCall`, the calling end of one call."""
 
-    def __init__(self, channel: Channel, method: str, response: Response) -> None:
+    def __init__(self, channel: Channel, method: str, write: Writer) -> None:
         self._channel = channel
         self.method = method
-        self._response = response
+        self._write = write
         self._received: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._status: tuple[grpc.StatusCode, str] | None = None
         self._done: list[Callable[[Call], None]] = []
@@ -133,7 +132,7 @@ class Call:
         else:
             self._done.append(callback)
 
-    async def write(self, message: Message) -> None:
+    async def write(self, message: object) -> None:
         """Send a message; returns before it arrives.
 
         Raises:
@@ -141,7 +140,7 @@ class Call:
         """
         if self._status is not None:
             raise asyncio.InvalidStateError("RPC already finished.")
-        data = message.SerializeToString()
+        data = self._write(message)
         remote = self._remote
         what = f"{self.method} {'answer' if self.method == 'Collect' else 'request'}"
         self._connection.send(what, lambda: remote.receive(data), forward=True)
@@ -159,7 +158,7 @@ class Call:
         data = await self._received.get()
         if data is None:
             return self._ended()
-        return self._response.FromString(data)
+        return data
 
     async def details(self) -> str:
         """What the callee said of the end."""

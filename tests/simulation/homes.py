@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 
 from sesn_node import bootstrap, founding
 from sesn_node.config import Agency, Config, Limits, Node
-from sesn_node.crypto.keyring import KdfParams, decrypt_keyring
+from sesn_node.crypto.kdf import KdfParams
+from sesn_node.crypto.keyring import decrypt_keyring
 from sesn_node.crypto.keys import KeyKind
 from sesn_node.crypto.signers import signer_for
 from sesn_node.domain.cards import Role
 from sesn_node.domain.ids import AgencyId
-from sesn_node.exchange.office import DAY_MS
+from sesn_node.domain.times import DAY_MS
 from sesn_node.exchange.peers import add_peer
 from tests.simulation.disk import HEAD_FILE, KEY_FILE
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from sesn_node.exchange import guard, receive, settle, share, witness
-from sesn_node.exchange.sequencer import Sequencer, Work
+from sesn_node.exchange.sequencer import Sequencer
+from sesn_node.exchange.work import Work
 from sesn_node.store.inbox import InboxTable
 from sesn_node.store.outbox import OutboxTable
 from sesn_node.transport.node import Node
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from sesn_node.exchange.office import Office
     from sesn_node.exchange.witness import Judged
     from sesn_node.store.engine import Transaction
-    from sesn_node.store.outbox import QueuedMessage
+    from sesn_node.store.outbox_rows import QueuedMessage
 
 
 @dataclass(frozen=True, slots=True)

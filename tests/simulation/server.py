@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import grpc
 import grpc.aio
 
-from sesn_node.transport.server import SERVICE
-from sesn_node.wire._pb import exchange_pb2_grpc as rpc
+from sesn_node.transport.link import SERVICE
+from sesn_node.transport.server import offer
 from tests.simulation.faults import Fault
 from tests.simulation.loop import OWNER
 from tests.simulation.process import Process
@@ -41,9 +41,9 @@ class SimulatedServer:
         self._calls: dict[ServerCall, None] = {}
         self._stopping = False
         # It asks the server for two methods, see below.
-        rpc.add_ExchangeServicer_to_server(service, self)  # type: ignore[arg-type]  # see above
+        offer(service, self)  # type: ignore[arg-type]  # see above
 
-    # What the generated code calls.
+    # What `offer` calls.
 
     def add_generic_rpc_handlers(self, handlers: Sequence[object]) -> None:
         """Registered by method as well, see below."""

@@ -19,14 +19,14 @@ import structlog
 
 from sesn_node import bootstrap, config
 from sesn_node.errors import StorageError
-from sesn_node.exchange import office, sequencer, vault
+from sesn_node.exchange import headgate, office, officekeys, sequencer
 from sesn_node.exchange.oldcopy import OLD_COPY
-from sesn_node.exchange.sequencer import Work
+from sesn_node.exchange.work import Work
 from sesn_node.store import engine, headfile, keyfile
 from sesn_node.transport import link, node
 from sesn_node.transport.collector import Collector
 from sesn_node.transport.pump import Pump
-from tests.simulation.client import Channel, Stub
+from tests.simulation.client import Channel
 from tests.simulation.database import Database
 from tests.simulation.disk import KEY_FILE, MemoryPath, SimulatedHeadFile, SimulatedStore
 from tests.simulation.loop import OWNER
@@ -81,6 +81,7 @@ def _genuine(module: object, name: str) -> Any:  # noqa: ANN401 - whatever a mod
 
 def _threads() -> Iterator[tuple[object, str, object]]:
     yield sequencer, "threading", THREADING
+    yield headgate, "threading", THREADING
     yield sequencer, "queue", QUEUE
     make_job = _genuine(sequencer, "_Job")
 
@@ -199,8 +200,8 @@ def _homes() -> Iterator[tuple[object, str, object]]:
     # Pure, and the same for every process that opens a home.
     for module, name in (
         (keyfile, "unlock_keyring"),
-        (vault, "signer_for"),
-        (vault, "load_encryption_private"),
+        (officekeys, "signer_for"),
+        (officekeys, "load_encryption_private"),
     ):
         yield module, name, lru_cache(maxsize=256)(_genuine(module, name))
     # Opening a card tries every key in it, and is pure.
@@ -216,7 +217,6 @@ def _transport() -> Iterator[tuple[object, str, object]]:
     yield node, "server_credentials", lambda _identity, _roots: None
     yield node, "ThreadPoolExecutor", lambda *_, **__: None
     yield node, "gc", SimpleNamespace(set_threshold=lambda *_: None)
-    yield link, "rpc", SimpleNamespace(ExchangeStub=Stub)
     yield link, "channel_credentials", lambda identity, _root: identity.leaf_pem
     yield link, "channel_options", lambda _agency: ()
 

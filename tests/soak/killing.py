@@ -15,10 +15,9 @@ import random
 import statistics
 import sys
 import tempfile
-import threading
 import time
 from collections import Counter
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -26,103 +25,31 @@ from typing import TYPE_CHECKING, Final
 
 from sesn_node.bootstrap import HEAD_FILE, open_home
 from sesn_node.config import Delivery, LogFormat, LogLevel
+from sesn_node.domain.delivery import DeliveryState
 from sesn_node.domain.entries import EntryKind
-from sesn_node.domain.ids import AgencyId
 from sesn_node.errors import StorageError
-from sesn_node.exchange.share import Draft, share
 from sesn_node.store.headfile import HeadFile
-from sesn_node.store.outbox import DeliveryState
 from sesn_node.telemetry.logs import configure
 from tests.support.engines import PostgresEngine
 from tests.support.homes import GH, NL, PASSPHRASE
+from tests.support.officers import Officer, at_work
+from tests.support.patience import wait_until
 from tests.support.postgres import server
-from tests.support.processes import Process, wait_until
-from tests.support.serving import check_homes, found_home, introduce, note
+from tests.support.processes import Process
+from tests.support.serving import check_homes, found_home, introduce
 from tests.support.twins import found_twins
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-    from sesn_node.domain.ids import MessageId
     from sesn_node.exchange.office import Office
     from tests.support.postgres import Server
     from tests.support.serving import Home
 
 SEED: Final = 20_261_123
 _DELIVERY: Final = Delivery(backoff_initial_ms=50, backoff_cap_ms=1_000, request_timeout_ms=5_000)
-_PACE_S: Final = 0.02
-_BACKLOG: Final = 50
 _CALM_S: Final = (0.3, 2.5)
 _AWAY_S: Final = (0.2, 2.0)
-
-
-class Officer:
-    """Somebody at a command line of an agency who shares alerts, whatever happens to its nodes.
-
-    `shared` are the messages that were reported as shared, in order; `uncertain` counts the tries
-    of which nobody could tell whether they succeeded, since the database broke off.
-    """
-
-    def __init__(self, office: Office, to: AgencyId) -> None:
-        self.office = office
-        self.to = to
-        self.shared: list[MessageId] = []
-        self.uncertain = 0
-        self._over = threading.Event()
-        self._failed: list[BaseException] = []
-        self._thread = threading.Thread(target=self._work)
-
-    @contextmanager
-    def at_work(self) -> Iterator[None]:
-        """Share until the block ends."""
-        self._thread.start()
-        try:
-            yield
-        finally:
-            self._over.set()
-            self._thread.join()
-        assert self._failed == []
-
-    def _work(self) -> None:
-        try:
-            while not self._over.wait(_PACE_S):
-                try:
-                    if self.count(DeliveryState.QUEUED) < _BACKLOG:
-                        self._share()
-                except StorageError:
-                    # The database is away. Reading changes nothing.
-                    continue
-        except BaseException as error:  # noqa: BLE001 - told to whoever waits for the end
-            self._failed.append(error)
-
-    def _share(self) -> None:
-        try:
-            self.shared.append(share(self.office, Draft(note(), (self.to,))))
-        except StorageError:
-            self.uncertain += 1
-
-    def count(self, state: DeliveryState) -> int:
-        """Count the copies in a state.
-
-        Raises:
-            StorageError: The database is away.
-        """
-        with self.office.store.read() as transaction:
-            return transaction.outbox.counts().get(state, 0)
-
-    def is_heard(self, position: int) -> bool:
-        """Whether a message after that many has been shared and acknowledged."""
-        try:
-            newer = self.shared[position:]
-            with self.office.store.read() as transaction:
-                states = transaction.outbox.states(self.to, newer[:100])
-        except StorageError:
-            return False
-        return DeliveryState.ACKNOWLEDGED in states.values()
-
-    def is_done(self) -> bool:
-        """Whether nothing waits any more."""
-        return self.count(DeliveryState.QUEUED) == 0
 
 
 @dataclass(slots=True)
@@ -205,8 +132,19 @@ class _Ordeal:
 
     def _heard_again(self, positions: Sequence[int], start: float) -> float:
         for officer, position in zip(self._officers, positions, strict=True):
-            wait_until(partial(officer.is_heard, position), f"{officer.to} acknowledges again")
+            wait_until(partial(_is_heard, officer, position), f"{officer.to} acknowledges again")
         return time.monotonic() - start
+
+
+def _is_heard(officer: Officer, position: int) -> bool:
+    """Whether a message after that many has been shared and acknowledged."""
+    try:
+        newer = officer.shared[position:]
+        with officer.office.store.read() as transaction:
+            states = transaction.outbox.states(officer.to, newer[:100])
+    except StorageError:
+        return False
+    return DeliveryState.ACKNOWLEDGED in states.values()
 
 
 def run(folder: Path, *, kills: int, restarts: int, seed: int = SEED) -> Figures:
@@ -235,10 +173,13 @@ def run(folder: Path, *, kills: int, restarts: int, seed: int = SEED) -> Figures
             stack.enter_context(open_home(home.path, PASSPHRASE)).office
             for home in (twins[0], partner)
         ]
-        officers = [Officer(offices[0], GH), Officer(offices[1], NL)]
+        officers = [
+            Officer(office, to, database_breaks=True)
+            for office, to in zip(offices, (GH, NL), strict=True)
+        ]
         ordeal = _Ordeal(processes[:2], officers, seed, database)
         start = time.monotonic()
-        with officers[0].at_work(), officers[1].at_work():
+        with at_work(*officers):
             for _ in range(kills):
                 ordeal.kill()
             for _ in range(restarts):
@@ -281,7 +222,7 @@ def _settled_once(officer: Officer, receiver: Office) -> int:
     """Check that every message of an officer arrived once, and has one receipt; count them."""
     with officer.office.store.read() as sent, receiver.store.read() as received:
         arrived = Counter(row.message_id for row in received.inbox.every())
-        copies = Counter(copy.message_id for copy in sent.outbox.every())
+        copies = Counter(copy.message_id for copy in sent.copies.every())
         assert arrived == copies, "what arrived is not what was sent"
         assert max(arrived.values()) == 1, "a message arrived twice"
         assert set(officer.shared) <= set(arrived), "a message was lost"

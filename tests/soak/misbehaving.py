@@ -28,9 +28,9 @@ from typing import TYPE_CHECKING
 
 from sesn_node.bootstrap import RUN_FOLDER, open_home
 from sesn_node.config import LogFormat, LogLevel
+from sesn_node.domain.delivery import DeliveryState
 from sesn_node.domain.ids import AgencyId
 from sesn_node.exchange.share import Draft, share
-from sesn_node.store.outbox import DeliveryState
 from sesn_node.telemetry.logs import configure
 from sesn_node.transport.wake import poke
 from tests.support.homes import PASSPHRASE

@@ -6,13 +6,13 @@ from collections import defaultdict
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from sesn_node.domain.delivery import NO_ANSWER, DeliveryState
 from sesn_node.domain.entries import EntryKind, EntryRef, OperatorCode, UndeliveredCode
 from sesn_node.domain.ids import Origin
 from sesn_node.domain.refusals import RefusalCode
 from sesn_node.exchange.open import open_sent
-from sesn_node.ledger.checkpoint import TreeHead
+from sesn_node.ledger.head import TreeHead
 from sesn_node.ledger.merkle import leaf_hash, verify_inclusion
-from sesn_node.store.outbox import NO_ANSWER, DeliveryState
 from sesn_node.wire.batches import decode_proof
 from sesn_node.wire.envelopes import decode_header
 from tests.support.view import View, decode_once, signed_head
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sesn_node.domain.entries import Entry
-    from sesn_node.store.outbox import OutboxRow
+    from sesn_node.store.outbox_rows import OutboxRow
 
 _UNDELIVERED = {
     DeliveryState.EXPIRED: {UndeliveredCode.EXPIRED},

@@ -116,7 +116,7 @@ def _check_ledger(seen: View) -> None:
     assert len(expected) == stored_count(seen.head.size), f"{who}: positions"
     assert seen.nodes == expected, f"{who}: stored subtree hashes"
     assert seen.tree.root(seen.head.size) == seen.head.root, f"{who}: root"
-    signing = seen.signing(seen.head.size)
+    signing, *_ = seen.signing(seen.head.size)
     assert signed_head(seen.head.note, signing) == head_at(seen, seen.head.size), (
         f"{who}: the head note is not over the head"
     )
@@ -285,7 +285,7 @@ def _check_cosigned(seen: View) -> None:
     cosigned = {row.size for row in seen.cosignatures if row.origin == seen.origin}
     assert set(ours) == cosigned, f"{who}: own checkpoints and their cosignatures"
     for kept in ours.values():
-        head = signed_head(kept.note, seen.signing(kept.size))
+        head = signed_head(kept.note, *seen.signing(kept.size))
         assert head == head_at(seen, kept.size), f"{who}: own checkpoint {kept.size} is no prefix"
     for row in seen.cosignatures:
         if row.origin == seen.origin:

@@ -62,6 +62,12 @@ def sesn(*arguments: object, home: Path | None = None) -> Ran:
     return Ran(code, out.getvalue(), err.getvalue())
 
 
+def rows(value: JsonIn) -> list[dict[str, JsonIn]]:
+    """Take a JSON value as the list of objects that it should be."""
+    assert isinstance(value, list)
+    return [row for row in value if isinstance(row, dict)]
+
+
 def assert_commands_exist(advice: str) -> None:
     """Whoever types a command that stands in quotes is understood: its help can be shown."""
     for words in set(_QUOTED.findall(advice)):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sesn_node import bootstrap, founding
 from sesn_node.config import Agency, Config, Database, Node
-from sesn_node.crypto.keyring import KdfParams
+from sesn_node.crypto.kdf import KdfParams
 from sesn_node.domain.cards import Role
 from sesn_node.domain.ids import AgencyId
 from sesn_node.exchange.peers import add_peer

@@ -97,18 +97,24 @@ class Hostile:
             yield answer_to_pb(self.reply(batch_from_pb(request)))
 
     @asynccontextmanager
-    async def served(self, deliver: Answering, card: bytes | None = None) -> AsyncIterator[Service]:
+    async def served(
+        self,
+        deliver: Answering,
+        card: bytes | None = None,
+        compression: grpc.Compression | None = None,
+    ) -> AsyncIterator[Service]:
         """Listen where the agency's card says, until the block ends.
 
         Args:
             deliver: What it does with delivery streams.
             card: What it shows in greetings; its own card if not given.
+            compression: How it sends what it says.
         """
         # Nobody calls what it leaves out.
         service = Service(  # type: ignore[abstract] # see above
             self.home.card.sealed if card is None else card, deliver
         )
-        server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+        server = grpc.aio.server(options=[("grpc.so_reuseport", 0)], compression=compression)
         rpc.add_ExchangeServicer_to_server(service, server)
         credentials = server_credentials(
             lambda: self.home.identity, lambda: (self.victim.root_der,)

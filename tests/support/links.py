@@ -4,15 +4,41 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sesn_node.errors import PeerUnavailable
+from sesn_node.wire.batches import batch_to_pb
+from tests.support.homes import GH, NL
+from tests.support.patience import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
     from sesn_node.domain.batches import Answer, Batch
+    from sesn_node.domain.ids import MessageId
     from sesn_node.trust.card import TrustedCard
+    from tests.support.network import Network
+
+
+class Pair:
+    """nl.customs, and gh.epa, to whom it sends.
+
+    Args:
+        net: Where they are.
+    """
+
+    def __init__(self, net: Network) -> None:
+        self.net = net
+        self.office = net[NL].office
+
+    async def acknowledged(self, *messages: MessageId) -> None:
+        """Wait for the receipts of gh.epa."""
+        for message_id in messages:
+            await until(partial(self._settled, message_id), "a receipt")
+
+    def _settled(self, message_id: MessageId) -> bool:
+        return self.net[NL].states(message_id) == {GH: "acknowledged"}
 
 
 class DirectLink:
@@ -56,10 +82,10 @@ class DirectInlet:
         self._ends = ends
         self.answers: list[Answer] = []
 
-    async def next(self) -> Batch:
+    async def next(self) -> bytes:
         """Give the next batch."""
         if self._left:
-            return self._left.pop(0)
+            return batch_to_pb(self._left.pop(0)).SerializeToString()
         if self._ends:
             raise PeerUnavailable("the stream ended")
         return await asyncio.Future()

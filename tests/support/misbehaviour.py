@@ -25,6 +25,7 @@ from sesn_node.wire.batches import answer_to_pb, batch_from_pb, batch_to_pb
 from tests.support.calls import HEALTH, calling
 from tests.support.intruders import load_identity
 from tests.support.serving import HOST
+from tests.support.takeover import deafness, silence
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -97,35 +98,30 @@ class Misbehaviour:
             await self._count("greetings", stub.GetCard(pb.GetCardRequest(), timeout=_PATIENCE_S))
             await asyncio.sleep(1.0)
 
-    async def _swallow(self, batches: Batches) -> Answers:
-        async for _ in batches:
-            self.done["batches"] += 1
-        nothing: list[pb.DeliverResponse] = []
-        for never in nothing:
-            yield never
+    def _swallow(self, batches: Batches) -> Answers:
+        return silence(self._counted(batches))
 
-    async def _ignore(self, _batches: Batches) -> Answers:
+    async def _counted(self, batches: Batches) -> Batches:
+        async for one in batches:
+            self.done["batches"] += 1
+            yield one
+
+    def _ignore(self, batches: Batches) -> Answers:
         self.done["streams"] += 1
-        await asyncio.Event().wait()
-        nothing: list[pb.DeliverResponse] = []
-        for never in nothing:
-            yield never
+        return deafness(batches)
 
     async def _twice(self, batches: Batches) -> Answers:
-        async for answer in self.hostile.honestly(batches):
-            self.done["batches"] += 1
+        async for answer in self.hostile.honestly(self._counted(batches)):
             yield answer
             yield answer
 
     async def _wrong(self, batches: Batches) -> Answers:
-        async for request in batches:
-            self.done["batches"] += 1
+        async for request in self._counted(batches):
             other = new_message_id(self.hostile.puppet.now_ms(), os.urandom(10))
             yield answer_to_pb(self.hostile.reply(batch_from_pb(request), message_id=other))
 
     async def _prove_again(self, batches: Batches) -> Answers:
-        async for request in batches:
-            self.done["batches"] += 1
+        async for request in self._counted(batches):
             witness = pb.WitnessAnswer(status=int(Status.OTHER_OLD_SIZE), size=1)
             outcomes = [pb.Outcome(refusal=pb.Refusal(code=pb.NOT_IN_LEDGER))]
             yield pb.DeliverResponse(
@@ -135,8 +131,7 @@ class Misbehaviour:
             )
 
     async def _giant(self, batches: Batches) -> Answers:
-        async for request in batches:
-            self.done["batches"] += 1
+        async for request in self._counted(batches):
             yield pb.DeliverResponse(sequence=request.sequence, add_checkpoint=_GIANT)
 
     async def _chatter(self, _batches: Batches) -> Answers:

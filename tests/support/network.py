@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from sesn_node.domain.cards import Limits
     from sesn_node.exchange.office import Office
     from sesn_node.store.inbox import InboxRow
-    from sesn_node.store.outbox import OutboxRow
+    from sesn_node.store.outbox_rows import OutboxRow
     from sesn_node.trust.card import TrustedCard
 
 HOUR_MS = 60 * 60 * 1000

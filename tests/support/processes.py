@@ -6,30 +6,19 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from sesn_node.bootstrap import RUN_FOLDER
 from sesn_node.cli.runfile import serving_node
 from tests.support.homes import PASSPHRASE
+from tests.support.patience import PATIENCE_S, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from sesn_node.cli.runfile import NodeState
     from tests.support.serving import Home
-
-_PATIENCE_S = 60.0
-_GLANCE_S = 0.005
-
-
-def wait_until(condition: Callable[[], object], what: str) -> None:
-    """Look again and again until something holds; fail, saying what, if it never does."""
-    end = time.monotonic() + _PATIENCE_S
-    while not condition():
-        assert time.monotonic() < end, f"never happened: {what}"
-        time.sleep(_GLANCE_S)
 
 
 class Process:
@@ -80,7 +69,7 @@ class Process:
         if running is None:
             return 0
         running.send_signal(number)
-        return running.wait(_PATIENCE_S)
+        return running.wait(PATIENCE_S)
 
 
 @contextmanager

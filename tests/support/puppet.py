@@ -16,8 +16,9 @@ from sesn_node.domain.batches import Answer, Batch, ProvenEntry, Shipment, Witne
 from sesn_node.domain.entries import Entry, EntryKind, EntryRef
 from sesn_node.domain.ids import AgencyId, MessageId, ledger_origin, new_message_id, witness_name
 from sesn_node.domain.messages import SUITE, Envelope, Header, Priority, Recipient
-from sesn_node.ledger.checkpoint import TreeHead, sign_checkpoint
+from sesn_node.ledger.checkpoint import sign_checkpoint
 from sesn_node.ledger.cosignature import cosign
+from sesn_node.ledger.head import TreeHead
 from sesn_node.ledger.merkle import leaf_hash
 from sesn_node.ledger.witness import Status, format_add_checkpoint, parse_add_checkpoint
 from sesn_node.wire.entries import decode_entry, encode_entry

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import random
 import socket
-import time
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,16 +16,17 @@ from structlog.testing import LogCapture
 
 from sesn_node.bootstrap import NODE_KEY, ROOT_KEY, open_home, system_clock
 from sesn_node.config import Agency, Config, Database, Delivery, Node
-from sesn_node.crypto.keyring import KdfParams, decrypt_keyring
+from sesn_node.crypto.kdf import KdfParams
+from sesn_node.crypto.keyring import decrypt_keyring
 from sesn_node.crypto.keys import KeyKind, private_pem
 from sesn_node.crypto.signers import signer_for
 from sesn_node.domain.alert import Alert, Markings, Payload, RequestedAction, Tlp, Urgency
 from sesn_node.domain.cards import Role
+from sesn_node.domain.delivery import DeliveryState
 from sesn_node.exchange import expire, outcomes, peers, witness
 from sesn_node.exchange.peers import add_peer
 from sesn_node.exchange.share import Draft, share
 from sesn_node.founding import found
-from sesn_node.store.outbox import DeliveryState
 from sesn_node.telemetry.logs import redact
 from sesn_node.transport import admission, health, node, partner, pump, server
 from sesn_node.transport.tls import TlsIdentity
@@ -34,6 +34,7 @@ from sesn_node.trust.certificates import certificate_pem, issue_leaf
 from tests.support.check_node import check_network
 from tests.support.engines import current
 from tests.support.homes import PASSPHRASE
+from tests.support.patience import PATIENCE_S, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -57,8 +58,6 @@ _PORTS = random.SystemRandom().sample(range(15_000, 30_000), 15_000)
 _RESERVED: list[socket.socket] = []
 
 _CHEAP = KdfParams(64, 1, 1)
-_PATIENCE_S = 45.0
-_GLANCE_S = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,14 +202,6 @@ def note(subject: str = "Two containers of untested television sets") -> Payload
     return Payload(Markings(Tlp.AMBER), alert)
 
 
-async def until(condition: Callable[[], bool], what: str) -> None:
-    """Look again and again until something holds; fail, saying what, if it never does."""
-    end = time.monotonic() + _PATIENCE_S
-    while not await asyncio.to_thread(condition):
-        assert time.monotonic() < end, f"never happened: {what}"
-        await asyncio.sleep(_GLANCE_S)
-
-
 @dataclass(frozen=True, slots=True)
 class Serving:
     """A node at work."""
@@ -281,7 +272,7 @@ async def serve(
             yield Serving(home, desk, running)
         finally:
             running.stop()
-            async with asyncio.timeout(_PATIENCE_S):
+            async with asyncio.timeout(PATIENCE_S):
                 await task
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sesn_node.config import Delivery
-from sesn_node.store.outbox import NO_ANSWER, DeliveryState
+from sesn_node.domain.delivery import NO_ANSWER, DeliveryState
 from sesn_node.wire.entries import decode_entry
 from tests.support.homes import BE, GH, NL
 from tests.support.hostile import Hostile
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from sesn_node.domain.entries import EntryKind
     from sesn_node.domain.ids import MessageId
-    from sesn_node.store.outbox import OutboxRow
+    from sesn_node.store.outbox_rows import OutboxRow
     from sesn_node.wire._pb import exchange_pb2 as pb
     from tests.support.hostile import Answering, Answers, Batches
     from tests.support.serving import Serving

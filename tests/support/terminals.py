@@ -15,15 +15,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tests.support.commands import Ran
+from tests.support.patience import PATIENCE_S, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
-PATIENCE_S = 60.0
 PASSPHRASE = "correct horse battery staple"
 
-_GLANCE_S = 0.05
 # The child takes the terminal as its controlling one: a passphrase is read from /dev/tty.
 _ON_TERMINAL = (
     "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
@@ -54,14 +53,6 @@ def sesn(*arguments: object, home: Path | None = None, passphrase: bool = True) 
     return Ran(done.returncode, done.stdout, done.stderr)
 
 
-def eventually(found: Callable[[], bool], what: str) -> None:
-    """Look again and again until something holds; fail, saying what, if it never does."""
-    end = time.monotonic() + PATIENCE_S
-    while not found():
-        assert time.monotonic() < end, f"never happened: {what}"
-        time.sleep(_GLANCE_S)
-
-
 @contextmanager
 def serving(home: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Serve a home until the block ends; the node is ready when it begins."""
@@ -79,7 +70,7 @@ def serving(home: Path) -> Iterator[subprocess.Popen[bytes]]:
         return state.exists() and json.loads(state.read_bytes())["pid"] == process.pid
 
     try:
-        eventually(ready, f"{home} serves")
+        wait_until(ready, f"{home} serves")
         yield process
     finally:
         process.send_signal(signal.SIGTERM)

@@ -12,12 +12,13 @@ from sesn_node.crypto.signing import EcdsaVerifier, ObjectKind, verify_object
 from sesn_node.domain.entries import Entry, EntryKind, EntryRef, KeyCode
 from sesn_node.domain.ids import AgencyId, Origin
 from sesn_node.errors import SesnError
-from sesn_node.ledger.checkpoint import LogKeys, TreeHead, verify_checkpoint_under
+from sesn_node.ledger.checkpoint import LogKeys, verify_checkpoint_under
 from sesn_node.ledger.cosignature import WitnessKeys, verify_cosignatures
+from sesn_node.ledger.head import TreeHead
 from sesn_node.ledger.merkle import leaf_hash
 from sesn_node.store import schema
 from sesn_node.store.inbox import inbox_row
-from sesn_node.store.outbox import outbox_row
+from sesn_node.store.outbox_rows import outbox_row
 from sesn_node.store.sealed import SentRow, sent_row
 from sesn_node.store.witness import CosignatureRow, WitnessRow
 from sesn_node.trust.card import open_card
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from sesn_node.store.engine import Transaction
     from sesn_node.store.inbox import InboxRow
     from sesn_node.store.ledger import EntryRow, HeadRow
-    from sesn_node.store.outbox import OutboxRow
+    from sesn_node.store.outbox_rows import OutboxRow
     from sesn_node.store.peers import PeerRow
     from sesn_node.store.search import TermRow
     from sesn_node.trust.card import TrustedCard
@@ -165,8 +166,11 @@ class View:
         assert sets, f"{self.agency}: no card of {agency} lists {origin}"
         return tuple(dict.fromkeys(sets))
 
-    def signing(self, size: int) -> LogKeys:
-        """Return what must have signed our ledger at a size: what its last own card says."""
+    def signing(self, size: int) -> tuple[LogKeys, ...]:
+        """Return what may have signed our ledger at a size: what its last own card says, or later.
+
+        A partner that holds an earlier size is shown it under the keys in use.
+        """
         cards = {card.sha256: card for card in self.cards_of(self.agency)}
         issued = [
             entry.object_sha256
@@ -177,7 +181,8 @@ class View:
         assert card is not None, f"{self.agency}: a card of its own is not kept"
         keys = card.log_keys(self.origin)
         assert keys is not None, f"{self.agency}: its card does not list its ledger"
-        return keys
+        sets = self.log_key_sets(self.agency, self.origin)
+        return sets[sets.index(keys) :]
 
     def check_cosigned(self, row: CosignatureRow, head: TreeHead) -> None:
         """Verify a cosignature under any card of its agency."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from google.protobuf.message import DecodeError
 
-from sesn_node.domain.batches import NOTHING_WITNESSED, Batch
+from sesn_node.domain.batches import NOTHING_WITNESSED, Batch, Refused
 from sesn_node.errors import PeerUnavailable, PolicyError, SesnError, VerificationError
 from sesn_node.exchange.backoff import backoff_ms
 from sesn_node.exchange.deliver import prepare_batch
@@ -24,10 +24,11 @@ from sesn_node.wire.batches import answer_from_pb, answer_to_pb, batch_from_pb, 
 from tests.support.faults import WireFault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from sesn_node.domain.batches import Answer
+    from sesn_node.domain.batches import Answer, Outcome
     from sesn_node.domain.ids import AgencyId
+    from sesn_node.domain.refusals import RefusalCode
     from sesn_node.exchange.deliver import Outgoing
     from sesn_node.exchange.intake import Intake
     from sesn_node.exchange.office import Office
@@ -45,6 +46,11 @@ def due_batch(office: Office, agency: AgencyId, *, sequence: int = 1) -> Outgoin
     """Make the batch that is due for a partner which has seen our newest card."""
     shown = office.directory().own.sha256
     return prepare_batch(office, agency, sequence=sequence, shown=shown)
+
+
+def codes(outcomes: Sequence[Outcome]) -> list[RefusalCode | None]:
+    """Return the code of each refusal, and None for each receipt."""
+    return [one.code if isinstance(one, Refused) else None for one in outcomes]
 
 
 class Wire:

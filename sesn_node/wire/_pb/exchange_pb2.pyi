@@ -31,7 +31,9 @@ class _RefusalCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RefusalCo
     DESCRIPTOR: _descriptor.EnumDescriptor
     REFUSAL_CODE_UNSPECIFIED: _RefusalCode.ValueType  # 0
     NOT_TRUSTED: _RefusalCode.ValueType  # 1
-    """The sender's card is not trusted here, or the sender is not the caller."""
+    """The sender's card is not trusted, or does not name the seal key, or the sender is not the
+    caller.
+    """
     BAD_SEAL: _RefusalCode.ValueType  # 2
     """The seal does not verify, or its key was not in force."""
     NOT_IN_LEDGER: _RefusalCode.ValueType  # 3
@@ -51,13 +53,13 @@ class _RefusalCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RefusalCo
     EXPIRED: _RefusalCode.ValueType  # 10
     """Past its expiry."""
     CLOCK_SKEW: _RefusalCode.ValueType  # 11
-    """Created too far in the receiver's future."""
+    """Created too far ahead of the receiver's clock."""
     CONFLICT: _RefusalCode.ValueType  # 12
-    """The same id was received with another header."""
+    """Another header of the sender, or a message of the receiver's own, stands under this id."""
     POLICY: _RefusalCode.ValueType  # 13
-    """A rule of handling, or an operator's decision, forbids it."""
+    """A rule or an operator forbids it."""
     BUSY: _RefusalCode.ValueType  # 14
-    """The receiver cannot store at present; retry_after_ms says when to try again."""
+    """The receiver cannot store now; retry_after_ms says when to try again."""
 
 class RefusalCode(_RefusalCode, metaclass=_RefusalCodeEnumTypeWrapper):
     """Why a shipment was not taken. NOT_TRUSTED, NOT_IN_LEDGER, CLOCK_SKEW and BUSY are transient: the
@@ -66,7 +68,9 @@ class RefusalCode(_RefusalCode, metaclass=_RefusalCodeEnumTypeWrapper):
 
 REFUSAL_CODE_UNSPECIFIED: RefusalCode.ValueType  # 0
 NOT_TRUSTED: RefusalCode.ValueType  # 1
-"""The sender's card is not trusted here, or the sender is not the caller."""
+"""The sender's card is not trusted, or does not name the seal key, or the sender is not the
+caller.
+"""
 BAD_SEAL: RefusalCode.ValueType  # 2
 """The seal does not verify, or its key was not in force."""
 NOT_IN_LEDGER: RefusalCode.ValueType  # 3
@@ -86,13 +90,13 @@ TOO_LARGE: RefusalCode.ValueType  # 9
 EXPIRED: RefusalCode.ValueType  # 10
 """Past its expiry."""
 CLOCK_SKEW: RefusalCode.ValueType  # 11
-"""Created too far in the receiver's future."""
+"""Created too far ahead of the receiver's clock."""
 CONFLICT: RefusalCode.ValueType  # 12
-"""The same id was received with another header."""
+"""Another header of the sender, or a message of the receiver's own, stands under this id."""
 POLICY: RefusalCode.ValueType  # 13
-"""A rule of handling, or an operator's decision, forbids it."""
+"""A rule or an operator forbids it."""
 BUSY: RefusalCode.ValueType  # 14
-"""The receiver cannot store at present; retry_after_ms says when to try again."""
+"""The receiver cannot store now; retry_after_ms says when to try again."""
 Global___RefusalCode: _TypeAlias = RefusalCode  # noqa: Y015
 
 @_typing.final

@@ -42,6 +42,16 @@ class _EntryKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EntryKind.V
     """Our own card or keys changed."""
     OPERATOR: _EntryKind.ValueType  # 9
     """An operator of ours did what `code` says about the copy of our message for `agency`."""
+    VIEWED: _EntryKind.ValueType  # 10
+    """Somebody of ours was shown what the message says."""
+    DISCLOSED: _EntryKind.ValueType  # 11
+    """What the message says was given to somebody outside, in an audit bundle."""
+    ERASED: _EntryKind.ValueType  # 12
+    """What the message says is gone from this node; `code` says why. Its digests stay."""
+    EXPORTED: _EntryKind.ValueType  # 13
+    """An audit bundle was made; the object is its file."""
+    EPOCH: _EntryKind.ValueType  # 14
+    """First entry of a ledger that goes on from one that was closed; the object is its root."""
 
 class EntryKind(_EntryKind, metaclass=_EntryKindEnumTypeWrapper):
     """What happened."""
@@ -65,6 +75,16 @@ KEY: EntryKind.ValueType  # 8
 """Our own card or keys changed."""
 OPERATOR: EntryKind.ValueType  # 9
 """An operator of ours did what `code` says about the copy of our message for `agency`."""
+VIEWED: EntryKind.ValueType  # 10
+"""Somebody of ours was shown what the message says."""
+DISCLOSED: EntryKind.ValueType  # 11
+"""What the message says was given to somebody outside, in an audit bundle."""
+ERASED: EntryKind.ValueType  # 12
+"""What the message says is gone from this node; `code` says why. Its digests stay."""
+EXPORTED: EntryKind.ValueType  # 13
+"""An audit bundle was made; the object is its file."""
+EPOCH: EntryKind.ValueType  # 14
+"""First entry of a ledger that goes on from one that was closed; the object is its root."""
 Global___EntryKind: _TypeAlias = EntryKind  # noqa: Y015
 
 @_typing.final
@@ -94,7 +114,7 @@ class LedgerEntry(_message.Message):
     """Message that the entry is about, 16 bytes; empty for entries about no message."""
     object_sha256: _builtins.bytes
     """SHA-256 of the object, 32 bytes: a header for messages, a body for cards, a public key (its
-    id) for keys.
+    id) for keys, a file for exports. For EPOCH, the root of the closed ledger.
     """
     commitment: _builtins.bytes
     """The payload commitment (Header.commitment), 32 bytes; empty for entries about no message."""

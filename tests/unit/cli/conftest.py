@@ -26,6 +26,12 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "100")
 
 
+@pytest.fixture
+def _wide(_environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal on which no line has to be folded, whatever a path's length."""
+    monkeypatch.setenv("COLUMNS", "400")
+
+
 @pytest.fixture(autouse=True)
 def _logging() -> Iterator[None]:
     """A command sets up logging for its process, which here has other tests to run."""

@@ -158,7 +158,13 @@ def test_init_where_something_is(home: Path) -> None:
     """A home is never made over another."""
     line = ("init", "--agency", "nl.x", "--name", "X", "--country", "NL", "--role", "other")
     with untouched(home):
-        sesn(*line, home=home).failed(10, "CONFIG", "not empty")
+        sesn(*line, home=home).failed(10, "CONFIG", "holds a node already", "Do not remove it")
+    (home / "new").mkdir()
+    (home / "new" / "notes.txt").touch()
+    with untouched(home):
+        ran = sesn(*line, home=home / "new")
+        ran.failed(10, "CONFIG", "is not empty; choose another --home")
+        assert "remove" not in ran.err
     sesn(*line, "--role", "pirates", home=home).failed(2, "USAGE", "--role")
 
 
@@ -180,13 +186,14 @@ def test_alert_file_that_is_none(home: Path, alert_file: Path, change: str, word
     alert_file.write_bytes(change.encode("latin-1"))
     with untouched(home):
         ran = sesn("alert", "send", alert_file, "--to", GH, "--yes", home=home)
-    ran.failed(4, "MALFORMED", words)
+    ran.failed(4, "MALFORMED", words, str(alert_file))
+    assert "longer than" in words or "configs/demo/ has examples" in ran.err
 
 
 @pytest.mark.parametrize(
     ("to", "exit_code", "code", "words"),
     [
-        (("fr.police",), 6, "NOT_TRUSTED", "fr.police is not in the peer directory"),
+        (("fr.police",), 6, "NOT_TRUSTED", "fr.police is not a partner; 'sesn peer list'"),
         ((GH, "fr.police"), 6, "NOT_TRUSTED", "fr.police"),
         ((NL,), 6, "NOT_TRUSTED", "nl.customs"),
         (("Ghana",), 4, "MALFORMED", "'Ghana'"),
@@ -244,15 +251,17 @@ def test_own_alert_cannot_be_accepted(home: Path, alert_file: Path) -> None:
     message_id = str(sesn(*line, home=home).json["message_id"])
     with untouched(home):
         ran = sesn("alert", "accept", message_id, home=home)
-    ran.failed(6, "UNKNOWN_MESSAGE", "in the inbox")
+    ran.failed(6, "OWN_ALERT", "is our own alert; its recipients decide on it")
 
 
 def test_card_that_is_none(home: Path, alert_file: Path) -> None:
     """A file of another kind is not taken for a card."""
-    sesn("card", "show", alert_file).failed(4, "MALFORMED", "card")
+    no_card = f"{alert_file}: this is no agency card"
+    sesn("card", "show", alert_file).failed(4, "MALFORMED", no_card)
     with untouched(home):
         ran = sesn("peer", "add", alert_file, "--fingerprint", "0" * 64, home=home)
-    ran.failed(4, "MALFORMED", "card")
+    ran.failed(4, "MALFORMED", no_card)
+    sesn("peer", "add", alert_file, home=home).failed(4, "MALFORMED", no_card)
     alert_file.write_bytes(bytes(MAX_SEALED_CARD_BYTES + 1))
     sesn("card", "show", alert_file).failed(4, "MALFORMED", "no card")
 
@@ -303,7 +312,9 @@ def test_own_card_is_no_partner(home: Path, homes: Homes, tmp_path: Path) -> Non
     path.write_bytes(card.sealed)
     with untouched(home):
         ran = sesn("peer", "add", path, "--fingerprint", card.fingerprint.hex(), home=home)
-    ran.failed(6, "OWN_CARD", "our own agency")
+    ran.failed(6, "OWN_CARD", str(path), "this is our own card", "add theirs here")
+    # Told before anybody is asked to compare it.
+    sesn("peer", "add", path, home=home).failed(6, "OWN_CARD", "this is our own card")
 
 
 def test_revoking_nobody(home: Path) -> None:

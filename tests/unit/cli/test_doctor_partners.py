@@ -150,16 +150,33 @@ def test_only_one_of_its_endpoints_answers(us: Ourselves, homes: Homes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seen_hours", "grade"), [(None, Grade.WARNING), (1, Grade.OK), (30, Grade.WARNING)]
+    ("began_hours", "ended_hours", "serves", "grade", "words"),
+    [
+        (None, None, True, Grade.WARNING, "has not dialled us yet"),
+        (1, None, True, Grade.OK, "has no address; collects from us now, since 20"),
+        (500, None, True, Grade.OK, "has no address; collects from us now, since 20"),
+        (500, None, False, Grade.OK, "it dialled us last at 20"),
+        (500, 1, True, Grade.OK, "collected from us until 20"),
+        (500, 30, True, Grade.WARNING, "collected from us until 20"),
+    ],
 )
-def test_a_partner_that_dials_us(
-    us: Ourselves, homes: Homes, seen_hours: int | None, grade: Grade
+def test_a_partner_that_dials_us(  # noqa: PLR0917, PLR0913 - fixtures and parameters add up
+    us: Ourselves,
+    homes: Homes,
+    began_hours: int | None,
+    ended_hours: int | None,
+    serves: bool,
+    grade: Grade,
+    words: str,
 ) -> None:
-    """Nobody can ask it, so what counts is when it was here last."""
-    seen_ms = None if seen_hours is None else us.now_ms - seen_hours * _HOUR_MS
-    link = LinkRow(GH, connected_ms=seen_ms, witnessed_size=100)
+    """Nobody can ask it, so what counts is since when it is gone; not how long it was here."""
+    began_ms = None if began_hours is None else us.now_ms - began_hours * _HOUR_MS
+    ended_ms = None if ended_hours is None else us.now_ms - ended_hours * _HOUR_MS
+    link = LinkRow(GH, connected_ms=began_ms, witnessed_size=100, ended_ms=ended_ms)
     facts = _facts(homes, card=_without_address(homes.card(GH)), link=link)
-    assert _one(check_partners(us, [facts], {}), "partner").grade is grade
+    one = _one(check_partners(replace(us, serves=serves), [facts], {}), "partner")
+    assert one.grade is grade
+    assert words in one.text
 
 
 def test_neither_side_can_dial(us: Ourselves, homes: Homes) -> None:

@@ -132,7 +132,8 @@ def test_peer_list(home: Path) -> None:
 def test_peer_list_is_empty(homes: Homes, tmp_path: Path) -> None:
     """A node without partners says what to do."""
     home = homes.copy((DE,), tmp_path / "alone", pinned=False)[DE]
-    assert "sesn peer add" in sesn("peer", "list", home=home).out
+    told = " ".join(sesn("peer", "list", home=home).out.split())
+    assert f"'sesn --home {home} peer add'" in told
     assert sesn("peer", "list", "--json", home=home).json == {"peers": []}
 
 
@@ -167,6 +168,7 @@ def test_card_is_issued_anew(home: Path, tmp_path: Path) -> None:
     assert last.kind == EntryKind.KEY.value
 
 
+@pytest.mark.usefixtures("_wide")
 def test_status_of_a_node_that_does_not_serve(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It needs no passphrase, ends with 8, and still tells what the database knows."""
     monkeypatch.delenv("SESN_PASSPHRASE")
@@ -177,7 +179,7 @@ def test_status_of_a_node_that_does_not_serve(home: Path, monkeypatch: pytest.Mo
     assert ran.json["agency"] == NL
     ran = sesn("status", home=home)
     assert ran.code == 8
-    assert "sesn serve" in ran.out
+    assert f"'sesn --home {home} serve'" in ran.out
 
 
 def test_status_of_a_node_that_serves(home: Path) -> None:

@@ -9,13 +9,12 @@ import pytest
 from sesn_node.bootstrap import system_clock
 from sesn_node.cli import outbox as commands
 from sesn_node.cli.outbox_text import span
-from sesn_node.cli.show import console
 from sesn_node.domain.alert import Decision, Urgency
 from sesn_node.domain.ids import show_message_id
 from sesn_node.errors import PeerUnavailable
 from sesn_node.exchange.aside import set_aside
 from sesn_node.exchange.expire import expire
-from tests.support.commands import sesn, untouched
+from tests.support.commands import rows, sesn, untouched
 from tests.support.homes import BE, DE, GH, NL
 from tests.support.network import HOUR_MS, alert
 from tests.support.trips import other_key
@@ -29,31 +28,24 @@ if TYPE_CHECKING:
     from tests.support.commands import JsonIn
     from tests.support.network import Network
 
+pytestmark = pytest.mark.usefixtures("_wide")
+
 _FAR_MS = 2**42
 
 
-def _rows(value: JsonIn) -> list[dict[str, JsonIn]]:
-    """Take a JSON value as the list of objects that it should be."""
-    assert isinstance(value, list)
-    return [row for row in value if isinstance(row, dict)]
-
-
 @pytest.fixture
-def net(connect: Callable[..., Network], monkeypatch: pytest.MonkeyPatch) -> Network:
+def net(connect: Callable[..., Network]) -> Network:
     """Four agencies that trust each other; the clock of the network is the machine's."""
     net = connect(NL, GH, BE, DE)
     # Commands go by the machine's clock.
     net.pass_time(system_clock() - net.clock.now_ms)
-    # Wide enough for every sentence to stay in one line.
-    monkeypatch.setenv("COLUMNS", "400")
-    console.cache_clear()
     return net
 
 
 def _list(net: Network, *options: str) -> list[dict[str, JsonIn]]:
     net.rest()
     with untouched(net[NL].home):
-        return _rows(sesn("outbox", "list", "--json", *options, home=net[NL].home).json["outbox"])
+        return rows(sesn("outbox", "list", "--json", *options, home=net[NL].home).json["outbox"])
 
 
 def _text(net: Network, *line: str) -> str:
@@ -76,10 +68,21 @@ def _refused(net: Network, to: AgencyId = GH) -> MessageId:
 
 def test_empty(net: Network) -> None:
     """Nothing waits: that is said, and differs from a filter that finds nothing."""
-    assert "The outbox is empty" in _text(net, "outbox", "list")
-    assert "No copy stands so" in _text(net, "outbox", "list", "--to", GH)
-    assert "No copy stands so" in _text(net, "outbox", "list", "--state", "dead")
+    assert "nothing was sent from here yet" in _text(net, "outbox", "list")
     assert sesn("outbox", "list", "--json", home=net[NL].home).json == {"outbox": [], "total": 0}
+    net.share(NL, GH)
+    net.deliver(NL, GH)
+    assert "every message was acknowledged by every recipient" in _text(net, "outbox", "list")
+    assert f"Nothing waits for {BE}; --all shows" in _text(net, "outbox", "list", "--to", BE)
+    assert "No copy stands so" in _text(net, "outbox", "list", "--to", BE, "--all")
+    assert "No copy stands so" in _text(net, "outbox", "list", "--state", "dead")
+
+
+def test_recipient_that_is_no_partner(net: Network) -> None:
+    """A slip of the pen is not taken for an empty outbox."""
+    with untouched(net[NL].home):
+        ran = sesn("outbox", "list", "--to", "gh.eap", home=net[NL].home)
+    ran.failed(6, "NOT_TRUSTED", "gh.eap is not a partner; 'sesn peer list'")
 
 
 def test_waits_for_its_turn(net: Network) -> None:
@@ -96,7 +99,13 @@ def test_waits_for_its_turn(net: Network) -> None:
     }
     assert {row["why"] for row in found.values()} == {"waits-for-its-turn"}
     text = _text(net, "outbox", "list")
-    for words in ("leaves next", "one goes first", "2 go first", "not reached yet", "in 30 days"):
+    for words in (
+        "leaves next",
+        "one goes first",
+        "2 go first",
+        "not connected so far",
+        "in 30 days",
+    ):
         assert words in text or words.replace("30", "29") in text, words
     assert "No node serves this home" in text
 
@@ -146,8 +155,10 @@ def test_not_reached(net: Network) -> None:
     assert (found[GH]["link_failures"], found[GH]["link_error"]) == (1, "refused")
     assert (found[GH]["circuit"], found[BE]["circuit"]) == ("closed", "open")
     text = _text(net, "outbox", "list")
-    assert "not reached since 2023-11-14 22:13 UTC, failed once; next try is due refused" in text
-    assert "not reached so far, failed 3 times in a row; circuit open, next probe in" in text
+    assert (
+        "not connected; the last time from 2023-11-14 22:13 UTC, failed once; next try is" in text
+    )
+    assert "not connected so far, failed 3 times in a row; circuit open, next probe in" in text
     assert "queued: waits until be.police is reached" in text
 
 
@@ -159,8 +170,9 @@ def test_waits_to_be_collected(net: Network) -> None:
     (row,) = _list(net)
     assert (row["why"], row["collects"]) == ("waits-to-be-collected", True)
     text = _text(net, "outbox", "list")
-    assert "only collects, and last came 20" in text
-    assert "waits until de.port collects it" in text
+    # Nobody serves, so it is not connected, though nobody noted when that ended.
+    assert "only collects; not connected; the last time from 20" in text
+    assert "waits for de.port to collect" in text
 
 
 def test_past_its_expiry(net: Network) -> None:
@@ -193,7 +205,7 @@ def test_how_copies_ended(net: Network) -> None:
         "dead: be.police was revoked",
         "refused: for good, UNDECRYPTABLE: the wrapped key is not the one",
         "expired: not delivered in time",
-        "'sesn outbox requeue ID'",
+        "outbox requeue ID' tries those again",
     ):
         assert words in text, words
     assert "No node serves" not in text
@@ -218,7 +230,7 @@ def test_filters(net: Network) -> None:
     (row,) = _list(net, "--state", "acknowledged")
     assert isinstance(row["receipt"], dict)
     ran = sesn("outbox", "list", "--limit", "2", "--json", home=net[NL].home)
-    assert (len(_rows(ran.json["outbox"])), ran.json["total"]) == (2, 5)
+    assert (len(rows(ran.json["outbox"])), ran.json["total"]) == (2, 5)
     assert "2 of 5 copies; --limit shows more" in _text(net, "outbox", "list", "--limit", "2")
     assert "acknowledged: 20" in _text(net, "outbox", "list", "--all")
 
@@ -235,7 +247,7 @@ def test_life_of_a_message(net: Network) -> None:
     net.respond(GH, message_id, Decision.ACCEPTED)
     net.deliver(GH, NL)
     found = sesn("outbox", "show", show_message_id(message_id)[:18], "--json", home=net[NL].home)
-    steps = _rows(found.json["steps"])
+    steps = rows(found.json["steps"])
     assert [step["what"] for step in steps] == [
         "shared",
         "refused-by-recipient",
@@ -247,7 +259,7 @@ def test_life_of_a_message(net: Network) -> None:
     assert (steps[1]["code"], steps[1]["detail"]) == ("EXPIRED", None)
     assert isinstance(steps[3]["receipt"], dict)
     assert steps[3]["cosigned"]
-    assert {row["agency"]: row["state"] for row in _rows(found.json["copies"])} == {
+    assert {row["agency"]: row["state"] for row in rows(found.json["copies"])} == {
         GH: "acknowledged",
         BE: "queued",
     }
@@ -269,7 +281,7 @@ def test_life_of_a_message_that_was_sealed_anew(net: Network) -> None:
     """Both messages name each other."""
     message_id = _refused(net)
     ran = sesn("outbox", "requeue", show_message_id(message_id), "--json", home=net[NL].home)
-    (copy,) = _rows(ran.json["copies"])
+    (copy,) = rows(ran.json["copies"])
     anew = str(copy["resealed_as"])
     assert copy == {"agency": GH, "changed": True, "resealed_as": anew}
     old = _text(net, "outbox", "show", show_message_id(message_id))
@@ -278,8 +290,10 @@ def test_life_of_a_message_that_was_sealed_anew(net: Network) -> None:
     assert f"says anew {show_message_id(message_id)}" in _text(net, "outbox", "show", anew)
     assert "sealed anew as" in _text(net, "outbox", "list")
     again = sesn("outbox", "requeue", show_message_id(message_id), home=net[NL].home)
-    assert f"was sealed anew before; see 'sesn outbox show {anew}'" in again.out
-    assert _rows(sesn("outbox", "show", anew, "--json", home=net[NL].home).json["steps"])
+    assert (
+        f"was sealed anew before; see 'sesn --home {net[NL].home} outbox show {anew}'" in again.out
+    )
+    assert rows(sesn("outbox", "show", anew, "--json", home=net[NL].home).json["steps"])
 
 
 def test_requeue(net: Network, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -318,11 +332,14 @@ def test_what_cannot_be_named(net: Network) -> None:
                 ("\x1b[2Jabcdefgh", 4, "MALFORMED"),
                 ("00000000", 6, "UNKNOWN_MESSAGE"),
                 (theirs, 6, "UNKNOWN_MESSAGE"),
+                (theirs[:13], 6, "UNKNOWN_MESSAGE"),
                 (message_id[:13], 7, "AMBIGUOUS"),
             ):
                 ran = sesn("outbox", command, text, home=net[NL].home)
                 ran.failed(code, word)
                 assert "\x1b" not in ran.err
+        ran = sesn("outbox", "show", theirs, home=net[NL].home)
+        ran.failed(6, "UNKNOWN_MESSAGE", f"was received from gh.epa: 'sesn alert show {theirs}'")
         assert other[:13] == message_id[:13]
         ran = sesn("outbox", "requeue", message_id, "--to", "be.police", home=net[NL].home)
         ran.failed(6, "NOT_A_RECIPIENT", "gh.epa")

@@ -14,7 +14,8 @@ from sesn_node.crypto.backup import (
     open_backup,
     read_first_line,
 )
-from sesn_node.crypto.keyring import WRONG_PASSPHRASE, KdfParams
+from sesn_node.crypto.kdf import KdfParams
+from sesn_node.crypto.keyring import WRONG_PASSPHRASE
 from sesn_node.errors import MalformedError, VerificationError
 
 if TYPE_CHECKING:

@@ -10,14 +10,8 @@ import pytest
 
 from sesn_node.crypto import primitives
 from sesn_node.crypto.documents import encode_bytes
-from sesn_node.crypto.keyring import (
-    DEFAULT_KDF,
-    KdfParams,
-    Keyring,
-    decrypt_keyring,
-    encrypt_keyring,
-    unlock_keyring,
-)
+from sesn_node.crypto.kdf import DEFAULT_KDF, KdfParams
+from sesn_node.crypto.keyring import Keyring, decrypt_keyring, encrypt_keyring, unlock_keyring
 from sesn_node.crypto.keys import KeyKind, KeyRecord
 from sesn_node.errors import ConfigError, ConflictError, MalformedError, VerificationError
 from tests.vectors.crypto.material import record

@@ -13,7 +13,7 @@ from tests.support.commands import sesn
 
 ROOT = Path(__file__).resolve().parents[3]
 README = ROOT / "README.md"
-PAGES = [README, *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [README, ROOT / "SECURITY.md", *sorted((ROOT / "docs").rglob("*.md"))]
 _LINK = re.compile(r"\]\((?P<target>[^)\s]+)\)")
 _CODE = re.compile(r"^```.*?^```$|`[^`\n]*`", re.MULTILINE | re.DOTALL)
 _ELSEWHERE = re.compile(r"[a-z]+:")
@@ -77,6 +77,16 @@ def test_an_unknown_command_would_be_noticed() -> None:
     assert _commands("    $ sesn --home nl peer forget be.police\n") == {("peer", "forget")}
     assert sesn("peer", "forget", "--help").code != 0
     assert sesn("forget", "--help").code != 0
+
+
+def test_every_use_case_has_a_group() -> None:
+    """The architecture's table of `exchange/` has each module once, and none that is not there."""
+    page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    _, _, section = page.partition("\n## The use cases\n")
+    rows = re.findall(r"^\| [a-z ]+: [^|]+ \|([^|]+)\|$", section, re.MULTILINE)
+    named = [module for row in rows for module in re.findall(r"`(\w+)`", row)]
+    there = [path.stem for path in (ROOT / "sesn_node/exchange").glob("[!_]*.py")]
+    assert sorted(named) == sorted(there)
 
 
 def test_readme_is_short() -> None:

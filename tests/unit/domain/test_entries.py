@@ -10,6 +10,7 @@ from sesn_node.domain.entries import (
     Entry,
     EntryKind,
     EntryRef,
+    ErasedCode,
     KeyCode,
     OperatorCode,
     PeerCode,
@@ -21,10 +22,12 @@ from sesn_node.errors import MalformedError
 from tests.support.objects import MESSAGE_ID, NOW_MS, RECEIVER, changed, entry, entry_ref
 
 _REF = entry_ref()
+_ALONE = (EntryKind.SHARED, EntryKind.VIEWED, EntryKind.DISCLOSED, EntryKind.ERASED)
+"""Kinds about a message that name no other agency."""
 
 
 def _about_message(kind: EntryKind, ref: EntryRef | None, code: str = "") -> Entry:
-    agency = None if kind is EntryKind.SHARED else RECEIVER
+    agency = None if kind in _ALONE else RECEIVER
     return replace(entry(), kind=kind, answers=ref, agency=agency, code=code)
 
 
@@ -55,6 +58,12 @@ def test_every_kind_can_be_written() -> None:
         _about_card(EntryKind.KEY, key)
     for operator in OperatorCode:
         _about_message(EntryKind.OPERATOR, _REF, operator)
+    for kind in (EntryKind.VIEWED, EntryKind.DISCLOSED):
+        _about_message(kind, _REF)
+    for erased in ErasedCode:
+        _about_message(EntryKind.ERASED, _REF, erased)
+    _about_card(EntryKind.EXPORTED, "")
+    replace(_about_card(EntryKind.EXPORTED, ""), kind=EntryKind.EPOCH, answers=_REF)
 
 
 def test_receipt_without_the_entry_that_it_answers_is_refused() -> None:

@@ -19,11 +19,11 @@ from sesn_node.exchange.sequencer import MAX_GROUP
 from sesn_node.exchange.share import Draft, recording, seal_draft
 from sesn_node.trust.directory import PeerState
 from tests.support.faults import WriteFault
+from tests.support.held_sequencer import Gate, at_once
 from tests.support.homes import BE, GH, NL, PASSPHRASE
 from tests.support.network import alert
 from tests.support.snapshot import unchanged
 from tests.support.view import signed_head, view
-from tests.support.waiting import Gate, at_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from sesn_node.domain.ids import MessageId
     from sesn_node.exchange.office import Office
-    from sesn_node.exchange.sequencer import Work
+    from sesn_node.exchange.work import Work
     from tests.support.network import Member, Network
 
 

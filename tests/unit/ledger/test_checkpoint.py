@@ -10,17 +10,14 @@ from sesn_node.domain.ids import Origin
 from sesn_node.errors import MalformedError, VerificationError
 from sesn_node.ledger.checkpoint import (
     LogKeys,
-    TreeHead,
-    checkpoint_text,
     parse_checkpoint,
-    parse_checkpoint_text,
     sign_checkpoint,
-    subtree_message,
     verify_checkpoint,
-    verify_subtree,
 )
+from sesn_node.ledger.head import TreeHead, checkpoint_text, parse_checkpoint_text
 from sesn_node.ledger.merkle import EMPTY_ROOT, MAX_SIZE
 from sesn_node.ledger.note import Note, NoteSignature, SignatureType, format_note, parse_note
+from sesn_node.ledger.subtree import subtree_message, verify_subtree
 from tests.vectors.ledger.material import (
     BELGIAN,
     DUTCH,

@@ -6,7 +6,6 @@ import pytest
 
 from sesn_node.domain.ids import Origin
 from sesn_node.errors import MalformedError, VerificationError
-from sesn_node.ledger.checkpoint import TreeHead, sign_subtree, subtree_message
 from sesn_node.ledger.cosignature import (
     WitnessKeys,
     cosign,
@@ -14,8 +13,10 @@ from sesn_node.ledger.cosignature import (
     cosigned_times,
     verify_cosignatures,
 )
+from sesn_node.ledger.head import TreeHead
 from sesn_node.ledger.merkle import EMPTY_ROOT
 from sesn_node.ledger.note import NoteSignature, parse_note, parse_signature_lines, parse_vkey
+from sesn_node.ledger.subtree import sign_subtree, subtree_message
 from tests.vectors.ledger.material import (
     BELGIAN,
     DUTCH,

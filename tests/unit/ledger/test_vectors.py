@@ -12,8 +12,9 @@ import pytest
 import tests.vectors.ledger.generate
 from sesn_node.domain.ids import Origin
 from sesn_node.errors import SesnError
-from sesn_node.ledger.checkpoint import LogKeys, TreeHead, parse_checkpoint_text, verify_checkpoint
+from sesn_node.ledger.checkpoint import LogKeys, verify_checkpoint
 from sesn_node.ledger.cosignature import WitnessKeys, verify_cosignatures
+from sesn_node.ledger.head import TreeHead, parse_checkpoint_text
 from sesn_node.ledger.merkle import verify_consistency, verify_inclusion
 from sesn_node.ledger.note import format_note, parse_note, parse_vkey
 from sesn_node.ledger.witness import judge

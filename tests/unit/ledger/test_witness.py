@@ -6,8 +6,9 @@ import pytest
 
 from sesn_node.domain.ids import Origin
 from sesn_node.errors import ConflictError, MalformedError
-from sesn_node.ledger.checkpoint import LogKeys, TreeHead
+from sesn_node.ledger.checkpoint import LogKeys
 from sesn_node.ledger.encoding import encode_base64
+from sesn_node.ledger.head import TreeHead
 from sesn_node.ledger.merkle import EMPTY_ROOT, MAX_SIZE
 from sesn_node.ledger.note import Note, NoteSignature, format_note, parse_note
 from sesn_node.ledger.witness import (

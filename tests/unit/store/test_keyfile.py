@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sesn_node.crypto import primitives
-from sesn_node.crypto.keyring import KdfParams, Keyring, decrypt_keyring, encrypt_keyring
+from sesn_node.crypto.kdf import KdfParams
+from sesn_node.crypto.keyring import Keyring, decrypt_keyring, encrypt_keyring
 from sesn_node.crypto.keys import KeyKind
 from sesn_node.errors import ConflictError, StorageError, VerificationError
 from sesn_node.store.files import replace_file

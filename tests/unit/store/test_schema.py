@@ -19,11 +19,12 @@ from sqlalchemy import create_engine, create_mock_engine
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.pool import QueuePool
 
+from sesn_node.domain.delivery import ENDED
 from sesn_node.errors import ConfigError, StorageError
 from sesn_node.store import engine, migrate, sql
 from sesn_node.store.engine import Store
 from sesn_node.store.migrate import HEAD_REVISION
-from sesn_node.store.schema import APPEND_ONLY, metadata
+from sesn_node.store.schema import APPEND_ONLY, HAS_ENDED, metadata
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -116,6 +117,11 @@ def _spelled(statement: str) -> str:
 def test_every_table_is_explained() -> None:
     """Every table has a comment, so that whoever opens the database knows what it holds."""
     assert [table.name for table in metadata.sorted_tables if not table.comment] == []
+
+
+def test_what_has_ended_is_spelled_as_in_the_domain() -> None:
+    """The words of the indexes, which queries repeat, name every state that ends a copy."""
+    assert re.findall("'([a-z]+)'", HAS_ENDED.text) == list(ENDED)
 
 
 def test_newest_revision_is_known() -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from sesn_node.telemetry.lives import Life
+    from sesn_node.telemetry.lives import TracedLife
 
 MESSAGE = new_message_id(1_763_879_900_000, bytes(range(10)))
 TWIN = new_message_id(1_763_879_900_000, bytes(10))
@@ -39,13 +39,13 @@ def _line(node: str, *spans: object) -> str:
     return json.dumps({"resourceSpans": [resource]}) + "\n"
 
 
-def _read(folder: Path, *lines: str) -> Life:
+def _read(folder: Path, *lines: str) -> TracedLife:
     path = folder / "traces.jsonl"
     path.write_text("".join(lines), encoding="utf-8")
     return read_life([path], MESSAGE.hex())
 
 
-def _shape(life: Life) -> Sequence[tuple[int, str, str]]:
+def _shape(life: TracedLife) -> Sequence[tuple[int, str, str]]:
     return [(depth, told.node, told.step) for depth, told in life.steps]
 
 

@@ -14,7 +14,7 @@ import pytest
 from sesn_node import __version__
 from sesn_node.domain.ids import new_message_id
 from sesn_node.telemetry import traces as module
-from sesn_node.telemetry.spans import Mark, Step, delivery_span, root_span
+from sesn_node.telemetry.spans import Mark, SpanName, delivery_span, root_span
 from sesn_node.telemetry.tracefile import TraceFile
 from sesn_node.telemetry.traces import Traces
 
@@ -47,7 +47,7 @@ def _add(
 ) -> None:
     traces.add(
         MESSAGE,
-        Step.DELIVERY,
+        SpanName.DELIVERY,
         start_ns=1_000,
         end_ns=2_000,
         span_id=delivery_span(MESSAGE, "gh.epa"),

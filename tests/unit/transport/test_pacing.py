@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
-from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +13,7 @@ from sesn_node.domain.batches import Batch
 from sesn_node.errors import MalformedError, PolicyError
 from sesn_node.transport import pacing
 from sesn_node.transport.pacing import TOO_MANY, Pacing, Reception, Share
+from sesn_node.wire.batches import batch_to_pb, decode_batch
 from tests.support.homes import GH, NL
 
 if TYPE_CHECKING:
@@ -104,12 +105,11 @@ async def test_work_for_nothing_is_paced(
     net.share(NL, GH)
     wire = net.wire(NL, GH)
     wire.connect()
-    useful = wire.prepare().batch
-    answer = await reception.receive(NL, intake, lambda: useful)
+    answer = await reception.receive(NL, intake, encoded(wire.prepare().batch))
     assert len(answer.outcomes) == 1
     await reception.ready(NL)
     for number in (2, 3):
-        await reception.receive(NL, intake, partial(Batch, number))
+        await reception.receive(NL, intake, encoded(Batch(number)))
     with pytest.raises(PolicyError):
         await reception.ready(NL)
     await reception.ready(GH)
@@ -122,12 +122,8 @@ async def test_batch_that_cannot_be_read_counts(
     monkeypatch.setattr(pacing, "IDLE_WORK", Share(burst=0.0001, per_s=1e-6, longest_s=0))
     net = connect(NL, GH)
     reception = Reception(net[GH].receiver)
-
-    def broken() -> Batch:
-        raise MalformedError("no batch")
-
     with pytest.raises(MalformedError):
-        await reception.receive(NL, reception.open(NL), broken)
+        await reception.receive(NL, reception.open(NL), b"\xff")
     with pytest.raises(PolicyError):
         await reception.ready(NL)
 
@@ -140,9 +136,63 @@ async def test_waiting_is_not_charged(
     net = connect(NL, GH)
     reception = Reception(net[GH].receiver)
 
-    def slow() -> Batch:
+    def slow(data: bytes) -> Batch:
         time.sleep(0.2)
-        return Batch(1)
+        return decode_batch(data)
 
-    await reception.receive(NL, reception.open(NL), slow)
+    monkeypatch.setattr(pacing, "decode_batch", slow)
+    await reception.receive(NL, reception.open(NL), encoded(Batch(1)))
     await reception.ready(NL)
+
+
+async def test_bytes_are_charged(
+    connect: Callable[..., Network], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was carried here for nothing costs its sender, though it is refused at a glance."""
+    monkeypatch.setattr(pacing, "IDLE_WORK", Share(burst=0.01, per_s=1e-6, longest_s=0))
+    reception = Reception(connect(NL, GH)[GH].receiver)
+    for agency, size in ((NL, 6 << 20), (GH, 6)):
+        with pytest.raises(MalformedError):
+            await reception.receive(agency, reception.open(agency), b"\xff" * size)
+    await reception.ready(GH)
+    with pytest.raises(PolicyError):
+        await reception.ready(NL)
+
+
+async def test_batch_that_nobody_waits_for(
+    connect: Callable[..., Network], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its thread goes on: the next batch waits until that ends, and it is charged."""
+    monkeypatch.setattr(pacing, "IDLE_WORK", Share(burst=0.0001, per_s=1e-6, longest_s=0))
+    reception = Reception(connect(NL, GH)[GH].receiver)
+    begun, go_on = threading.Event(), threading.Event()
+    read: list[bytes] = []
+
+    def slow(data: bytes) -> Batch:
+        read.append(data)
+        begun.set()
+        go_on.wait()
+        raise MalformedError("no batch")
+
+    monkeypatch.setattr(pacing, "decode_batch", slow)
+    first = asyncio.ensure_future(reception.receive(NL, reception.open(NL), b"first"))
+    await asyncio.to_thread(begun.wait)
+    first.cancel()
+    second = asyncio.ensure_future(reception.receive(NL, reception.open(NL), b"second"))
+    await asyncio.wait({first, second}, timeout=0.05)
+    assert first.cancelled()
+    assert read == [b"first"]
+    await reception.ready(NL)
+    second.cancel()
+    go_on.set()
+    third = reception.receive(NL, reception.open(NL), b"third")
+    with pytest.raises(MalformedError):
+        await third
+    assert read == [b"first", b"third"]
+    with pytest.raises(PolicyError):
+        await reception.ready(NL)
+
+
+def encoded(batch: Batch) -> bytes:
+    """Write a batch."""
+    return batch_to_pb(batch).SerializeToString()

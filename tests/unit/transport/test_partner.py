@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,24 +19,26 @@ from sesn_node.transport.pacing import Reception
 from sesn_node.transport.partner import Partner
 from sesn_node.transport.pump import Pace
 from tests.support.homes import GH, NL
-from tests.support.links import DirectConnection, DirectInlet, DirectLink, Switchboard
-from tests.support.serving import until
+from tests.support.links import DirectConnection, DirectInlet, DirectLink, Pair, Switchboard
+from tests.support.patience import until, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from sesn_node.domain.ids import MessageId
+    from sesn_node.domain.batches import Answer
     from tests.support.network import Network
 
 _NEVER_MS = 3_600_000
+_MOMENT_S = 0.02
+_LEAST_S = 5
+"""How long a partner that was reached is left alone at least, once it has failed."""
 
 
-class Rig:
+class Rig(Pair):
     """What nl.customs does about gh.epa."""
 
     def __init__(self, net: Network) -> None:
-        self.net = net
-        self.office = net[NL].office
+        super().__init__(net)
         self.reception = Reception(net[NL].receiver)
         self.board = Switchboard()
         self.pushed = False
@@ -44,6 +48,20 @@ class Rig:
         link = DirectLink(self.net[GH].receiver.open(NL).receive)
         self.board.connection = DirectConnection(self.net[GH].card.sealed, link, inlet)
         return self.board.connection
+
+    def noted(self) -> tuple[int, str | None]:
+        """Say how often gh.epa failed in a row, and why, as an operator sees it."""
+        with self.office.store.read() as transaction:
+            link = transaction.peers.link(GH)
+        return link.failures, link.error
+
+    def has_failed(self, times: int) -> bool:
+        """Say whether gh.epa failed so often in a row."""
+        return self.noted()[0] == times
+
+    def has_dialled(self, times: int) -> bool:
+        """Say whether gh.epa was dialled so often."""
+        return self.board.dialled == times
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Partner]:
@@ -64,9 +82,31 @@ class Rig:
             one.stop()
             await task
 
-    def acknowledged(self, message_id: MessageId) -> bool:
-        """Say whether a message was acknowledged."""
-        return self.net[NL].states(message_id) == {GH: "acknowledged"}
+
+class StoppedTime:
+    """The event loop's time, which stands still unless it is moved."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        loop = asyncio.get_running_loop()
+        start_s = loop.time()
+        self.passed_s = 0.0
+        patch.setattr(loop, "time", lambda: start_s + self.passed_s)
+
+    async def until(self, condition: Callable[[], object], what: str) -> None:
+        """Wait for what happens though no time passes."""
+        await asyncio.to_thread(wait_until, condition, what)
+
+    async def pass_until(self, condition: Callable[[], object]) -> None:
+        """Let second after second pass, with a moment to work in each."""
+        while not condition():
+            assert self.passed_s * 1000 < _NEVER_MS
+            self.passed_s += 1
+            await asyncio.to_thread(time.sleep, _MOMENT_S)
+
+
+def unanswered(_: Batch) -> Answer:
+    """Be a partner that does not answer."""
+    raise PeerUnavailable("no answer")
 
 
 @pytest.fixture
@@ -119,7 +159,7 @@ async def test_collecting_that_fails_is_tried_again(rig: Rig) -> None:
         await until(lambda: connection.collected > 2, "collecting is tried again")
         message = rig.net.share(NL, GH)
         partner.wake()
-        await until(lambda: rig.acknowledged(message), "the message is acknowledged")
+        await rig.acknowledged(message)
     assert rig.board.dialled == 1
 
 
@@ -130,7 +170,7 @@ async def test_no_collecting_from_a_partner_that_delivers(rig: Rig) -> None:
     async with rig.running() as partner:
         message = rig.net.share(NL, GH)
         partner.wake()
-        await until(lambda: rig.acknowledged(message), "the message is acknowledged")
+        await rig.acknowledged(message)
         assert connection.collected == 0
         rig.pushed = False
         await until(lambda: connection.collected == 1, "collecting begins")
@@ -151,24 +191,36 @@ async def test_greeting_ends_the_wait(rig: Rig, monkeypatch: pytest.MonkeyPatch)
         # New messages do not end a wait.
         assert rig.board.dialled == 1
         partner.peer_is_back()
-        await until(lambda: rig.acknowledged(message), "the message is acknowledged")
+        await rig.acknowledged(message)
     assert rig.board.dialled == 2
+
+
+async def test_greetings_of_a_partner_that_fails_when_it_is_reached(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They end the wait, but not at once: two such nodes would keep each other dialling."""
+    monkeypatch.setattr(partners, "backoff_ms", lambda *_: _NEVER_MS)
+    rig.board.connection = DirectConnection(rig.net[GH].card.sealed, DirectLink(unanswered))
+    rig.net.share(NL, GH)
+    with monkeypatch.context() as patch:
+        stopped = StoppedTime(patch)
+        async with rig.running() as partner:
+            for times in (1, 2):
+                await stopped.until(partial(rig.has_failed, times), "it fails")
+                partner.peer_is_back()
+                await stopped.pass_until(partial(rig.has_dialled, times + 1))
+                assert stopped.passed_s >= times * _LEAST_S
 
 
 async def test_failures_are_noted(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """An operator sees how often it failed in a row, and why; reached, nothing of it is left."""
     monkeypatch.setattr(partners, "backoff_ms", lambda *_: 1)
 
-    def noted() -> tuple[int, str | None]:
-        with rig.office.store.read() as transaction:
-            link = transaction.peers.link(GH)
-        return link.failures, link.error
-
     async with rig.running():
-        await until(lambda: noted()[0] > 2, "failures are noted")
-        assert noted()[1] == "nobody answers"
+        await until(lambda: rig.noted()[0] > 2, "failures are noted")
+        assert rig.noted()[1] == "nobody answers"
         rig.reachable()
-        await until(lambda: noted()[0] == 0, "it is reached")
+        await until(lambda: rig.noted()[0] == 0, "it is reached")
 
 
 async def test_partner_that_is_revoked(rig: Rig) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from sesn_node.domain.ids import AgencyId
 from sesn_node.errors import PolicyError, VerificationError
-from sesn_node.trust.directory import Admission, Directory, Peer, PeerState
+from sesn_node.trust.directory import Directory, Novelty, Peer, PeerState
 from tests.unit.trust.agencies import (
     BE,
     CARD_END_MS,
@@ -78,19 +78,19 @@ def test_snapshot_does_not_change() -> None:
 
 def test_new_agency_needs_an_operator() -> None:
     """A card of an unknown agency is new."""
-    assert _directory().admit(first_card(agency_of(BE))) is Admission.NEW
+    assert _directory().admit(first_card(agency_of(BE))) is Novelty.NEW
 
 
 def test_held_card_is_recognised() -> None:
     """The card that is held changes nothing."""
-    assert _directory().admit(first_card(agency_of(NL))) is Admission.SAME
+    assert _directory().admit(first_card(agency_of(NL))) is Novelty.SAME
 
 
 @pytest.mark.parametrize("state", list(PeerState))
 def test_later_card_is_recognised(state: PeerState) -> None:
     """A later card is one whatever the state of the peer, which it does not change."""
     nl = agency_of(NL)
-    assert _directory(state).admit(nl.later(first_card(nl))) is Admission.LATER
+    assert _directory(state).admit(nl.later(first_card(nl))) is Novelty.LATER
 
 
 def test_stale_card_is_refused() -> None:
@@ -106,4 +106,4 @@ def test_stale_card_is_refused() -> None:
 def test_revoked_agency_may_come_with_a_new_root() -> None:
     """After revocation an operator may pin a new root."""
     directory = _directory(PeerState.REVOKED)
-    assert directory.admit(first_card(new_agency(NL))) is Admission.NEW_ROOT
+    assert directory.admit(first_card(new_agency(NL))) is Novelty.NEW_ROOT

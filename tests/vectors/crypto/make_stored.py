@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from sesn_node.crypto.keyring import KdfParams, Keyring, encrypt_keyring
+from sesn_node.crypto.kdf import KdfParams
+from sesn_node.crypto.keyring import Keyring, encrypt_keyring
 from sesn_node.crypto.keys import KeyKind
 from sesn_node.crypto.storage import StorageCipher
 from tests.vectors.crypto.material import Vector, flip, record, seed

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, TypeAlias
 
-from sesn_node.ledger.checkpoint import TreeHead, checkpoint_text
 from sesn_node.ledger.encoding import encode_base64
+from sesn_node.ledger.head import TreeHead, checkpoint_text
 from sesn_node.ledger.merkle import EMPTY_ROOT
 from sesn_node.ledger.note import Note, NoteSignature, format_note, parse_note
 from sesn_node.ledger.witness import format_add_checkpoint

@@ -9,8 +9,9 @@ from typing import Final
 from sesn_node.crypto.keys import KeyKind, KeyRecord, public_of
 from sesn_node.crypto.signers import Signer, signer_for
 from sesn_node.domain.ids import Origin
-from sesn_node.ledger.checkpoint import LogKeys, TreeHead, sign_checkpoint
+from sesn_node.ledger.checkpoint import LogKeys, sign_checkpoint
 from sesn_node.ledger.cosignature import WitnessKeys, cosign
+from sesn_node.ledger.head import TreeHead
 from sesn_node.ledger.merkle import EMPTY_ROOT, consistency_proof, root_at
 from sesn_node.ledger.note import NoteSignature
 from tests.support.trees import StoredTree, entries

@@ -135,6 +135,7 @@ def _create_tables() -> None:
         sa.Column("error", _TEXT, nullable=True),
         sa.Column("connected_ms", _BIG, nullable=True),
         sa.Column("witnessed_size", _BIG, server_default="0", nullable=False),
+        sa.Column("ended_ms", _BIG, nullable=True),
         sa.PrimaryKeyConstraint("agency", name="pk_link"),
         comment="How the link to each peer stands, and the size of our ledger that it cosigned.",
     )

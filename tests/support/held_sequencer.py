@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from sesn_node.exchange.sequencer import Committed, Sequencer, Work
+    from sesn_node.exchange.sequencer import Sequencer
+    from sesn_node.exchange.work import Committed, Work
 
 _PATIENCE_S = 60.0
 

@@ -1,0 +1,185 @@
+"""Copies: what became of each recipient's copy, as the message's record and the ledger tell it.
+
+A copy ends, may be sent again, and ends again; it is acknowledged once, and last.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from sesn_node.audit import names, subjects
+from sesn_node.audit.codes import Code
+from sesn_node.audit.tally import Problem, require
+from sesn_node.domain.delivery import DeliveryState
+from sesn_node.domain.entries import EntryKind, EntryRef, OperatorCode, UndeliveredCode
+from sesn_node.domain.ids import AgencyId
+
+if TYPE_CHECKING:
+    from sesn_node.audit.docket import Docket
+    from sesn_node.audit.own import Own
+    from sesn_node.audit.records import Copy
+
+OF_COPIES: Final = frozenset(
+    {
+        EntryKind.ACKNOWLEDGED,
+        EntryKind.REFUSED_BY_PEER,
+        EntryKind.UNDELIVERED,
+        EntryKind.OPERATOR,
+    }
+)
+
+
+class Story:
+    """One copy, until the ledger has told its end.
+
+    Args:
+        place: Place of the message in its member.
+        shared: Our SHARED entry.
+        copy: What the message's record says.
+        received: The recipient's RECEIVED entry, as the receipt proves it; None without one that
+            verifies.
+    """
+
+    __slots__ = ("copy", "ended", "place", "received", "resealed", "shared")
+
+    def __init__(self, place: int, shared: Own, copy: Copy, received: EntryRef | None) -> None:
+        self.place = place
+        self.shared = shared
+        self.copy = copy
+        self.received = received
+        self.ended: tuple[EntryKind, str] | None = None
+        self.resealed: EntryRef | None = None
+
+    @property
+    def message_id(self) -> bytes:
+        """The message."""
+        return self.shared.entry.message_id or b""
+
+
+class Copies:
+    """The copies whose end the ledger has not told yet; memory grows with these alone."""
+
+    def __init__(self, docket: Docket) -> None:
+        self._docket = docket
+        self._receipts = docket.tally(subjects.RECEIPTS)
+        self._endings = docket.tally(subjects.ENDINGS)
+        self._open: dict[tuple[bytes, AgencyId], Story] = {}
+
+    def expect(self, story: Story) -> None:
+        """Take up a copy, when its message's SHARED entry was met."""
+        self._open[story.message_id, story.copy.agency] = story
+        if story.copy.receipt is None:
+            self._endings.saw()
+
+    def meet(self, own: Own, member: str) -> None:
+        """Take an entry about a copy."""
+        entry = own.entry
+        message_id = entry.message_id or b""
+        # Every kind in `OF_COPIES` names an agency.
+        key = message_id, entry.agency or AgencyId("")
+        acknowledged = entry.kind is EntryKind.ACKNOWLEDGED
+        tally = self._receipts if acknowledged else self._endings
+        story = self._open.get(key)
+        if story is None:
+            # A selection holds entries about messages that were not selected.
+            if self._docket.whole:
+                tally.fail(
+                    Code.ANSWERS_NOTHING,
+                    f"{entry.kind.value} entry about a copy for {entry.agency} that is not here, "
+                    "or was acknowledged before",
+                    member,
+                    own.index,
+                    message_id,
+                )
+            return
+        try:
+            _follow(story, own)
+        except Problem as problem:
+            tally.fail_with(problem, problem.kind, member, own.index, message_id)
+        if acknowledged:
+            del self._open[key]
+
+    def finish(self) -> None:
+        """Say what is open at the end of the last ledger."""
+        for story in self._open.values():
+            if self._docket.blind:
+                tally = self._receipts if story.copy.receipt is not None else self._endings
+                tally.remark(
+                    Code.NOT_VISIBLE,
+                    f"copy for {story.copy.agency}: what the ledger says of its end is left out",
+                    names.MESSAGES,
+                    story.place,
+                    story.message_id,
+                )
+                continue
+            self._finish(story)
+
+    def _finish(self, story: Story) -> None:
+        copy = story.copy
+        where = names.MESSAGES, story.place, story.message_id
+        what = f"copy for {copy.agency}, {copy.state.value}"
+        if copy.state is DeliveryState.ACKNOWLEDGED:
+            text = f"{what}: the ledger has no ACKNOWLEDGED entry that answers the receipt"
+            self._receipts.fail(Code.NOT_ACKNOWLEDGED, text, *where)
+            return
+        if story.ended != _expected(copy):
+            said = "nothing" if story.ended is None else " ".join(story.ended)
+            self._endings.fail(Code.ENDING_MISSING, f"{what}: the ledger says {said}", *where)
+        elif story.ended is None:
+            self._endings.remark(Code.COPY_OPEN, f"{what}: it has no end yet", *where)
+        if (story.resealed is None) != (copy.resealed_as is None):
+            text = f"{what}: message and ledger disagree on whether it was sealed anew"
+            self._endings.fail(Code.CONTRADICTION, text, *where)
+
+
+def _follow(story: Story, own: Own) -> None:
+    """Take the next entry of a copy's story; raises `Problem`."""
+    entry, shared = own.entry, story.shared.entry
+    require(
+        (entry.object_sha256, entry.commitment) == (shared.object_sha256, shared.commitment),
+        Code.CONTRADICTION,
+        f"{entry.kind.value} entry: of another header or content than its SHARED entry",
+    )
+    if entry.kind is EntryKind.ACKNOWLEDGED:
+        require(
+            story.copy.receipt is not None,
+            Code.NOT_ACKNOWLEDGED,
+            f"the ledger acknowledges, and the copy for {entry.agency} has no receipt",
+        )
+        require(
+            story.received is None or story.received == entry.answers,
+            Code.NOT_ACKNOWLEDGED,
+            f"it answers another entry than the receipt of {entry.agency} proves",
+        )
+        return
+    if entry.code == OperatorCode.RESEALED.value:
+        require(story.resealed is None, Code.CONTRADICTION, "sealed anew twice")
+        story.resealed = entry.answers
+        return
+    require(
+        story.shared.is_named_by(entry.answers),
+        Code.ANSWERS_NOTHING,
+        f"{entry.kind.value} entry: it does not answer the SHARED entry of its message",
+    )
+    again = entry.kind is EntryKind.OPERATOR
+    require(
+        (story.ended is not None) == again,
+        Code.CONTRADICTION,
+        f"{entry.kind.value} {entry.code}: the copy for {entry.agency} "
+        f"{'had not ended' if again else 'had ended already'}",
+    )
+    story.ended = None if again else (entry.kind, entry.code)
+
+
+def _expected(copy: Copy) -> tuple[EntryKind, str] | None:
+    """How the ledger must have ended a copy in this state."""
+    if copy.state is DeliveryState.QUEUED:
+        return None
+    if copy.state is DeliveryState.REFUSED:
+        return EntryKind.REFUSED_BY_PEER, copy.code
+    if copy.state is DeliveryState.EXPIRED:
+        return EntryKind.UNDELIVERED, UndeliveredCode.EXPIRED.value
+    # A dead letter keeps what the recipient's node said last.
+    revoked = copy.code == UndeliveredCode.PEER_REVOKED
+    code = UndeliveredCode.PEER_REVOKED if revoked else UndeliveredCode.DEAD
+    return EntryKind.UNDELIVERED, code.value

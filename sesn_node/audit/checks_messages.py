@@ -1,0 +1,238 @@
+"""Messages: seal, our entry, and the proof of the other side, as each SHARED or RECEIVED is met."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sesn_node.audit import names, subjects
+from sesn_node.audit.checks_copies import Copies, Story
+from sesn_node.audit.codes import Code
+from sesn_node.audit.own import Own
+from sesn_node.audit.records import Sent
+from sesn_node.audit.subjects import CLOCK_TOLERANCE_MS
+from sesn_node.audit.tally import Problem, Tally, require
+from sesn_node.crypto.signing import ObjectKind, body_hash, verify_object
+from sesn_node.domain.entries import EntryKind, EntryRef
+from sesn_node.errors import SesnError
+from sesn_node.ledger.merkle import leaf_hash
+from sesn_node.wire.entries import decode_entry
+from sesn_node.wire.envelopes import decode_header
+
+if TYPE_CHECKING:
+    from sesn_node.audit.docket import Docket
+    from sesn_node.audit.records import BundleMessage, Copy, ProvenElsewhere, Received
+    from sesn_node.domain.entries import Entry
+    from sesn_node.domain.messages import Header
+
+
+class Messages:
+    """The pass over the messages, each beside its own entry.
+
+    Args:
+        docket: The audit.
+        copies: Where the copies of sent messages are followed.
+    """
+
+    def __init__(self, docket: Docket, copies: Copies) -> None:
+        self._docket = docket
+        self._copies = copies
+        self._sent = docket.tally(subjects.SENT)
+        self._receipts = docket.tally(subjects.RECEIPTS)
+        self._received = docket.tally(subjects.RECEIVED)
+        self._seen: set[bytes] = set()
+        self.commitments: dict[tuple[str, bytes], bytes] = {}
+        """Commitments of the messages of which a content is disclosed."""
+        self._disclosed = frozenset(docket.bundle.manifest.selection.disclosed)
+
+    def meet(self, place: int, message: BundleMessage, own: Own | None, leaf: bytes) -> None:
+        """Check a message.
+
+        Args:
+            place: Its place in the member.
+            message: The message.
+            own: Our entry at the index that it names; None if that is not in the bundle, or does
+                not verify.
+            leaf: The leaf at that index.
+        """
+        sent = isinstance(message.way, Sent)
+        tally = self._sent if sent else self._received
+        tally.saw()
+        message_id: bytes | None = None
+        try:
+            header = decode_header(message.header)
+            message_id = header.message_id
+            self._note(header, message_id)
+            self._check_sealed(message, header)
+            if sent:
+                self._check_sent(place, message, header, own, leaf)
+            else:
+                self._check_received(message, message.way, header, own)
+        except SesnError as error:
+            tally.fail_with(error, Code.HEADER_INVALID, names.MESSAGES, place, message_id)
+
+    def _note(self, header: Header, message_id: bytes) -> None:
+        key = message_id + header.sender.encode()
+        require(
+            key not in self._seen,
+            Code.MESSAGE_TWICE,
+            f"message of {header.sender}: a second one of this id",
+        )
+        self._seen.add(key)
+        if header.message_id in self._disclosed:
+            self.commitments[header.sender, message_id] = header.commitment
+
+    def _check_sealed(self, message: BundleMessage, header: Header) -> None:
+        key = self._docket.book.seal_key(header)
+        try:
+            verify_object(key, ObjectKind.ENVELOPE, message.header, message.seal)
+        except SesnError as error:
+            raise Problem(Code.SEAL_INVALID, f"seal of {header.sender}: {error}") from error
+
+    def _check_sent(
+        self, place: int, message: BundleMessage, header: Header, own: Own | None, leaf: bytes
+    ) -> None:
+        agency = self._docket.agency
+        require(
+            header.sender == agency,
+            Code.HEADER_INVALID,
+            f"it is kept as sent, and its header names {header.sender} as its sender",
+        )
+        assert isinstance(message.way, Sent)  # noqa: S101 - the caller has looked
+        copies = message.way.copies
+        require(
+            [copy.agency for copy in copies] == [one.agency for one in header.recipients],
+            Code.CONTRADICTION,
+            "its copies are not those of the recipients in its header",
+        )
+        shared = self._own(own, EntryKind.SHARED, Code.NOT_SHARED, message, header)
+        if shared is not None:
+            require(
+                shared.entry.time_ms >= header.created_ms - CLOCK_TOLERANCE_MS,
+                Code.TIME_IMPLAUSIBLE,
+                f"shared at {shared.entry.time_ms}, created at {header.created_ms}",
+            )
+        about = (header.message_id, body_hash(message.header), header.commitment)
+        for copy in copies:
+            received = self._receipt(place, copy, about, shared, EntryRef(
+                message.origin, message.entry_index, leaf
+            ))
+            if shared is not None:
+                self._copies.expect(Story(place, shared, copy, received))
+            self._docket.facts.sent(message, header, copy, shared, leaf, received)
+
+    def _receipt(
+        self,
+        place: int,
+        copy: Copy,
+        about: tuple[bytes, bytes, bytes],
+        shared: Own | None,
+        answered: EntryRef,
+    ) -> EntryRef | None:
+        """Check a receipt; return which entry of the recipient it proves."""
+        if copy.receipt is None:
+            return None
+        receipt, agency = copy.receipt, self._docket.agency
+        with self._receipts.case(Code.RECEIPT_INVALID, names.MESSAGES, place, about[0]):
+            entry, received = self._proven(receipt.received, copy.agency)
+            require(
+                _says(entry, EntryKind.RECEIVED, about) and entry.agency == agency,
+                Code.RECEIPT_INVALID,
+                f"the receipt of {copy.agency} is about another message, or for another agency",
+            )
+            require(
+                entry.answers == answered,
+                Code.RECEIPT_INVALID,
+                f"the receipt of {copy.agency} answers another entry than ours",
+            )
+            require(
+                receipt.shared_size > answered.index
+                and self._docket.heads.cosigned(answered.origin, receipt.shared_size, copy.agency),
+                Code.RECEIPT_NOT_COSIGNED,
+                f"the cosignature of {copy.agency} on our ledger at size {receipt.shared_size} is "
+                "not here, or does not cover the message",
+            )
+            require(
+                shared is None
+                or entry.time_ms >= shared.entry.time_ms - CLOCK_TOLERANCE_MS,
+                Code.TIME_IMPLAUSIBLE,
+                f"{copy.agency} received it at {entry.time_ms}, before it was shared",
+            )
+            return received
+        return None
+
+    def _check_received(
+        self, message: BundleMessage, way: Received, header: Header, own: Own | None
+    ) -> None:
+        agency = self._docket.agency
+        require(
+            header.sender != agency and header.addressee(agency) is not None,
+            Code.HEADER_INVALID,
+            f"it is kept as received, and its header does not address {agency}",
+        )
+        about = (header.message_id, body_hash(message.header), header.commitment)
+        try:
+            entry, shared = self._proven(way.shared, header.sender)
+        except Problem:
+            raise
+        except SesnError as error:
+            raise Problem(Code.SHARED_INVALID, str(error)) from error
+        require(
+            _says(entry, EntryKind.SHARED, about),
+            Code.SHARED_INVALID,
+            f"the SHARED entry of {header.sender} is about another message",
+        )
+        received = self._own(own, EntryKind.RECEIVED, Code.NOT_RECEIVED, message, header)
+        if received is None:
+            return
+        require(
+            (received.entry.agency, received.entry.answers) == (header.sender, shared),
+            Code.NOT_RECEIVED,
+            "our RECEIVED entry answers another entry than the sender's SHARED",
+        )
+        time_ms = received.entry.time_ms
+        require(
+            entry.time_ms - CLOCK_TOLERANCE_MS
+            <= time_ms
+            <= header.expires_ms + CLOCK_TOLERANCE_MS,
+            Code.TIME_IMPLAUSIBLE,
+            f"received at {time_ms}: before it was shared, or after it had expired",
+        )
+
+    def _own(
+        self, own: Own | None, kind: EntryKind, code: Code, message: BundleMessage, header: Header
+    ) -> Own | None:
+        """Check our entry about a message; None if entries are left out."""
+        if own is None and self._docket.blind:
+            return None
+        about = (header.message_id, body_hash(message.header), header.commitment)
+        if own is None or not _says(own.entry, kind, about):
+            raise Problem(
+                code,
+                f"entry {message.entry_index} of {message.origin} is not its {kind.value} entry",
+            )
+        return own
+
+    def _proven(self, proven: ProvenElsewhere, owner: str) -> tuple[Entry, EntryRef]:
+        """Read an entry of another agency's ledger, and verify that it stands there."""
+        leaf = leaf_hash(proven.entry)
+        self._docket.heads.prove(proven, leaf, owner)
+        return decode_entry(proven.entry), EntryRef(proven.origin, proven.index, leaf)
+
+
+def _says(entry: Entry, kind: EntryKind, about: tuple[bytes, bytes, bytes]) -> bool:
+    """Tell whether an entry is of this kind, about this message, header and content."""
+    return (
+        entry.kind is kind
+        and (entry.message_id, entry.object_sha256, entry.commitment) == about
+    )
+
+
+def missing(tally: Tally, own: Own, member: str) -> None:
+    """Note an entry whose message is not in the bundle."""
+    tally.fail(
+        Code.MESSAGE_MISSING,
+        f"{own.entry.kind.value} entry of a message that is not in the bundle",
+        member,
+        own.index,
+        own.entry.message_id,
+    )

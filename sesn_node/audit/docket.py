@@ -1,0 +1,95 @@
+"""What the checks of one bundle share: the bundle, the evidence verified so far, the tallies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+from sesn_node.audit import subjects
+from sesn_node.audit.codes import Code
+from sesn_node.audit.tally import Progress, Subject, Tally
+from sesn_node.domain.ids import AgencyId, Origin
+from sesn_node.errors import MalformedError
+
+if TYPE_CHECKING:
+    from sesn_node.audit.bundle import Bundle
+    from sesn_node.audit.checks_cards import CardBook
+    from sesn_node.audit.checks_heads import HeadBook
+    from sesn_node.audit.matching import Facts
+    from sesn_node.ledger.policy import Policy
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Docket:
+    """One bundle under audit.
+
+    Args:
+        bundle: The open bundle.
+        policy: What the auditor asks for; or None.
+        book: Cards that opened.
+        heads: Checkpoints that verified.
+        facts: What matching with other bundles needs.
+        progress: Told how many leaves and entries are done.
+        tallies: The checks under way, by number.
+    """
+
+    bundle: Bundle
+    policy: Policy | None
+    book: CardBook
+    heads: HeadBook
+    facts: Facts
+    progress: Progress
+    tallies: dict[int, Tally] = field(default_factory=dict)
+    _done: int = 0
+
+    def __post_init__(self) -> None:
+        self.tallies = {subject.number: Tally(subject) for subject in subjects.OF_A_BUNDLE}
+
+    @property
+    def agency(self) -> AgencyId:
+        """Whose bundle it is."""
+        return self.bundle.manifest.agency
+
+    @property
+    def origins(self) -> tuple[Origin, ...]:
+        """The agency's ledgers that are in the bundle, by epoch."""
+        return tuple(ledger.origin for ledger in self.bundle.manifest.ledgers)
+
+    @property
+    def blind(self) -> bool:
+        """Whether entries are left out."""
+        return self.bundle.manifest.selection.blind
+
+    @property
+    def whole(self) -> bool:
+        """Whether every entry and every message is in the bundle."""
+        selection = self.bundle.manifest.selection
+        return selection.everything and not selection.blind
+
+    def tally(self, subject: Subject) -> Tally:
+        """Return the tally of a check."""
+        return self.tallies[subject.number]
+
+    def advance(self, count: int) -> None:
+        """Tell how many more leaves or entries are done."""
+        self._done += count
+        # Each leaf is hashed once, and each entry once.
+        self.progress(self._done, 2 * sum(one.size for one in self.bundle.manifest.ledgers))
+
+    def records(self, member: str, records: Iterator[T], *stopped: Subject) -> Iterator[T]:
+        """Read records; one that breaks its shape ends them, and is a finding of `container`.
+
+        Args:
+            member: Name of the member, for the finding.
+            records: What the bundle gives.
+            stopped: Checks that cannot be made to their end then.
+        """
+        try:
+            yield from records
+        except MalformedError as error:
+            self.tally(subjects.CONTAINER).fail(Code.UNREADABLE, str(error), member)
+            for subject in stopped:
+                self.tally(subject).cannot(f"{member} cannot be read to its end")

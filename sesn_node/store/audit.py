@@ -1,0 +1,201 @@
+"""Reads of an audit export: what fits a selection, as streams that hold a few rows at a time.
+
+Ciphertexts and content keys are left out; whether there is one is said instead.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import and_, false, func, literal, null, or_, select, true, tuple_
+
+from sesn_node.domain.delivery import DeliveryState
+from sesn_node.store.browse import CheckpointRow
+from sesn_node.store.inbox import InboxRow, inbox_row
+from sesn_node.store.ledger import EntryRow
+from sesn_node.store.schema import checkpoint, cosignature, inbox, ledger_entry, outbox, sent
+from sesn_node.store.sealed import SentRow, sent_row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Column, ColumnElement, Connection, Row, Select, Table
+
+_ROWS_AT_ONCE = 200
+_ENTRIES_AT_ONCE = 1_000
+_ABOUT_THE_LEDGER = ("KEY", "PEER", "OPERATOR", "EXPORTED", "EPOCH")
+"""Kinds of entries that are in every selection: without them the others cannot be judged."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which messages are asked for: those that fit everything, and those of some ids.
+
+    Args:
+        anything: Whether there is anything to fit; else only `besides` counts.
+        from_ms: Sent or received from this instant on.
+        to_ms: Sent or received before this instant.
+        conversation: Of this conversation.
+        message_ids: Of these ids; empty if not asked by id.
+        besides: Ids of messages that are wanted whether they fit or not.
+    """
+
+    anything: bool = True
+    from_ms: int | None = None
+    to_ms: int | None = None
+    conversation: bytes | None = None
+    message_ids: tuple[bytes, ...] = ()
+    besides: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AuditSent:
+    """A message that we sealed, without its content; and whether that was erased."""
+
+    row: SentRow
+    erased: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AuditReceived:
+    """A message that arrived, without its content; and whether that was erased."""
+
+    row: InboxRow
+    erased: bool
+
+
+class AuditTable:
+    """What an audit export reads, as one transaction sees it."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def count(self, wanted: Wanted) -> int:
+        """Count the messages that are wanted."""
+        return sum(
+            self._connection.execute(
+                select(func.count()).select_from(table).where(_fits(table, at, wanted))
+            ).scalar_one()
+            for table, at in ((sent, sent.c.created_ms), (inbox, inbox.c.received_ms))
+        )
+
+    def sent(self, wanted: Wanted) -> Iterator[AuditSent]:
+        """Yield the messages that we sealed, in the order of our ledger."""
+        fits = _fits(sent, sent.c.created_ms, wanted)
+        statement = _without_content(sent).where(fits).order_by(sent.c.entry_index)
+        for row in self._stream(statement, _ROWS_AT_ONCE):
+            yield AuditSent(sent_row(row), bool(row.erased))
+
+    def received(self, wanted: Wanted) -> Iterator[AuditReceived]:
+        """Yield the messages that arrived, in the order of our ledger."""
+        fits = _fits(inbox, inbox.c.received_ms, wanted)
+        statement = _without_content(inbox).where(fits).order_by(inbox.c.entry_index)
+        for row in self._stream(statement, _ROWS_AT_ONCE):
+            yield AuditReceived(inbox_row(row), bool(row.erased))
+
+    def entries(self, wanted: Wanted, size: int) -> Iterator[tuple[EntryRow, bool]]:
+        """Yield all entries up to a size, in order, and of each whether it is wanted.
+
+        Wanted are those about a message that is wanted, and those about our ledger itself.
+        """
+        about = ledger_entry.c.message_id
+        is_wanted = or_(
+            ledger_entry.c.kind.in_(_ABOUT_THE_LEDGER),
+            about.in_(select(sent.c.message_id).where(_fits(sent, sent.c.created_ms, wanted))),
+            about.in_(select(inbox.c.message_id).where(_fits(inbox, inbox.c.received_ms, wanted))),
+        )
+        statement = (
+            select(
+                ledger_entry.c.entry_index,
+                ledger_entry.c.kind,
+                ledger_entry.c.message_id,
+                ledger_entry.c.entry,
+                is_wanted.label("is_wanted"),
+            )
+            .where(ledger_entry.c.entry_index < size)
+            .order_by(ledger_entry.c.entry_index)
+        )
+        for row in self._stream(statement, _ENTRIES_AT_ONCE):
+            found = EntryRow(row.entry_index, row.kind, row.message_id, row.entry)
+            yield found, bool(row.is_wanted)
+
+    def checkpoints(self, wanted: Wanted | None, origin: str) -> Iterator[CheckpointRow]:
+        """Yield kept checkpoints, by ledger and size.
+
+        Args:
+            wanted: Those that the evidence about these messages refers to, and the last of ours
+                that each partner cosigned; None for all.
+            origin: Our ledger.
+        """
+        refers = true() if wanted is None else _referred(wanted, origin)
+        statement = (
+            select(checkpoint.c.origin, checkpoint.c.size, checkpoint.c.root, checkpoint.c.note)
+            .where(refers)
+            .order_by(checkpoint.c.origin, checkpoint.c.size, checkpoint.c.root)
+        )
+        for row in self._stream(statement, _ROWS_AT_ONCE):
+            yield CheckpointRow(row.origin, row.size, row.root, row.note)
+
+    def _stream(self, statement: Select[Any], at_once: int) -> Iterator[Row[tuple[object, ...]]]:
+        yield from self._connection.execute(statement.execution_options(yield_per=at_once))
+
+
+def _fits(table: Table, at: Column[int], wanted: Wanted) -> ColumnElement[bool]:
+    """Say whether a message of `sent` or `inbox` is wanted."""
+    rules: list[ColumnElement[bool]] = [true() if wanted.anything else false()]
+    if wanted.from_ms is not None:
+        rules.append(at >= wanted.from_ms)
+    if wanted.to_ms is not None:
+        rules.append(at < wanted.to_ms)
+    if wanted.conversation is not None:
+        rules.append(table.c.conversation_id == wanted.conversation)
+    if wanted.message_ids:
+        rules.append(table.c.message_id.in_(wanted.message_ids))
+    return or_(and_(*rules), table.c.message_id.in_(wanted.besides))
+
+
+def _referred(wanted: Wanted, origin: str) -> ColumnElement[bool]:
+    """Say whether a checkpoint is one that evidence refers to."""
+    receipts = (
+        select(outbox.c.shared_size, outbox.c.receipt_origin, outbox.c.receipt_size)
+        .join(sent, sent.c.message_id == outbox.c.message_id)
+        .where(
+            outbox.c.state == DeliveryState.ACKNOWLEDGED.value,
+            _fits(sent, sent.c.created_ms, wanted),
+        )
+        .subquery()
+    )
+    ours = literal(origin)
+    last = (
+        select(func.max(cosignature.c.size))
+        .where(cosignature.c.origin == ours)
+        .group_by(cosignature.c.agency)
+    )
+    place = tuple_(checkpoint.c.origin, checkpoint.c.size)
+    return or_(
+        and_(
+            checkpoint.c.origin == ours,
+            or_(
+                checkpoint.c.size.in_(last),
+                checkpoint.c.size.in_(select(receipts.c.shared_size)),
+            ),
+        ),
+        place.in_(select(receipts.c.receipt_origin, receipts.c.receipt_size)),
+        place.in_(
+            select(inbox.c.shared_origin, inbox.c.shared_size).where(
+                _fits(inbox, inbox.c.received_ms, wanted)
+            )
+        ),
+    )
+
+
+def _without_content(table: Table) -> Select[Any]:
+    """Select a sealed message, its content replaced by whether it is gone."""
+    columns = [
+        null().label(column.name) if column.name in {"ciphertext", "content_key"} else column
+        for column in table.c
+    ]
+    return select(*columns, table.c.ciphertext.is_(None).label("erased"))
