@@ -23,7 +23,7 @@ MAKEFLAGS += --no-print-directory
 .PHONY: help venv demo test test-system soak soak-partners simulate check proto lock bench clean
 
 help: ## Tell what can be made.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 venv: $(DEV) ## Prepare .venv with everything that a developer needs.
 

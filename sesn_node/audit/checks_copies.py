@@ -101,17 +101,12 @@ class Copies:
 
     def finish(self) -> None:
         """Say what is open at the end of the last ledger."""
+        if self._docket.blind:
+            text = "what the ledger says of the end of each copy is left out"
+            for tally in (self._receipts, self._endings):
+                tally.remark(Code.NOT_VISIBLE, text)
+            return
         for story in self._open.values():
-            if self._docket.blind:
-                tally = self._receipts if story.copy.receipt is not None else self._endings
-                tally.remark(
-                    Code.NOT_VISIBLE,
-                    f"copy for {story.copy.agency}: what the ledger says of its end is left out",
-                    names.MESSAGES,
-                    story.place,
-                    story.message_id,
-                )
-                continue
             self._finish(story)
 
     def _finish(self, story: Story) -> None:

@@ -46,12 +46,14 @@ class Head:
 class HeadBook:
     """Verified checkpoints, by ledger and size. Of a ledger that forked there are several."""
 
-    __slots__ = ("_heads", "vouched")
+    __slots__ = ("_heads", "continued", "vouched")
 
     def __init__(self) -> None:
         self._heads: dict[Origin, dict[int, tuple[Head, ...]]] = {}
         self.vouched: dict[Origin, int] = {}
         """The largest size of each of the agency's ledgers that others vouch for."""
+        self.continued: set[Origin] = set()
+        """Closed ledgers whose end the first entry of the next one names."""
 
     def add(self, origin: Origin, size: int, head: Head) -> None:
         """Remember a checkpoint."""
@@ -136,9 +138,7 @@ def check_heads(docket: Docket) -> None:
             )
 
 
-def check_keys_in_force(
-    docket: Docket, origin: Origin, changes: Sequence[tuple[int, int]]
-) -> None:
+def check_keys_in_force(docket: Docket, origin: Origin, changes: Sequence[tuple[int, int]]) -> None:
     """Make sure that no checkpoint of ours is signed by keys that had been replaced before.
 
     A key set that was replaced may have been stolen since. A later set may sign an earlier size
@@ -174,7 +174,7 @@ def check_quorum(docket: Docket) -> None:
     vouched_next = False
     for ledger in reversed(docket.bundle.manifest.ledgers):
         vouched = docket.heads.vouched.get(ledger.origin, 0)
-        if vouched_next and not vouched:
+        if vouched_next and ledger.origin in docket.heads.continued:
             # Its end is named by the first entry of the next one, which others vouch for.
             docket.heads.vouched[ledger.origin] = vouched = ledger.size
         vouched_next = vouched > 0

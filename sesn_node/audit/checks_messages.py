@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sesn_node.audit import names, subjects
 from sesn_node.audit.checks_copies import Copies, Story
 from sesn_node.audit.codes import Code
+from sesn_node.audit.facts import Delivery
 from sesn_node.audit.own import Own
 from sesn_node.audit.records import Sent
 from sesn_node.audit.subjects import CLOCK_TOLERANCE_MS
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from sesn_node.audit.docket import Docket
     from sesn_node.audit.records import BundleMessage, Copy, ProvenElsewhere, Received
     from sesn_node.domain.entries import Entry
+    from sesn_node.domain.ids import AgencyId
     from sesn_node.domain.messages import Header
 
 
@@ -54,8 +56,8 @@ class Messages:
                 not verify.
             leaf: The leaf at that index.
         """
-        sent = isinstance(message.way, Sent)
-        tally = self._sent if sent else self._received
+        way = message.way
+        tally = self._sent if isinstance(way, Sent) else self._received
         tally.saw()
         message_id: bytes | None = None
         try:
@@ -63,10 +65,10 @@ class Messages:
             message_id = header.message_id
             self._note(header, message_id)
             self._check_sealed(message, header)
-            if sent:
-                self._check_sent(place, message, header, own, leaf)
+            if isinstance(way, Sent):
+                self._check_sent(place, message, way, header, own, leaf)
             else:
-                self._check_received(message, message.way, header, own)
+                self._check_received(message, way, header, own)
         except SesnError as error:
             tally.fail_with(error, Code.HEADER_INVALID, names.MESSAGES, place, message_id)
 
@@ -88,50 +90,57 @@ class Messages:
         except SesnError as error:
             raise Problem(Code.SEAL_INVALID, f"seal of {header.sender}: {error}") from error
 
-    def _check_sent(
-        self, place: int, message: BundleMessage, header: Header, own: Own | None, leaf: bytes
+    def _check_sent(  # noqa: PLR0913, PLR0917 - the message, and what stands beside it
+        self,
+        place: int,
+        message: BundleMessage,
+        way: Sent,
+        header: Header,
+        own: Own | None,
+        leaf: bytes,
     ) -> None:
-        agency = self._docket.agency
         require(
-            header.sender == agency,
+            header.sender == self._docket.agency,
             Code.HEADER_INVALID,
             f"it is kept as sent, and its header names {header.sender} as its sender",
         )
-        assert isinstance(message.way, Sent)  # noqa: S101 - the caller has looked
-        copies = message.way.copies
         require(
-            [copy.agency for copy in copies] == [one.agency for one in header.recipients],
+            [copy.agency for copy in way.copies] == [one.agency for one in header.recipients],
             Code.CONTRADICTION,
             "its copies are not those of the recipients in its header",
         )
         shared = self._own(own, EntryKind.SHARED, Code.NOT_SHARED, message, header)
-        if shared is not None:
-            require(
-                shared.entry.time_ms >= header.created_ms - CLOCK_TOLERANCE_MS,
-                Code.TIME_IMPLAUSIBLE,
-                f"shared at {shared.entry.time_ms}, created at {header.created_ms}",
-            )
+        time_ms = None if shared is None else shared.entry.time_ms
+        require(
+            time_ms is None or time_ms >= header.created_ms - CLOCK_TOLERANCE_MS,
+            Code.TIME_IMPLAUSIBLE,
+            f"shared at {time_ms}, created at {header.created_ms} (Unix milliseconds)",
+        )
         about = (header.message_id, body_hash(message.header), header.commitment)
-        for copy in copies:
-            received = self._receipt(place, copy, about, shared, EntryRef(
-                message.origin, message.entry_index, leaf
-            ))
+        ours = EntryRef(message.origin, message.entry_index, leaf)
+        for copy in way.copies:
+            received = self._receipt(place, copy, about, ours, time_ms)
             if shared is not None:
                 self._copies.expect(Story(place, shared, copy, received))
-            self._docket.facts.sent(message, header, copy, shared, leaf, received)
+            if self._docket.facts.concern(copy.agency):
+                delivery = Delivery(
+                    place, header.message_id, leaf, time_ms, copy.state, copy.code, received
+                )
+                self._docket.facts.sent(copy.agency, ours.origin, ours.index, delivery)
 
     def _receipt(
         self,
         place: int,
         copy: Copy,
         about: tuple[bytes, bytes, bytes],
-        shared: Own | None,
         answered: EntryRef,
+        shared_ms: int | None,
     ) -> EntryRef | None:
         """Check a receipt; return which entry of the recipient it proves."""
         if copy.receipt is None:
             return None
         receipt, agency = copy.receipt, self._docket.agency
+        proven: EntryRef | None = None
         with self._receipts.case(Code.RECEIPT_INVALID, names.MESSAGES, place, about[0]):
             entry, received = self._proven(receipt.received, copy.agency)
             require(
@@ -152,13 +161,12 @@ class Messages:
                 "not here, or does not cover the message",
             )
             require(
-                shared is None
-                or entry.time_ms >= shared.entry.time_ms - CLOCK_TOLERANCE_MS,
+                shared_ms is None or entry.time_ms >= shared_ms - CLOCK_TOLERANCE_MS,
                 Code.TIME_IMPLAUSIBLE,
                 f"{copy.agency} received it at {entry.time_ms}, before it was shared",
             )
-            return received
-        return None
+            proven = received
+        return proven
 
     def _check_received(
         self, message: BundleMessage, way: Received, header: Header, own: Own | None
@@ -191,9 +199,7 @@ class Messages:
         )
         time_ms = received.entry.time_ms
         require(
-            entry.time_ms - CLOCK_TOLERANCE_MS
-            <= time_ms
-            <= header.expires_ms + CLOCK_TOLERANCE_MS,
+            entry.time_ms - CLOCK_TOLERANCE_MS <= time_ms <= header.expires_ms + CLOCK_TOLERANCE_MS,
             Code.TIME_IMPLAUSIBLE,
             f"received at {time_ms}: before it was shared, or after it had expired",
         )
@@ -212,7 +218,7 @@ class Messages:
             )
         return own
 
-    def _proven(self, proven: ProvenElsewhere, owner: str) -> tuple[Entry, EntryRef]:
+    def _proven(self, proven: ProvenElsewhere, owner: AgencyId) -> tuple[Entry, EntryRef]:
         """Read an entry of another agency's ledger, and verify that it stands there."""
         leaf = leaf_hash(proven.entry)
         self._docket.heads.prove(proven, leaf, owner)
@@ -221,10 +227,7 @@ class Messages:
 
 def _says(entry: Entry, kind: EntryKind, about: tuple[bytes, bytes, bytes]) -> bool:
     """Tell whether an entry is of this kind, about this message, header and content."""
-    return (
-        entry.kind is kind
-        and (entry.message_id, entry.object_sha256, entry.commitment) == about
-    )
+    return entry.kind is kind and (entry.message_id, entry.object_sha256, entry.commitment) == about
 
 
 def missing(tally: Tally, own: Own, member: str) -> None:

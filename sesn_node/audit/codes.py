@@ -98,6 +98,8 @@ class Code(StrEnum):
 
     CONTENT_MISMATCH = "CONTENT_MISMATCH"
     """A disclosed content is not the one that header and ledger commit to."""
+    NOT_RECORDED = "NOT_RECORDED"
+    """Something was done that has to be an entry of the ledger, and is none."""
     ERASED = "ERASED"
     """The content is gone from the node, and the ledger says so."""
     ERASED_CONTRADICTED = "ERASED_CONTRADICTED"

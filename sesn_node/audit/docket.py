@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sesn_node.audit.bundle import Bundle
     from sesn_node.audit.checks_cards import CardBook
     from sesn_node.audit.checks_heads import HeadBook
-    from sesn_node.audit.matching import Facts
+    from sesn_node.audit.facts import Facts
     from sesn_node.ledger.policy import Policy
 
 T = TypeVar("T")

@@ -47,6 +47,7 @@ from sesn_node.trust.card import TrustedCard, open_card
 app = typer.Typer(add_completion=False)
 
 _STYLES: Final = {Grade.OK: "green", Grade.WARNING: "yellow", Grade.FAILED: "bold red"}
+_SEE_LEDGER: Final = "See 'ledger' below; the node notices by itself when that is mended."
 _ABOUT_PARTNERS: Final = frozenset(
     {"partner", "card", "clock", "old-copy", "backlog", "ended", "circuit", "witness"}
 )
@@ -137,7 +138,7 @@ def _told_once(found: list[Diagnosis]) -> list[Diagnosis]:
     if not any(one.check == "ledger" and one.grade is Grade.FAILED for one in found):
         return found
     return [
-        replace(one, text=f"{one.text.partition(': ')[0]}: see 'ledger' below", remedy=())
+        replace(one, text=one.text.partition(": ")[0], remedy=(_SEE_LEDGER,))
         if one.check == "serving" and one.grade is Grade.FAILED
         else one
         for one in found

@@ -5,7 +5,7 @@
 | 0 | done |
 | 1 | a fault in this program |
 | 2 | wrong usage: an unknown command or option, a file that is not there; or the answer was no |
-| 3 | `--wait` ran out before every recipient had answered |
+| 3 | `--wait` ran out, or Ctrl-C ended it, before every recipient had answered |
 | 4 | malformed: something cannot be read as what it should be |
 | 5 | verification failed: a signature, proof, fingerprint or passphrase does not hold |
 | 6 | a rule or somebody's decision forbids it |

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from sesn_node.bootstrap import HEAD_FILE
 from sesn_node.cli.options import load_config, open_store
-from sesn_node.cli.show import AsJson, Json, console, error_console, facts, print_json, say
+from sesn_node.cli.progress import progress_bar
+from sesn_node.cli.show import AsJson, Json, console, facts, print_json, say
 from sesn_node.exchange.export import Exported, export_tiles, verify_export
 from sesn_node.ledger.encoding import encode_base64
 from sesn_node.ledger.head import TreeHead
@@ -51,11 +49,11 @@ def export(  # noqa: PLR0913, PLR0917 - one argument an option
     head_file = HeadFile(config.home / HEAD_FILE)
     with open_store(context) as store:
         if verify:
-            with _progress("verifying") as told:
+            with progress_bar("verifying") as told:
                 head = verify_export(store, head_file, tiles, blind=blind, progress=told)
             _tell_verified(head, tiles, blind=blind, as_json=as_json)
             return
-        with _progress("exporting") as told:
+        with progress_bar("exporting") as told:
             done = export_tiles(store, head_file, tiles, blind=blind, quick=quick, progress=told)
     if as_json:
         print_json(_exported_json(done, tiles))
@@ -92,20 +90,3 @@ def _exported_json(done: Exported, tiles: Path) -> dict[str, Json]:
 
 def _head_json(head: TreeHead) -> dict[str, Json]:
     return {"origin": head.origin, "size": head.size, "root": encode_base64(head.root)}
-
-
-@contextmanager
-def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Show how far it came, on a terminal alone; gone when it ends."""
-    shown = Progress(
-        TextColumn(what),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=error_console(),
-        transient=True,
-        disable=not error_console().is_terminal,
-    )
-    with shown:
-        task = shown.add_task(what, total=None)
-        yield lambda done, total: shown.update(task, completed=done, total=total)

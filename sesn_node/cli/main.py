@@ -34,6 +34,7 @@ NOUNS: Final = (
     Noun("outbox", "sesn_node.cli.outbox", "Where each message stands and why; try again."),
     Noun("trace", "sesn_node.cli.trace", "One message's life, step by step, on several nodes."),
     Noun("ledger", "sesn_node.cli.ledger", "The ledger: where it stands, and whether it is whole."),
+    Noun("audit", "sesn_node.cli.audit", "Audit bundles: evidence in one file, for an auditor."),
     Noun("backup", "sesn_node.cli.backup", "Back up the database into one encrypted file."),
     Noun("restore", "sesn_node.cli.restore", "Make a backup the database of a home again."),
     Noun("doctor", "sesn_node.cli.doctor", "Look for what is wrong, and say what to do about it."),

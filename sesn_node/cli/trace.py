@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from sesn_node.cli.options import load_config, options_of
-from sesn_node.cli.show import AsJson, Json, console, print_json, say, say_to_copy, table
+from sesn_node.cli.show import AsJson, Json, console, many, print_json, say, say_to_copy, table
 from sesn_node.config import Config
 from sesn_node.domain.ids import show_message_id
 from sesn_node.errors import ConfigError
@@ -88,7 +88,7 @@ def _print(life: TracedLife) -> None:
     for path in life.silent:
         say(f"{path} says nothing about this message.", "yellow")
     if life.unread:
-        say(f"{life.unread} lines could not be read as spans.", "yellow")
+        say(f"{many(life.unread, 'line', 'lines')} could not be read as spans.", "yellow")
 
 
 def _indented(words: str, depth: int, style: str) -> Padding:

@@ -10,7 +10,7 @@ the head file, since it must stay newer than any backup; `run/`, which belongs t
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, BinaryIO
 
 from sesn_node.crypto.backup import (
@@ -26,8 +26,8 @@ from sesn_node.domain.ids import parse_origin
 from sesn_node.errors import StorageError
 from sesn_node.exchange.contents import Contents, Inspector
 from sesn_node.store.dump import DumpReader
-from sesn_node.store.files import locked, sync_folder
 from sesn_node.store.migrate import HEAD_REVISION
+from sesn_node.store.newfile import new_file
 from sesn_node.store.sealedfile import SealedReader, SealedWriter
 
 if TYPE_CHECKING:
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     from sesn_node.crypto.kdf import KdfParams
     from sesn_node.store.dump import TableRow
     from sesn_node.store.engine import Store
-
-FILE_EXISTS = "FILE_EXISTS"
 
 
 def back_up(  # noqa: PLR0913 - what a backup is made of
@@ -71,28 +69,12 @@ def back_up(  # noqa: PLR0913 - what a backup is made of
             What was there under its name stands.
         VerificationError: What was read back does not hold; likewise.
     """
-    if target.exists() and not force:
-        raise _exists(target)
-    # A name that a killed backup leaves behind, and the next one takes again.
-    part = target.with_name(f"{target.name}.part")
-    try:
-        with locked(part, wait=False):
-            try:
-                with part.open("wb") as file:
-                    _write(store, settings, file, passphrase, now_ms=now_ms, kdf=kdf)
-                contents = verify_backup(part, passphrase)
-                _put(part, target, force=force)
-            finally:
-                with suppress(OSError):
-                    part.unlink()
-    except BlockingIOError as error:
-        raise StorageError(
-            f"{target}: another backup is being written there; wait for it"
-        ) from error
-    except OSError as error:
-        raise StorageError(
-            f"{target}: cannot be written ({error.strerror}). Check free space and permissions."
-        ) from error
+    with new_file(target, force=force, what="backup") as backup:
+        with backup.part.open("wb") as file:
+            _write(store, settings, file, passphrase, now_ms=now_ms, kdf=kdf)
+            backup.sync(file)
+        contents = verify_backup(backup.part, passphrase)
+        backup.put()
     return contents
 
 
@@ -228,32 +210,3 @@ def _write(  # noqa: PLR0913 - as `back_up`
         sealed = SealedWriter(file, sealer)
         transaction.upkeep.write_dump(sealed, settings)
         sealed.finish()
-    file.flush()
-    os.fsync(file.fileno())
-    # What is read back must come from the disk, where the system lets us say so.
-    if hasattr(os, "posix_fadvise"):
-        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-
-
-def _put(part: Path, target: Path, *, force: bool) -> None:
-    """Give a finished file its name, without taking it from another one unasked."""
-    if force:
-        part.replace(target)
-    else:
-        try:
-            os.link(part, target)
-        except FileExistsError as error:
-            raise _exists(target) from error
-        except OSError:
-            # A file system without links, such as that of a memory stick.
-            if target.exists():
-                raise _exists(target) from None
-            part.replace(target)
-    sync_folder(target.parent)
-
-
-def _exists(target: Path) -> StorageError:
-    return StorageError(
-        f"{target} exists already; name another file, or add --force to replace it",
-        code=FILE_EXISTS,
-    )

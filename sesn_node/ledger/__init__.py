@@ -9,6 +9,12 @@ tools that nobody here wrote can verify a node. Each module does one text:
     checkpoint   C2SP tlog-checkpoint, signed by the ledger's own two keys
     cosignature  C2SP tlog-cosignature, by a witness's two keys
     witness      C2SP tlog-witness, the `add-checkpoint` call
+    tiles        C2SP tlog-tiles: which files a tree is, and how they are named
+    bundles      C2SP tlog-tiles, entry bundles
+    tiletree     a tree read back from tiles, each verified
+    tlogproof    C2SP tlog-proof
+    policy       C2SP tlog-policy: what it says of a checkpoint
+    policyfile   C2SP tlog-policy, the file
 
 It may import `crypto`, `domain` and `errors`. It never does I/O, logs, reads a clock or draws
 randomness, and it never trusts a hash or a signature that it has not checked.

@@ -82,6 +82,23 @@ class AuditTable:
             for table, at in ((sent, sent.c.created_ms), (inbox, inbox.c.received_ms))
         )
 
+    def ids_between(self, low: bytes, high: bytes, limit: int) -> list[bytes]:
+        """Return the ids of messages, sent or received, from `low` to `high`."""
+        found: set[bytes] = set()
+        for table in (sent, inbox):
+            rows = self._connection.execute(
+                select(table.c.message_id)
+                .where(table.c.message_id.between(low, high))
+                .order_by(table.c.message_id)
+                .limit(limit)
+            )
+            found.update(row.message_id for row in rows)
+        return sorted(found)[:limit]
+
+    def has_conversation(self, conversation: bytes) -> bool:
+        """Say whether any message belongs to a conversation."""
+        return self.count(Wanted(conversation=conversation)) > 0
+
     def sent(self, wanted: Wanted) -> Iterator[AuditSent]:
         """Yield the messages that we sealed, in the order of our ledger."""
         fits = _fits(sent, sent.c.created_ms, wanted)

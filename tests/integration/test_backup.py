@@ -12,7 +12,7 @@ from sesn_node import bootstrap, config
 from sesn_node.errors import ConflictError, StorageError, VerificationError
 from sesn_node.exchange import backup as backups
 from sesn_node.exchange import restore as restoring
-from sesn_node.exchange.backup import FILE_EXISTS, back_up, opened, verify_backup
+from sesn_node.exchange.backup import back_up, opened, verify_backup
 from sesn_node.exchange.guard import inspect
 from sesn_node.exchange.oldcopy import OLD_COPY, Trouble
 from sesn_node.exchange.open import open_sent
@@ -22,6 +22,7 @@ from sesn_node.exchange.witness import add_checkpoint
 from sesn_node.store.engine import Store
 from sesn_node.store.files import locked
 from sesn_node.store.headfile import HeadFile
+from sesn_node.store.newfile import FILE_EXISTS
 from tests.support.backups import backed_up, place_for, restored, rows_of
 from tests.support.check_node import check_node
 from tests.support.engines import POSTGRESQL, SQLITE, current

@@ -66,6 +66,27 @@ def test_send_queues_without_a_node(net: Network, alert_file: Path) -> None:
     assert "the number asks for" in ran.err
 
 
+def test_recipient_that_collects(net: Network, alert_file: Path) -> None:
+    """What waits for a partner without an address leaves when that comes."""
+    net[GH].issue(endpoints=())
+    net.deliver(NL, GH)
+    line = ("alert", "send", alert_file, "--to", GH, "--to", BE, "--yes")
+    ran = sesn(*line, home=net[NL].home)
+    assert "gh.epa queued leaves when gh.epa collects" in " ".join(ran.out.split())
+    assert "be.police queued leaves as soon as its node is reached" in " ".join(ran.out.split())
+    shown = sesn("alert", "show", ran.out.split()[1], home=net[NL].home)
+    assert "leaves when gh.epa collects" in shown.out
+
+
+def test_one_option_for_what_the_sender_reads(net: Network) -> None:
+    """Accepting and declining take either word."""
+    for verb, option in (("accept", "--reason"), ("decline", "--note")):
+        message_id = show_message_id(net.share(NL, GH))
+        net.deliver(NL, GH)
+        ran = sesn("alert", verb, message_id, option, "Tomorrow", home=net[GH].home)
+        assert ran.code == 0, ran.err
+
+
 def test_send_wakes_the_node_after_the_commit(
     net: Network, alert_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

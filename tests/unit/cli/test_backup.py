@@ -107,6 +107,19 @@ def test_verifying_what_is_no_backup(home: Path) -> None:
     sesn("backup", "--verify", home / "nothing").failed(9, "STORAGE", "cannot be read")
 
 
+def test_what_is_wrong_with_a_file_names_it(home: Path, backup: Path, tmp_path: Path) -> None:
+    """Whoever has many backups learns which one it is, and that another one is needed."""
+    script = tmp_path / "env.sh"
+    script.write_text("export SESN_HOME=nl\n")
+    cut = tmp_path / "cut.sesnbackup"
+    cut.write_bytes(backup.read_bytes()[:-5_000])
+    _move_away(home)
+    for line in (("backup", "--verify"), ("restore",)):
+        sesn(*line, script, home=home).failed(4, "MALFORMED", f"{script}: this is no backup")
+        ran = sesn(*line, cut, home=home)
+        ran.failed(5, "ALTERED", f"{cut} was cut off or altered", "use another backup")
+
+
 def test_backup_under_a_mistyped_passphrase(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

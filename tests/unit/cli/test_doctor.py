@@ -103,13 +103,27 @@ def test_serving_with_a_problem(home: Path) -> None:
     assert "the disk is full" in str(_found(ran, "failed")["serving"]["text"])
 
 
+def test_serving_an_old_copy(home: Path) -> None:
+    """What the check of the ledger says at length is not said twice."""
+    (home / HEAD_FILE).unlink()
+    run = home / "run"
+    problem = "the head file is missing: a long story. What to do: a longer one"
+    (run / "node.json").write_bytes(encode_state(NodeState(4711, "", problem)))
+    with locked(run / "node.lock", wait=False):
+        found = _found(_doctor(home), "failed")
+    assert found["serving"]["text"] == "process 4711 serves, and takes no new messages"
+    assert "'ledger' below" in str(found["serving"]["remedy"])
+    assert "is missing" in str(found["ledger"]["text"])
+
+
 @pytest.mark.parametrize(
     ("name", "mode", "remedy"),
     [
         (".", 0o755, "chmod 700"),
         ("keys", 0o750, "chmod 700"),
         ("keys/node.key", 0o644, "chmod 600"),
-        ("keys/root.key", 0o640, "rotate"),
+        ("keys/node.key", 0o644, "keys rotate tls seal encryption log witness storage'"),
+        ("keys/root.key", 0o640, "The root key cannot be rotated"),
         (FILE_NAME, 0o604, "chmod 600"),
         (HEAD_FILE, 0o666, "chmod 600"),
     ],

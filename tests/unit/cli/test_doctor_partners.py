@@ -160,7 +160,7 @@ def test_only_one_of_its_endpoints_answers(us: Ourselves, homes: Homes) -> None:
         (500, 30, True, Grade.WARNING, "collected from us until 20"),
     ],
 )
-def test_a_partner_that_dials_us(  # noqa: PLR0917, PLR0913 - fixtures and parameters add up
+def test_a_partner_that_dials_us(  # noqa: PLR0917 - fixtures and parameters add up
     us: Ourselves,
     homes: Homes,
     began_hours: int | None,

@@ -118,4 +118,11 @@ def test_wrong_passphrase(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SESN_PASSPHRASE", "not this one, surely")
     with untouched(home):
         ran = sesn("alert", "list", home=home)
-    ran.failed(5, "WRONG_PASSPHRASE", "wrong passphrase")
+    ran.failed(
+        5,
+        "WRONG_PASSPHRASE",
+        f"{home / 'keys' / 'node.key'}: wrong passphrase",
+        "Try again",
+        "'sesn restore' brings no keys back",
+    )
+    sesn("card", "issue", home=home).failed(5, "WRONG_PASSPHRASE", "root.key: wrong passphrase")

@@ -90,7 +90,48 @@ def test_lines_that_cannot_be_read_are_told(traced: tuple[Path, str]) -> None:
     home, message = traced
     with (home / "traces.jsonl").open("a") as file:
         file.write('{"torn": "' + message.replace("-", ""))
-    assert "1 lines could not be read as spans." in sesn("trace", message, home=home).out
+    assert "1 line could not be read as spans." in sesn("trace", message, home=home).out
+
+
+def test_file_that_is_no_trace(traced: tuple[Path, str], tmp_path: Path) -> None:
+    """Whoever names the wrong file learns it, even if the home's own file has the message."""
+    home, message = traced
+    for text in ("export SESN_HOME=nl\n", '{"a": 1}\n', "[1]\n", "\xff\x00"):
+        (tmp_path / "env.sh").write_text(text, encoding="latin-1")
+        ran = sesn("trace", message, tmp_path / "env.sh", home=home)
+        ran.failed(ExitCode.MALFORMED, "MALFORMED", f"{tmp_path / 'env.sh'}: this is no trace file")
+
+
+@pytest.mark.usefixtures("_wide")
+def test_file_that_says_nothing(traced: tuple[Path, str], tmp_path: Path) -> None:
+    """A trace file without this message is told beside what the others say."""
+    home, message = traced
+    theirs = tmp_path / "theirs.jsonl"
+    for text in ('{"resourceSpans": []}\n', ""):
+        theirs.write_text(text)
+        ran = sesn("trace", message, theirs, home=home)
+        assert ran.code == 0
+        assert f"{theirs} says nothing about this message." in ran.out
+        assert sesn("trace", message, theirs, "--json", home=home).json["silent"] == [str(theirs)]
+        sesn("trace", message, theirs).failed(ExitCode.STORAGE, "NO_TRACE", str(theirs))
+
+
+def test_folded_rows_keep_their_depth(
+    traced: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a narrow terminal the rest of a row stands under its beginning."""
+    home, message = traced
+    monkeypatch.setenv("COLUMNS", "44")
+    lines = sesn("trace", message, home=home).out.splitlines()
+    at = next(index for index, line in enumerate(lines) if "- committed" in line)
+    column = lines[at].index("-")
+    (home / "traces.jsonl").write_text(
+        (home / "traces.jsonl").read_text().replace('"committed"', '"committed and a lot more"')
+    )
+    lines = sesn("trace", message, home=home).out.splitlines()
+    at = next(index for index, line in enumerate(lines) if "- committed" in line)
+    assert lines[at + 1][:column].strip() == ""
+    assert lines[at + 1][column] != " "
 
 
 def test_older_files_are_read_too(traced: tuple[Path, str]) -> None:

@@ -282,6 +282,6 @@ def test_without() -> None:
 def test_more_keys_than_a_file_holds_are_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that could not be read back is not written: its keys would be lost."""
     data = encrypt_keyring(ALL, PASSPHRASE, CHEAP)
-    monkeypatch.setattr("sesn_node.crypto.keyring._MAX_FILE_BYTES", len(data) - 1)
+    monkeypatch.setattr("sesn_node.crypto.keyring.KEY_FILE_BYTES", len(data) - 1)
     with pytest.raises(MalformedError, match="remove old keys"):
         encrypt_keyring(ALL, PASSPHRASE, CHEAP)

@@ -12,6 +12,7 @@ import pytest
 
 from sesn_node.domain.batches import Batch
 from sesn_node.errors import MalformedError, PeerUnavailable
+from sesn_node.exchange.links import link_ended, link_opened, no_links
 from sesn_node.exchange.peers import revoke_peer
 from sesn_node.transport import partner as partners
 from sesn_node.transport.collector import Collector
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from sesn_node.domain.batches import Answer
+    from sesn_node.store.peers import LinkRow
     from tests.support.network import Network
 
 _NEVER_MS = 3_600_000
@@ -51,9 +53,13 @@ class Rig(Pair):
 
     def noted(self) -> tuple[int, str | None]:
         """Say how often gh.epa failed in a row, and why, as an operator sees it."""
-        with self.office.store.read() as transaction:
-            link = transaction.peers.link(GH)
+        link = self.link()
         return link.failures, link.error
+
+    def link(self) -> LinkRow:
+        """Say how the link to gh.epa stands."""
+        with self.office.store.read() as transaction:
+            return transaction.peers.link(GH)
 
     def has_failed(self, times: int) -> bool:
         """Say whether gh.epa failed so often in a row."""
@@ -174,6 +180,58 @@ async def test_no_collecting_from_a_partner_that_delivers(rig: Rig) -> None:
         assert connection.collected == 0
         rig.pushed = False
         await until(lambda: connection.collected == 1, "collecting begins")
+
+
+# When a connection begins and ends.
+
+
+async def test_begin_and_end_of_a_connection_are_noted(rig: Rig) -> None:
+    """An operator sees that it is connected, and later since when it is not."""
+    rig.reachable()
+    async with rig.running():
+        await until(lambda: rig.link().connected_ms, "it is connected")
+        assert rig.link().ended_ms is None
+        rig.net.pass_time(1000)
+    link = rig.link()
+    assert link.connected_ms is not None
+    assert link.ended_ms == rig.office.clock() > link.connected_ms
+
+
+async def test_end_of_collecting_is_noted(rig: Rig) -> None:
+    """So it is for a partner that nobody can dial: it has left when its last connection ends."""
+    link = DirectLink(rig.net[GH].receiver.open(NL).receive)
+    async with rig.running() as one:
+        streams = [asyncio.create_task(one.serve(link)) for _ in range(2)]  # type: ignore[arg-type]
+        await until(lambda: rig.link().connected_ms, "it collects")
+        streams[0].cancel()
+        await asyncio.gather(streams[0], return_exceptions=True)
+        assert rig.link().ended_ms is None
+        streams[1].cancel()
+        await asyncio.gather(streams[1], return_exceptions=True)
+        assert rig.link().ended_ms is not None
+
+
+async def test_end_of_a_connection_that_a_later_one_has_replaced(rig: Rig) -> None:
+    """It is noted for the newest alone: the partner may have gone over to another process."""
+    opened_ms = link_opened(rig.office, GH)
+    rig.net.pass_time(1)
+    later_ms = link_opened(rig.office, GH)
+    link_ended(rig.office, GH, opened_ms)
+    assert rig.link().ended_ms is None
+    link_ended(rig.office, GH, later_ms)
+    assert rig.link().ended_ms == later_ms
+
+
+async def test_connections_of_a_node_that_was_killed(rig: Rig) -> None:
+    """The next one begins with none; what ended before stays as it was."""
+    no_links(rig.office)
+    assert rig.link().ended_ms is None
+    link_opened(rig.office, GH)
+    rig.net.pass_time(1)
+    for _ in range(2):
+        no_links(rig.office)
+        assert rig.link().ended_ms == rig.link().connected_ms + 1  # type: ignore[operator]
+        rig.net.pass_time(1)
 
 
 # Dialling.

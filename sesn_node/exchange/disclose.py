@@ -1,0 +1,106 @@
+"""Disclose: record that what messages say is about to be given to somebody outside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from sesn_node.domain.entries import EntryKind, EntryRef
+from sesn_node.domain.ids import AgencyId, MessageId, show_message_id
+from sesn_node.errors import PolicyError
+from sesn_node.exchange.office import new_entry
+from sesn_node.exchange.open import reveal_received, reveal_sent
+from sesn_node.ledger.merkle import leaf_hash
+from sesn_node.wire.envelopes import decode_header
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from sesn_node.exchange.office import Office
+    from sesn_node.exchange.work import Work
+    from sesn_node.store.engine import Transaction
+    from sesn_node.store.sealed import SealedRow
+
+
+@dataclass(frozen=True, slots=True)
+class Disclosable:
+    """A message that is kept here.
+
+    Args:
+        about: Its sender and its id.
+        sealed: Its row.
+        reveal: Gives its salt and payload; raises as `open_received` does.
+    """
+
+    about: tuple[AgencyId, MessageId]
+    sealed: SealedRow
+    reveal: Callable[[], tuple[bytes, bytes]]
+
+
+def messages_of(
+    office: Office, transaction: Transaction, message_id: MessageId
+) -> Iterator[Disclosable]:
+    """Yield the messages of an id: one, unless somebody else has used it, too."""
+    sent = transaction.outbox.message(message_id)
+    if sent is not None:
+        yield Disclosable(
+            (office.agency, message_id), sent.sealed, partial(reveal_sent, office, sent)
+        )
+    for row in transaction.inbox.find(message_id):
+        about = (AgencyId(row.sender), message_id)
+        yield Disclosable(about, row.sealed, partial(reveal_received, office, row))
+
+
+def record_disclosures(office: Office, message_ids: Sequence[MessageId]) -> int:
+    """Append DISCLOSED for every message of these ids, if all of them can be opened.
+
+    It stands before anything is given away: what leaves is known to our ledger, even if in the end
+    it does not leave.
+
+    Returns:
+        The number of messages.
+
+    Raises:
+        PolicyError: UNKNOWN_MESSAGE, or ERASED; nothing was appended.
+        StorageError: Nothing was appended, or the outcome is unknown.
+    """
+    if not message_ids:
+        return 0
+    with office.store.read() as transaction:
+        for message_id in message_ids:
+            found = list(messages_of(office, transaction, message_id))
+            if not found:
+                raise unknown(message_id)
+            for one in found:
+                one.reveal()
+    return office.sequencer.run(partial(_append, office, message_ids), writes=False).value
+
+
+def _append(office: Office, message_ids: Sequence[MessageId], work: Work) -> int:
+    count = 0
+    for message_id in message_ids:
+        for one in messages_of(office, work.transaction, message_id):
+            index = one.sealed.entry_index
+            own = work.transaction.ledger.entries_at([index])[index]
+            work.append(
+                new_entry(
+                    EntryKind.DISCLOSED,
+                    work.now_ms,
+                    one.sealed.header_sha256,
+                    message_id=message_id,
+                    commitment=decode_header(one.sealed.header).commitment,
+                    answers=EntryRef(work.origin, index, leaf_hash(own.entry)),
+                )
+            )
+            count += 1
+    return count
+
+
+def unknown(message_id: MessageId) -> PolicyError:
+    """Return the error of an id that no message here has."""
+    return PolicyError(
+        f"there is no message {show_message_id(message_id)}; 'sesn alert list' and 'sesn outbox "
+        "list --all' show them",
+        code="UNKNOWN_MESSAGE",
+    )
