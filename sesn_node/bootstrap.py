@@ -5,6 +5,7 @@ HOME/node.db        messages, ledger, directory (where `database.url` says)
 HOME/ledger.head    newest checkpoint of our ledger; not part of a database backup
 HOME/keys/root.key  the agency's root key; may be kept elsewhere while the node serves
 HOME/keys/node.key  the keys that the node works with, and the certificate of its TLS key
+HOME/evidence/      files that prove what a partner did, if one did
 HOME/run/           pipe, lock and state of the serving process
 """
 
@@ -26,6 +27,7 @@ from sesn_node.exchange.sequencer import Sequencer
 from sesn_node.exchange.vault import Vault
 from sesn_node.store.disk import MIB, Disk
 from sesn_node.store.engine import Store
+from sesn_node.store.evidence import EvidenceFolder
 from sesn_node.store.files import naming, read_file
 from sesn_node.store.headfile import HeadFile
 from sesn_node.store.keyfile import KeyFile
@@ -42,6 +44,7 @@ ROOT_KEY: Final = Path("keys/root.key")
 NODE_KEY: Final = Path("keys/node.key")
 HEAD_FILE: Final = Path("ledger.head")
 RUN_FOLDER: Final = Path("run")
+EVIDENCE: Final = Path("evidence")
 
 
 def system_clock() -> int:
@@ -129,6 +132,7 @@ def open_home(
                 clock=clock,
                 watch=watch,
                 disk=disk_of(config),
+                evidence=EvidenceFolder(home / EVIDENCE),
             )
             yield Desk(config, office, office.tls_identity)
         finally:

@@ -12,11 +12,13 @@ from sesn_node.audit.codes import Code
 from sesn_node.audit.tally import Problem, require
 from sesn_node.domain.delivery import DeliveryState
 from sesn_node.domain.entries import EntryKind, EntryRef, OperatorCode, UndeliveredCode
-from sesn_node.domain.ids import AgencyId
+from sesn_node.domain.ids import AgencyId, Origin
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sesn_node.audit.docket import Docket
-    from sesn_node.audit.own import Own
+    from sesn_node.audit.own import MessageEntries, Own
     from sesn_node.audit.records import Copy
 
 OF_COPIES: Final = frozenset(
@@ -40,7 +42,7 @@ class Story:
             verifies.
     """
 
-    __slots__ = ("copy", "ended", "place", "received", "resealed", "shared")
+    __slots__ = ("copy", "ended", "ended_ms", "place", "received", "resealed", "shared")
 
     def __init__(self, place: int, shared: Own, copy: Copy, received: EntryRef | None) -> None:
         self.place = place
@@ -48,6 +50,7 @@ class Story:
         self.copy = copy
         self.received = received
         self.ended: tuple[EntryKind, str] | None = None
+        self.ended_ms: int | None = None
         self.resealed: EntryRef | None = None
 
     @property
@@ -57,10 +60,16 @@ class Story:
 
 
 class Copies:
-    """The copies whose end the ledger has not told yet; memory grows with these alone."""
+    """The copies whose end the ledger has not told yet; memory grows with these alone.
 
-    def __init__(self, docket: Docket) -> None:
+    Args:
+        docket: The audit.
+        entries: Which entries of each ledger are about which message.
+    """
+
+    def __init__(self, docket: Docket, entries: Mapping[Origin, MessageEntries]) -> None:
         self._docket = docket
+        self._entries = entries
         self._receipts = docket.tally(subjects.RECEIPTS)
         self._endings = docket.tally(subjects.ENDINGS)
         self._open: dict[tuple[bytes, AgencyId], Story] = {}
@@ -122,9 +131,22 @@ class Copies:
             self._endings.fail(Code.ENDING_MISSING, f"{what}: the ledger says {said}", *where)
         elif story.ended is None:
             self._endings.remark(Code.COPY_OPEN, f"{what}: it has no end yet", *where)
-        if (story.resealed is None) != (copy.resealed_as is None):
-            text = f"{what}: message and ledger disagree on whether it was sealed anew"
+        elif story.ended_ms != copy.settled_ms:
+            text = f"{what}: ended at {copy.settled_ms}, and by the ledger at {story.ended_ms}"
             self._endings.fail(Code.CONTRADICTION, text, *where)
+        if self._resealed_as(story) != copy.resealed_as:
+            text = f"{what}: message and ledger disagree on whether it was sealed anew, and as what"
+            self._endings.fail(Code.CONTRADICTION, text, *where)
+
+    def _resealed_as(self, story: Story) -> bytes | None:
+        """The message that says the same now, by the ledger."""
+        ref = story.resealed
+        if ref is None:
+            return None
+        held = self._entries.get(ref.origin)
+        about = None if held is None else held.message_at(ref.index)
+        # Left out of a selection: only the leaf could be compared.
+        return story.copy.resealed_as if about is None and not self._docket.whole else about
 
 
 def _follow(story: Story, own: Own) -> None:
@@ -146,6 +168,11 @@ def _follow(story: Story, own: Own) -> None:
             Code.NOT_ACKNOWLEDGED,
             f"it answers another entry than the receipt of {entry.agency} proves",
         )
+        require(
+            story.copy.settled_ms == entry.time_ms,
+            Code.CONTRADICTION,
+            f"acknowledged at {entry.time_ms}, and by the message at {story.copy.settled_ms}",
+        )
         return
     if entry.code == OperatorCode.RESEALED.value:
         require(story.resealed is None, Code.CONTRADICTION, "sealed anew twice")
@@ -164,6 +191,7 @@ def _follow(story: Story, own: Own) -> None:
         f"{'had not ended' if again else 'had ended already'}",
     )
     story.ended = None if again else (entry.kind, entry.code)
+    story.ended_ms = None if again else entry.time_ms
 
 
 def _expected(copy: Copy) -> tuple[EntryKind, str] | None:
@@ -175,6 +203,6 @@ def _expected(copy: Copy) -> tuple[EntryKind, str] | None:
     if copy.state is DeliveryState.EXPIRED:
         return EntryKind.UNDELIVERED, UndeliveredCode.EXPIRED.value
     # A dead letter keeps what the recipient's node said last.
-    revoked = copy.code == UndeliveredCode.PEER_REVOKED
-    code = UndeliveredCode.PEER_REVOKED if revoked else UndeliveredCode.DEAD
-    return EntryKind.UNDELIVERED, code.value
+    decided = {UndeliveredCode.PEER_REVOKED.value, UndeliveredCode.ERASED.value}
+    code = copy.code if copy.code in decided else UndeliveredCode.DEAD.value
+    return EntryKind.UNDELIVERED, code

@@ -38,8 +38,8 @@ class Walk:
     def __init__(self, docket: Docket) -> None:
         self._docket = docket
         self._tally = docket.tally(subjects.ENTRIES)
-        self._copies = Copies(docket)
         self._acts = Acts(docket)
+        self._copies = Copies(docket, self._acts.entries)
         self._messages = Messages(docket, self._copies)
         self._epochs = Epochs(docket)
         stopped = (subjects.SENT, subjects.RECEIVED, subjects.RECEIPTS, subjects.ENDINGS)
@@ -126,6 +126,9 @@ class Walk:
     ) -> Own | None:
         """Read an entry that hashes to its leaf; None for one that does not, or does not read."""
         self._tally.saw()
+        if self._docket.blind:
+            text = "the manifest says that entries are left out, and here is one"
+            self._tally.fail(Code.CONTRADICTION, text, member, record.index)
         if leaf_hash(record.entry) != leaf:
             text = "it does not hash to the leaf that the tree has in its place"
             self._tally.fail(Code.LEAF_MISMATCH, text, member, record.index)

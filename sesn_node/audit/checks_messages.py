@@ -166,7 +166,7 @@ class Messages:
                 f"{copy.agency} received it at {entry.time_ms}, before it was shared",
             )
             proven = received
-        return proven
+        return proven  # noqa: RET504 - an error within the case leaves it None
 
     def _check_received(
         self, message: BundleMessage, way: Received, header: Header, own: Own | None
@@ -198,6 +198,11 @@ class Messages:
             "our RECEIVED entry answers another entry than the sender's SHARED",
         )
         time_ms = received.entry.time_ms
+        require(
+            time_ms == way.received_ms,
+            Code.CONTRADICTION,
+            f"received at {time_ms} by the ledger, at {way.received_ms} by the message",
+        )
         require(
             entry.time_ms - CLOCK_TOLERANCE_MS <= time_ms <= header.expires_ms + CLOCK_TOLERANCE_MS,
             Code.TIME_IMPLAUSIBLE,

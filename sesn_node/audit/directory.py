@@ -16,6 +16,7 @@ from sesn_node.audit.layout import (
     CENTRAL,
     END,
     END64,
+    END64_MARK,
     END_MARK,
     FULL,
     LOCATOR,
@@ -93,6 +94,8 @@ def _read_end(file: BinaryIO, size: int) -> tuple[int, int, int]:
     if begins == FULL and at >= _TAIL64:
         at -= _TAIL64
         fields = END64.unpack(_read_at(file, at, END64.size))
+        if fields[0] != END64_MARK:
+            raise malformed(BundleCode.MALFORMED, "end", at, "there is no zip64 end record")
         length, begins = fields[8], fields[9]
     if not 0 < count <= MAX_MEMBERS or length > _MAX_DIRECTORY:
         raise malformed(

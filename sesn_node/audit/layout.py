@@ -28,12 +28,12 @@ END64: Final = struct.Struct("<4sQ2H2I4Q")
 LOCATOR: Final = struct.Struct("<4sIQI")
 
 END_MARK: Final = b"PK\x05\x06"
+END64_MARK: Final = b"PK\x06\x06"
 FULL: Final = 0xFFFF_FFFF
 """Stands in a 32-bit field for a number that is too large for it."""
 
 _LOCAL_MARK: Final = b"PK\x03\x04"
 _CENTRAL_MARK: Final = b"PK\x01\x02"
-_END64_MARK: Final = b"PK\x06\x06"
 _LOCATOR_MARK: Final = b"PK\x06\x07"
 _PLAIN: Final = 10
 _ZIP64: Final = 45
@@ -96,7 +96,7 @@ def end_records(count: int, offset: int, size: int) -> bytes:
     if short < FULL:
         return end
     fields = (_ZIP64, _ZIP64, 0, 0, count, count, size, offset)
-    end64 = END64.pack(_END64_MARK, _END64_REST, *fields)
+    end64 = END64.pack(END64_MARK, _END64_REST, *fields)
     return end64 + LOCATOR.pack(_LOCATOR_MARK, 0, offset + size, 1) + end
 
 

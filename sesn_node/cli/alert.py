@@ -9,6 +9,7 @@ import typer
 from rich.text import Text
 
 from sesn_node.bootstrap import Desk
+from sesn_node.cli.alert_erase import erase_, erased_
 from sesn_node.cli.alert_json import alert_json, alert_line_json, copies_json, findings_json
 from sesn_node.cli.alert_text import copies_text, draft_text, list_text, show_text
 from sesn_node.cli.ask import confirm, require_terminal
@@ -25,7 +26,8 @@ from sesn_node.exchange.copyviews import copies_of
 from sesn_node.exchange.naming import find_alert, not_a_partner
 from sesn_node.exchange.respond import respond
 from sesn_node.exchange.share import Draft, share
-from sesn_node.exchange.views import alert_file, alerts
+from sesn_node.exchange.viewing import view_alert
+from sesn_node.exchange.views import alerts
 from sesn_node.trust.card import TrustedCard
 from sesn_node.trust.directory import NOT_TRUSTED
 from sesn_node.wire.payloads import MAX_JSON_BYTES, alert_from_json
@@ -151,17 +153,21 @@ def list_(  # noqa: PLR0913, PLR0917 - one argument an option
 def show(
     context: typer.Context, message_id: AlertId, sender: Sender = None, as_json: AsJson = False
 ) -> None:
-    """Show an alert, who got it and when, with proof, and what they decided."""
+    """Show an alert, who got it and when, with proof, and what they decided.
+
+    Our ledger records that it was shown, at most once an hour.
+    """
     whose = _sender(sender)
     with open_desk(context) as desk:
-        found = alert_file(desk.office, find_alert(desk.office.store, message_id), whose)
+        viewing = view_alert(desk.office, find_alert(desk.office.store, message_id), whose)
         names = _names(desk)
         peers = desk.office.directory().peers
         collecting = [agency for agency, peer in peers.items() if _collects(peer.card)]
     if as_json:
-        print_json(alert_json(found))
+        recorded = viewing.unrecorded is None
+        print_json({**alert_json(viewing.file), "view_recorded": recorded})
     else:
-        console().print(show_text(found, names, collecting))
+        console().print(show_text(viewing.file, names, collecting))
 
 
 @app.command("accept")
@@ -188,6 +194,10 @@ def decline(
 ) -> None:
     """Tell the sender that nobody here will act on the alert, and why."""
     _respond(context, message_id, Decision.DECLINED, reason, sender=sender, as_json=as_json)
+
+
+app.command("erase")(erase_)
+app.command("erased")(erased_)
 
 
 def _respond(  # noqa: PLR0913 - one argument an option

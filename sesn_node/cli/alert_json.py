@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from sesn_node.cli.show import Json, iso
 from sesn_node.domain.alert import Decision
 from sesn_node.domain.identifiers import Finding, findings
-from sesn_node.domain.ids import show_message_id
+from sesn_node.domain.ids import MessageId, show_message_id
 from sesn_node.exchange.copyviews import CopyView, ReceiptView
 from sesn_node.exchange.views import AlertFile, AlertView, EntryView, ResponseView
 from sesn_node.ledger.encoding import encode_base64
+from sesn_node.store.erasures import ErasureRow
 from sesn_node.wire.payloads import payload_to_json
 
 
@@ -32,6 +33,7 @@ def alert_line_json(view: AlertView) -> dict[str, Json]:
         if alert and alert.respond_by
         else None,
         "problem": view.problem or None,
+        "erased": erased_json(view.erased) if view.erased else None,
         "decision": decision.value if decision else None,
         "recipients": copies_json(view.copies),
     }
@@ -54,6 +56,18 @@ def alert_json(found: AlertFile) -> dict[str, Json]:
         "findings": findings_json(findings(view.alert)) if view.alert else [],
         "responses": [_response_json(one) for one in view.responses],
         "ledger": [_entry_json(one) for one in found.entries],
+    }
+
+
+def erased_json(row: ErasureRow) -> dict[str, Json]:
+    """Show that the content of a message was erased, and why."""
+    return {
+        "message_id": show_message_id(MessageId(row.message_id)),
+        "from": row.sender,
+        "time": iso(row.erased_ms),
+        "entry": row.entry_index,
+        "reason": row.reason,
+        "bytes_gone": iso(row.scrubbed_ms),
     }
 
 

@@ -68,13 +68,19 @@ def list_text(found: Sequence[AlertView]) -> Table:
     ids = short_ids([view.message_id for view in found])
     for view in found:
         alert = view.alert
-        subject = Text(alert.subject) if alert else Text(f"cannot be read: {view.problem}", "red")
+        subject = Text(alert.subject) if alert else _unread(view)
         listing.add_row(
             Text(f"{ids[view.message_id]}\n{utc_minute(view.at_ms)}"),
             Text("\n").join([subject, _sent_to(view) if view.ours else _from(view)]),
             Text("\n").join([_URGENCY[alert.urgency] if alert else Text(), _state(view)]),
         )
     return listing
+
+
+def _unread(view: AlertView) -> Text:
+    if view.erased is not None:
+        return Text(f"erased {utc_minute(view.erased.erased_ms)}", "dim")
+    return Text(f"cannot be read: {view.problem}", "red")
 
 
 def _from(view: AlertView) -> Text:
@@ -117,7 +123,11 @@ def show_text(
     """
     view = found.alert
     parts: list[RenderableType] = [_outside(view, names)]
-    if view.payload is None:
+    if view.erased is not None:
+        erased = view.erased
+        when = f"{utc_second(erased.erased_ms)} UTC (entry {erased.entry_index} of our ledger)"
+        parts += ["", Text(f"The content was erased at {when}: {erased.reason}", "yellow")]
+    elif view.payload is None:
         parts += ["", Text(f"The content cannot be read: {view.problem}", "red")]
     elif view.alert is not None:
         parts += ["", _content(view.payload, view.alert)]

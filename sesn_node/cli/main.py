@@ -145,7 +145,8 @@ def run(arguments: Sequence[str]) -> int:
 
 def _usage(error: typer.TyperException) -> str:
     """Say what is wrong with a line, and where the words are that it may have."""
-    message = error.format_message()
+    # The prefix is a word of the library that reads the options.
+    message = error.format_message().replace("Value error, ", "")
     context = getattr(error, "ctx", None)
     if message.startswith("No such command") and context is not None:
         return f"{message.rstrip('.')}; '{context.command_path} --help' lists them"

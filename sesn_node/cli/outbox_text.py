@@ -193,8 +193,9 @@ class _Words:
             case Reason.DEAD:
                 tries = "one attempt" if view.attempts == 1 else f"{view.attempts:,} attempts"
                 return f"given up after {tries}; the last: {last}"
-            case Reason.REVOKED:
-                return f"{recipient.agency} was revoked"
+            case Reason.REVOKED | Reason.ERASED:
+                revoked = copy.reason is Reason.REVOKED
+                return f"{recipient.agency} was revoked" if revoked else "its content was erased"
             case Reason.EXPIRED:
                 said = f"; the last: {view.detail}" if view.detail else ""
                 return f"not delivered in time{said}"
@@ -263,6 +264,9 @@ def _step(step: Step) -> Text:
         StepKind.UNDELIVERED: (f"{_undelivered(step)}{why}", "red"),
         StepKind.REQUEUED: (f"queued again for {who} by an operator", "yellow"),
         StepKind.RESEALED: (f"sealed anew for {who} by an operator, as {other}", "yellow"),
+        StepKind.VIEWED: ("its content was shown to somebody here", ""),
+        StepKind.DISCLOSED: ("its content went into an audit bundle", "yellow"),
+        StepKind.ERASED: (f"its content was erased, {step.code}{why}", "yellow"),
         StepKind.ANSWERED: (f"{who} answered with {step.other_kind} {other}", ""),
     }[step.kind]
     return Text(said, style)
@@ -273,6 +277,8 @@ def _undelivered(step: Step) -> str:
         return f"expired before {step.agency} had it"
     if step.code == UndeliveredCode.PEER_REVOKED:
         return f"given up, since {step.agency} was revoked"
+    if step.code == UndeliveredCode.ERASED:
+        return f"given up for {step.agency}, since its content was erased"
     return f"given up, since {step.agency} put it off too often"
 
 

@@ -73,6 +73,8 @@ class UndeliveredCode(StrEnum):
     """Deferred more often than this node's settings allow."""
     PEER_REVOKED = "PEER_REVOKED"
     """The recipient is not trusted any more."""
+    ERASED = "ERASED"
+    """Its content was erased here while the copy still waited."""
 
 
 class PeerCode(StrEnum):

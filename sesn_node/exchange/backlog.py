@@ -43,6 +43,8 @@ class Reason(StrEnum):
     DEAD = "given-up"
     """Put off more often than the settings allow."""
     REVOKED = "recipient-revoked"
+    ERASED = "erased"
+    """Its content was erased here before it had left."""
     EXPIRED = "expired"
     RESEALED = "sealed-anew"
     """Ended without a receipt, and another message says the same."""
@@ -217,11 +219,15 @@ def _ending(row: ListedCopy) -> Reason:
         return Reason.ACKNOWLEDGED
     if copy.resealed_as is not None:
         return Reason.RESEALED
-    if copy.state is DeliveryState.DEAD and copy.code == UndeliveredCode.PEER_REVOKED:
-        return Reason.REVOKED
+    if copy.state is DeliveryState.DEAD and copy.code in _DECIDED:
+        return _DECIDED[copy.code]
     return _ENDINGS[copy.state]
 
 
+_DECIDED = {
+    UndeliveredCode.PEER_REVOKED.value: Reason.REVOKED,
+    UndeliveredCode.ERASED.value: Reason.ERASED,
+}
 _ENDINGS = {
     DeliveryState.REFUSED: Reason.REFUSED,
     DeliveryState.EXPIRED: Reason.EXPIRED,

@@ -52,6 +52,9 @@ def follow(  # noqa: PLR0913 - what was known, and what is there now
         held = head_file.read()
         if held is None or held.note not in {known.note, head.note}:
             return None
+        # A server that was promoted may lack commits that another process of ours released.
+        if head.timeline != known.timeline or held.timeline not in {"", head.timeline}:
+            return None
         signed = verify_checkpoint_under(head.note, key_sets)
     except SesnError:
         return None

@@ -66,8 +66,8 @@ def find_trouble(
     """Say why a ledger head must not be built upon; None if it may be.
 
     Checked: the stored checkpoint carries our own two signatures over this size and root; the
-    head file's checkpoint is a prefix of this tree, and it has witnessed no more than the
-    database; the newest entries hash to the stored leaves, and the stored subtrees to the root.
+    head file's checkpoint is a prefix of this tree, it has witnessed no more than the database,
+    and knows the history that the database server writes; the newest entries hash to the stored leaves, and the stored subtrees to the root.
 
     Raises:
         StorageError: The database or the head file cannot be read.
@@ -133,6 +133,8 @@ def _behind(
         return partial(oldcopy.other_history, released=released)
     if released.witnessed > head.witnessed:
         return partial(oldcopy.witness_behind, released=released)
+    if released.timeline and released.timeline != head.timeline:
+        return partial(oldcopy.other_timeline, released=released)
     return None
 
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from sesn_node.domain.entries import EntryKind, OperatorCode, UndeliveredCode
-from sesn_node.domain.ids import AgencyId, MessageId, show_message_id
+from sesn_node.domain.ids import AgencyId, MessageId, parse_origin, show_message_id
 from sesn_node.domain.messages import Priority
 from sesn_node.errors import PolicyError
 from sesn_node.exchange.backlog import recipients_of
@@ -33,6 +33,9 @@ class StepKind(StrEnum):
     UNDELIVERED = "undelivered"
     REQUEUED = "requeued"
     RESEALED = "sealed-anew"
+    VIEWED = "viewed"
+    DISCLOSED = "disclosed"
+    ERASED = "erased"
     ANSWERED = "answered"
 
 
@@ -46,7 +49,8 @@ class Step:
         entry: Index of the entry that says so.
         agency: The recipient that is concerned; None if all are.
         code: Why, where something went wrong.
-        detail: The same in the words of the recipient's node, if they are kept.
+        detail: The same in the words of the recipient's node, if they are kept; of an erasure, in
+            those of whoever had it done.
         receipt: The recipient's receipt.
         cosigned_ms: When the recipient cosigned our ledger with it, by its clock.
         other: The message that says the same now, or that answers.
@@ -102,6 +106,11 @@ _KINDS = {
     EntryKind.REFUSED_BY_PEER: StepKind.REFUSED,
     EntryKind.UNDELIVERED: StepKind.UNDELIVERED,
 }
+_OF_CONTENT = {
+    EntryKind.VIEWED: StepKind.VIEWED,
+    EntryKind.DISCLOSED: StepKind.DISCLOSED,
+    EntryKind.ERASED: StepKind.ERASED,
+}
 _ENDINGS = frozenset({EntryKind.REFUSED_BY_PEER, EntryKind.UNDELIVERED})
 _OPERATOR = {
     OperatorCode.REQUEUED: StepKind.REQUEUED,
@@ -122,7 +131,10 @@ def life(store: Store, message_id: MessageId, now_ms: int) -> Life:
         rows = transaction.copies.of_message(message_id)
         recipients = recipients_of(transaction, rows, now_ms)
         copies = {one.agency: copy for one in recipients for copy in one.copies}
-        steps = _steps(transaction, message, copies)
+        steps = [
+            *_steps(transaction, message, copies),
+            *_content_steps(transaction, message),
+        ]
         answered = _answers(transaction, message_id, copies)
         source = transaction.copies.resealed_from(message_id)
     sealed = message.sealed
@@ -181,6 +193,33 @@ def _steps(
                 code="" if entry.kind is EntryKind.OPERATOR else entry.code,
                 detail=_words(entry, copy) if copy is not None and is_last else "",
                 other=None if entry.answers is None else anew.get(entry.answers.index),
+            )
+        )
+    return found
+
+
+def _content_steps(transaction: Transaction, message: SentRow) -> list[Step]:
+    """Tell who saw the content of a message, and when it went."""
+    head = transaction.ledger.require_head()
+    own = parse_origin(head.origin)[0]
+    erased = transaction.erasures.find(own, message.message_id)
+    reasons = {} if erased is None else {erased.entry_index: erased.reason}
+    found = []
+    for row in transaction.ledger.entries_of(message.message_id):
+        entry = decode_entry(row.entry)
+        answers = entry.answers
+        # Somebody else's message under the same id has entries too.
+        if entry.kind not in _OF_CONTENT or answers is None:
+            continue
+        if (answers.origin, answers.index) != (head.origin, message.sealed.entry_index):
+            continue
+        found.append(
+            Step(
+                kind=_OF_CONTENT[entry.kind],
+                at_ms=entry.time_ms,
+                entry=row.index,
+                code=entry.code,
+                detail=reasons.get(row.index, ""),
             )
         )
     return found

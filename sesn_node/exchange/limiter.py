@@ -27,6 +27,8 @@ GREETINGS: Final = Rate(burst=20, token_ms=5_000)
 """Greetings of one partner that end a wait of ours; each can make us write, and dial."""
 CHECKPOINTS: Final = Rate(burst=100, token_ms=6_000)
 """Checkpoints that one partner has us witness without a message; each is kept, 7 KB."""
+PROOFS: Final = Rate(burst=60, token_ms=5_000)
+"""Proofs that one partner is given that our ledger has one history; each is a signature."""
 
 
 class Limiter:

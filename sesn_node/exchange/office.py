@@ -12,7 +12,15 @@ from sesn_node.domain.entries import SALT_BYTES, Entry, EntryKind
 from sesn_node.domain.ids import AgencyId
 from sesn_node.domain.times import DAY_MS, MINUTE_MS
 from sesn_node.errors import SesnError, StorageError
-from sesn_node.exchange.limiter import CARDS, CHECKPOINTS, GREETINGS, REFUSED_CARDS, Limiter
+from sesn_node.exchange.bell import Bell
+from sesn_node.exchange.limiter import (
+    CARDS,
+    CHECKPOINTS,
+    GREETINGS,
+    PROOFS,
+    REFUSED_CARDS,
+    Limiter,
+)
 from sesn_node.exchange.ownledger import NodeCache, OwnLedger
 from sesn_node.store.disk import Disk
 from sesn_node.telemetry.watch import Watch
@@ -29,6 +37,7 @@ if TYPE_CHECKING:
     from sesn_node.exchange.vault import Vault
     from sesn_node.ledger.checkpoint import LogKeys
     from sesn_node.store.engine import Store, Transaction
+    from sesn_node.store.evidence import EvidenceFolder
     from sesn_node.store.peers import CardRow
     from sesn_node.trust.card import TrustedCard
 
@@ -143,6 +152,9 @@ class Office:
         refused_card_limiter: How many cards of a partner are opened that are refused then.
         greeting_limiter: How many greetings of a partner end our waiting for it.
         checkpoint_limiter: How many checkpoints that come without a message are witnessed.
+        proof_limiter: How many proofs a partner is given that our ledger has one history.
+        bell: Rung when trust ends: the running node cuts off at once.
+        evidence: Where files go that prove what a partner did; None to write none.
     """
 
     agency: AgencyId
@@ -159,6 +171,9 @@ class Office:
     refused_card_limiter: Limiter = field(default_factory=lambda: Limiter(REFUSED_CARDS))
     greeting_limiter: Limiter = field(default_factory=lambda: Limiter(GREETINGS))
     checkpoint_limiter: Limiter = field(default_factory=lambda: Limiter(CHECKPOINTS))
+    proof_limiter: Limiter = field(default_factory=lambda: Limiter(PROOFS))
+    bell: Bell = field(default_factory=Bell)
+    evidence: EvidenceFolder | None = None
 
     def directory(self) -> Directory:
         """Return the newest peer directory."""

@@ -31,14 +31,22 @@ _STOP_AND_MOVE = "Stop the node, and move this database away (keep it)."
 
 
 class Trouble(StrEnum):
-    """Why a database must not be appended to."""
+    """Why a database must not be appended to.
+
+    Two of them are doubts: nothing shows that the database is old, or that it is not.
+    """
 
     BEHIND = "behind"
     WITNESS_BEHIND = "witness-behind"
     NO_HEAD_FILE = "no-head-file"
+    OTHER_TIMELINE = "other-timeline"
     OTHER_HISTORY = "other-history"
     FOREIGN_HEAD_FILE = "foreign-head-file"
     DAMAGED = "damaged"
+
+
+DOUBTS = frozenset({Trouble.NO_HEAD_FILE, Trouble.OTHER_TIMELINE})
+"""What partners can answer: they are asked how much of our ledger they have cosigned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,9 +167,29 @@ def no_head_file(scene: Scene) -> OldCopy:
         "old database look new.",
         f"Run '{scene.command} status': if the database fits the file, the node appends at once; "
         "if entries are missing, it says how many and what to do.",
-        f"If the file is lost for good, run '{scene.command} doctor': it asks the partners how "
-        "many entries of ours they have cosigned. More than are here prove that entries are "
-        f"missing; no more proves nothing. {scene.without_it}",
+        f"If the file is lost for good, run '{scene.command} ledger confirm': it asks the partners "
+        "how many entries of ours they have cosigned. If nobody knows more, the node goes on from "
+        "here; what was signed and shown to nobody is lost then. If somebody does, entries are "
+        f"missing: look for a newer copy, or for an export ('{scene.command} ledger recover "
+        f"--tiles DIR'). {scene.without_it}",
+    )
+
+
+def other_timeline(scene: Scene, released: Released) -> OldCopy:
+    """Describe a PostgreSQL that writes another history than when this process last committed."""
+    return _old_copy(
+        scene,
+        Trouble.OTHER_TIMELINE,
+        f"the PostgreSQL server writes timeline {scene.head.timeline or 'unknown'} now, and wrote "
+        f"{released.timeline} when this node last committed, as the head file {scene.head_file} "
+        "shows: a standby was promoted, or the server was put back from an archive. What was "
+        "committed last may be missing from it, and another process of ours may have released it.",
+        "Wait: a node that serves asks the partners by itself, and goes on when all have answered "
+        "that they know no more than this database.",
+        f"If some cannot be reached, look at the old server: the newest entry here is of "
+        f"{scene.newest}. If nothing newer was committed there, run '{scene.command} ledger "
+        "confirm --unanswered'; in the home of each process.",
+        f"If something newer was, put that database in the place of this one. {scene.without_it}",
     )
 
 
@@ -221,7 +249,9 @@ def _newer(scene: Scene, wanted: str) -> tuple[str, str, str]:
         f"FILE'. Leave {scene.head_file} as it is: it is what shows which copy is old."
     )
     ask = (
-        f"If there is none, ask {_named(scene.partners)} for what passed between you since "
+        f"If there is none, but an export of the ledger that goes as far, '{scene.command} ledger "
+        "recover --tiles DIR' brings the entries back, and the partners deliver again what they "
+        f"have sent since. Else ask {_named(scene.partners)} for what passed between you since "
         f"{scene.newest}: it is kept there, with our seals and receipts. {scene.without_it}"
     )
     return find, put, ask

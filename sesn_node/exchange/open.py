@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sesn_node.crypto.seal import MessageContext, open_commitment
 from sesn_node.errors import PolicyError
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from sesn_node.exchange.office import Office
     from sesn_node.store.inbox import InboxRow
     from sesn_node.store.sealed import SealedRow, SentRow
+
+ERASED: Final = "ERASED"
+"""Code of the error that says: there is nothing to open any more."""
 
 
 def open_received(office: Office, row: InboxRow) -> Payload:
@@ -55,7 +58,7 @@ def _open(office: Office, row: SealedRow, table: str, row_id: bytes) -> Payload:
 
 def _reveal(office: Office, row: SealedRow, table: str, row_id: bytes) -> tuple[bytes, bytes]:
     if row.ciphertext is None or row.content_key is None:
-        raise PolicyError("the content of this message was erased", code="ERASED")
+        raise PolicyError("the content of this message was erased", code=ERASED)
     header = decode_header(row.header)
     keys = office.keys.reading
     if not keys.knows(row.content_key):

@@ -58,7 +58,7 @@ def unwitnessed(caller: AgencyId, batch: Batch, judged: Judged | None) -> Answer
         refused = Refused(RefusalCode.LEDGER_FORK, "the ledger shows two histories")
     else:
         refused = unproven(judged.refusal, judged.verdict.reason)
-    return refuse_all(caller, batch, refused, judged.refusal, judged)
+    return refuse_all(caller, batch, refused, judged.refusal)
 
 
 def unproven(answer: WitnessAnswer, reason: str) -> Refused:
@@ -72,8 +72,7 @@ def refuse_all(
     batch: Batch,
     refused: Refused,
     witness: WitnessAnswer = NOTHING_WITNESSED,
-    judged: Judged | None = None,
 ) -> Answer:
     """Refuse every shipment of a batch, and say so in the log."""
-    report_refused(caller, refused.code.value, witness.status, judged)
+    report_refused(caller, refused.code.value, witness.status)
     return Answer(batch.sequence, witness, b"", (refused,) * len(batch.shipments))

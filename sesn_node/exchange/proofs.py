@@ -34,6 +34,7 @@ _ENDINGS = {
     DeliveryState.EXPIRED: EntryKind.UNDELIVERED,
     DeliveryState.DEAD: EntryKind.UNDELIVERED,
 }
+_DECIDED = {UndeliveredCode.PEER_REVOKED.value, UndeliveredCode.ERASED.value}
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +213,7 @@ def _require_ledger_of(agency: str, origin: str) -> None:
 def _ending(copy: OutboxRow, about: list[_Own]) -> None:
     kind = _ENDINGS[copy.state]
     code = copy.code
-    if copy.state is DeliveryState.DEAD and code != UndeliveredCode.PEER_REVOKED:
+    if copy.state is DeliveryState.DEAD and code not in _DECIDED:
         # A dead letter keeps what the recipient's node said last.
         code = UndeliveredCode.DEAD.value
     require(

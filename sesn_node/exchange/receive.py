@@ -208,7 +208,7 @@ class Receiver:
                     examiner = Examiner(office, sender, judged.accepted, now_ms)
                     examined = examiner.examine(transaction, batch.shipments)
             if judged is None or judged.accepted is None:
-                keep_fork(office, judged)  # outside the read: it writes
+                keep_fork(office, judged, caller)  # outside the read: it writes
                 return unwitnessed(caller, batch, judged)
             receiving.mark("examined")
             try:

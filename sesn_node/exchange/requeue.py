@@ -17,10 +17,11 @@ from sesn_node.domain.entries import EntryKind, OperatorCode
 from sesn_node.domain.ids import AgencyId, MessageId, show_message_id
 from sesn_node.domain.refusals import RefusalCode
 from sesn_node.errors import ConflictError, PolicyError
+from sesn_node.exchange.erase import is_erased
 from sesn_node.exchange.expire import about_copy
 from sesn_node.exchange.life import unknown_message
 from sesn_node.exchange.office import MOVED, new_entry
-from sesn_node.exchange.open import open_sent
+from sesn_node.exchange.open import ERASED, open_sent
 from sesn_node.exchange.share import Draft, record, seal_draft
 from sesn_node.telemetry.logs import get_logger
 from sesn_node.telemetry.spans import Timeline
@@ -76,7 +77,7 @@ def requeue(
 
     Raises:
         PolicyError: No such message, or not sent to that agency; its expiry has passed; a
-            recipient is not trusted; or its content cannot be sealed anew.
+            recipient is not trusted; or its content was erased or cannot be sealed anew.
         ConflictError: Every copy is acknowledged (`ACKNOWLEDGED`).
         StorageError: Nothing was done, or the outcome is unknown: do it again.
     """
@@ -191,6 +192,12 @@ def _requeue(
         # Done before, or its receipt came in meanwhile.
         known = None if copy is None else copy.resealed_as
         return Requeued(agency, None if known is None else MessageId(known), changed=False)
+    if is_erased(work.transaction, office.agency, copy.message_id):
+        raise PolicyError(
+            f"the content of message {show_message_id(message.message_id)} was erased: there is "
+            "nothing to send",
+            code=ERASED,
+        )
     office.partners.within(work.transaction).trusted(agency, work.now_ms)
     if copy.code not in _FOR_ITS_BYTES:
         work.append(

@@ -228,7 +228,7 @@ class Sequencer:
     def _write_head(self, head: HeadRow) -> Exception | None:
         failure: Exception | None = None
         try:
-            self._head_file.raise_to(head.note, head.size, head.witnessed)
+            self._head_file.raise_to(head.note, head.size, head.witnessed, head.timeline)
         except Exception as error:  # noqa: BLE001 - whoever releases must learn of it, whatever it is
             failure = error
             # Hold the database against the file again before anything is built on it.
@@ -275,7 +275,7 @@ class Sequencer:
                 "another ledger takes a new home."
             )
         known = self._known
-        if known is None or (extent(head), head.root) != (extent(known), known.root):
+        if known is None or _state(head) != _state(known):
             # Start-up, a failed commit, or another process of this agency appended or witnessed.
             self._known = None
             key_sets = self._vault.keys(directory).log_sets
@@ -311,6 +311,11 @@ class Sequencer:
         grown = replace(head, size=tree.size, root=tree.root, note=note)
         transaction.ledger.append(head, grown, rows, appender.nodes)
         return grown
+
+
+def _state(head: HeadRow) -> tuple[object, ...]:
+    """What tells whether anybody but this process has moved the head."""
+    return extent(head), head.root, head.timeline
 
 
 def _beat(work: Work) -> None:

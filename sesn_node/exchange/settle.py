@@ -137,8 +137,8 @@ def _asked_again(office: Office, agency: AgencyId, judged: Judged | None) -> Set
         return None
     if judged.verdict.fork:
         code = RefusalCode.LEDGER_FORK
-        report_refused(agency, code.value, judged.verdict.status, judged)
-        keep_fork(office, judged)
+        keep_fork(office, judged, agency)
+        report_refused(agency, code.value, judged.verdict.status)
         raise VerificationError(f"the ledger of {agency} shows two histories", code=code.value)
     if judged.verdict.status is Status.OTHER_OLD_SIZE:
         return Settled(witness=judged.refusal)

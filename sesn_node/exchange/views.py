@@ -15,7 +15,7 @@ from sesn_node.domain.entries import EntryKind
 from sesn_node.domain.ids import AgencyId, MessageId, show_message_id
 from sesn_node.errors import ConflictError, PolicyError, SesnError
 from sesn_node.exchange.copyviews import CopyView, copy_view
-from sesn_node.exchange.open import open_received, open_sent
+from sesn_node.exchange.open import ERASED, open_received, open_sent
 from sesn_node.exchange.search import find
 from sesn_node.wire.entries import decode_entry
 from sesn_node.wire.envelopes import decode_header
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from sesn_node.domain.terms import Sought
     from sesn_node.exchange.office import Office
     from sesn_node.store.engine import Transaction
+    from sesn_node.store.erasures import ErasureRow
     from sesn_node.store.inbox import InboxRow
     from sesn_node.store.ledger import EntryRow
     from sesn_node.store.sealed import SealedRow, SentRow
@@ -47,6 +48,7 @@ class ResponseView:
         text: Note or reason.
         problem: Code of the reason why it cannot be opened; else empty.
         copy: How our own response stands with the alert's sender; None if it is theirs.
+        entry: Our SHARED or RECEIVED entry of it.
     """
 
     message_id: MessageId
@@ -56,17 +58,19 @@ class ResponseView:
     text: str = ""
     problem: str = ""
     copy: CopyView | None = None
+    entry: int = -1
 
 
 @dataclass(frozen=True, slots=True)
 class EntryView:
-    """An entry of our ledger about a message."""
+    """An entry of our ledger about a message; `answers` is the index of the one that it answers."""
 
     index: int
     kind: EntryKind
     time_ms: int
     agency: AgencyId | None
     code: str
+    answers: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,8 @@ class AlertView:
         problem: Code of the reason why it cannot be opened; else empty.
         copies: Of an alert of ours, one a recipient.
         responses: Decisions, oldest first.
+        entry: Our SHARED or RECEIVED entry of it.
+        erased: When and why its content was erased, if it was.
     """
 
     message_id: MessageId
@@ -98,6 +104,8 @@ class AlertView:
     problem: str
     copies: tuple[CopyView, ...]
     responses: tuple[ResponseView, ...]
+    entry: int = -1
+    erased: ErasureRow | None = None
 
     @property
     def alert(self) -> Alert | None:
@@ -130,6 +138,7 @@ def alerts(office: Office, limit: int, sought: Sought | None = None) -> tuple[Al
             ours, theirs = find(office, transaction, sought, limit)
             received, sent = transaction.inbox.some(theirs), transaction.browse.sent_messages(ours)
         views = [*_received(office, transaction, received), *_sent(office, transaction, sent)]
+        views = [_with_erasure(transaction, view) for view in views]
     views.sort(key=lambda view: (view.at_ms, view.message_id), reverse=True)
     return tuple(views[:limit])
 
@@ -152,6 +161,7 @@ def alert_file(office: Office, message_id: MessageId, sender: AgencyId | None = 
         views = _received(office, transaction, received)
         if sent is not None and sent.sealed.kind == _ALERT:
             views += _sent(office, transaction, [sent])
+        views = [_with_erasure(transaction, view) for view in views]
         entries = [_entry_view(row) for row in transaction.ledger.entries_of(message_id)]
     views = [view for view in views if sender in {None, view.sender}]
     if not views:
@@ -245,17 +255,26 @@ def _view(
         problem=content.problem,
         copies=(),
         responses=responses,
+        entry=row.entry_index,
     )
+
+
+def _with_erasure(transaction: Transaction, view: AlertView) -> AlertView:
+    if view.problem != ERASED:
+        return view
+    return replace(view, erased=transaction.erasures.find(view.sender, view.message_id))
 
 
 def _our_response(office: Office, row: SentRow, copy: CopyView) -> ResponseView:
     content = _opened(partial(open_sent, office, row))
-    return _response(row.message_id, office.agency, row.sealed.created_ms, content, copy)
+    view = _response(row.message_id, office.agency, row.sealed.created_ms, content, copy)
+    return replace(view, entry=row.sealed.entry_index)
 
 
 def _their_response(office: Office, row: InboxRow) -> ResponseView:
     content = _opened(partial(open_received, office, row))
-    return _response(row.message_id, AgencyId(row.sender), row.received_ms, content, None)
+    view = _response(row.message_id, AgencyId(row.sender), row.received_ms, content, None)
+    return replace(view, entry=row.sealed.entry_index)
 
 
 def _response(
@@ -300,11 +319,15 @@ def _copies(
 
 def _entry_view(row: EntryRow) -> EntryView:
     entry = decode_entry(row.entry)
-    return EntryView(row.index, entry.kind, entry.time_ms, entry.agency, entry.code)
+    answers = None if entry.answers is None else entry.answers.index
+    return EntryView(row.index, entry.kind, entry.time_ms, entry.agency, entry.code, answers)
 
 
 def _concerns(entry: EntryView, view: AlertView) -> bool:
     """Whether an entry is about this alert, and not another sender's under the same id."""
     if entry.kind in {EntryKind.RECEIVED, EntryKind.REFUSED}:
         return not view.ours and entry.agency == view.sender
+    if entry.kind in {EntryKind.VIEWED, EntryKind.DISCLOSED, EntryKind.ERASED}:
+        # They answer an entry of our own ledger.
+        return entry.answers == view.entry
     return view.ours

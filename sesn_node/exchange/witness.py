@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from sesn_node.domain.batches import WitnessAnswer
 from sesn_node.domain.ids import Origin, parse_origin, witness_name
 from sesn_node.domain.refusals import RefusalCode
-from sesn_node.errors import ConflictError, MalformedError, PolicyError, StorageError
+from sesn_node.errors import ConflictError, MalformedError, PolicyError
+from sesn_node.exchange.forks import Seen, raise_fork
 from sesn_node.exchange.office import MOVED
 from sesn_node.exchange.replaced import judge_outdated
 from sesn_node.ledger.checkpoint import without_strangers
@@ -201,48 +202,37 @@ def _own_lines(
     return kept.lines if kept is not None and made_by(kept.lines, keys) else b""
 
 
-def keep_fork(office: Office, judged: Judged | None) -> None:
-    """Keep the first checkpoint that proves a fork, beside the one that it contradicts.
+def keep_fork(office: Office, judged: Judged | None, shown_by: AgencyId) -> None:
+    """Keep a checkpoint that proves a fork, beside the one that it contradicts; cut its owner off.
 
-    One for each size: whoever holds the keys of a ledger could sign any number of them. A node
-    that cannot store refuses the fork all the same, and says in the log what is not kept.
+    One for each size: whoever holds the keys of a ledger could sign any number of them.
     """
     if judged is None or not judged.verdict.fork or judged.verdict.head is None:
         return
-    head, note = judged.verdict.head, judged.verdict.note
-
-    def first(transaction: Transaction) -> bool:
-        return len(transaction.witness.checkpoints(head.origin, head.size)) == 1
-
-    def keep(work: Work) -> None:
-        if first(work.transaction):
-            work.transaction.witness.keep_checkpoint(
-                origin=head.origin, size=head.size, root=head.root, note=note
-            )
-
-    try:
-        # Shown again and again, it makes nobody write.
-        with office.store.read() as transaction:
-            wanted = first(transaction)
-        if wanted:
-            office.sequencer.run(keep)
-    except StorageError as error:
-        _log.warning("ledger-fork-not-kept", origin=head.origin, size=head.size, code=error.code)
+    head = judged.verdict.head
+    with office.store.read() as transaction:
+        kept = transaction.witness.checkpoints(head.origin, head.size)
+    held = next(
+        (
+            Seen(TreeHead(head.origin, head.size, root), note)
+            for root, note in kept.items()
+            if root != head.root
+        ),
+        None,
+    )
+    if held is not None:
+        shown = Seen(head, judged.verdict.note)
+        raise_fork(office, judged.agency, held, shown, shown_by=shown_by)
 
 
-def report_refused(caller: AgencyId, code: str, status: int, judged: Judged | None = None) -> None:
-    """Log that what a partner showed was refused as a whole; a proven fork for what it is.
+def report_refused(caller: AgencyId, code: str, status: int) -> None:
+    """Log that what a partner showed was refused as a whole.
 
     Args:
         caller: Who showed it.
         code: What is wrong.
         status: Answer of tlog-witness, 0 without one.
-        judged: The checkpoint, where it could be judged.
     """
-    if judged is not None and judged.verdict.fork and judged.verdict.head is not None:
-        head = judged.verdict.head
-        _log.error("ledger-fork", peer=caller, code=code, origin=head.origin, size=head.size)
-        return
     # The first answer to whoever does not know what we hold; it proves its ledger anew.
     report = _log.info if status == Status.OTHER_OLD_SIZE else _log.warning
     report("batch-refused", peer=caller, code=code, status=status)
@@ -275,8 +265,8 @@ def add_checkpoint(office: Office, caller: AgencyId, body: bytes) -> WitnessAnsw
             refusal = UNKNOWN_ORIGIN if judged is None else judged.refusal
             fork = judged is not None and judged.verdict.fork
             code = RefusalCode.LEDGER_FORK if fork else RefusalCode.NOT_IN_LEDGER
-            report_refused(caller, code.value, refusal.status, judged)
-            keep_fork(office, judged)
+            keep_fork(office, judged, caller)
+            report_refused(caller, code.value, refusal.status)
             return refusal
         grown = judged.recorded is None or judged.recorded.size < judged.accepted.size
         if grown and not office.checkpoint_limiter.allow(caller, office.clock()):

@@ -12,9 +12,11 @@ from sesn_node import address
 from sesn_node.crypto.primitives import random_bytes
 from sesn_node.errors import ConfigError, StorageError
 from sesn_node.store import problems, sql, sqlite
+from sesn_node.store.alarms import AlarmTable
 from sesn_node.store.audit import AuditTable
 from sesn_node.store.browse import Browse
 from sesn_node.store.copies import CopyTable
+from sesn_node.store.erasures import ErasureTable
 from sesn_node.store.figures import Figures
 from sesn_node.store.inbox import InboxTable
 from sesn_node.store.leases import LocalLeases
@@ -23,6 +25,8 @@ from sesn_node.store.migrate import migrate
 from sesn_node.store.outbox import OutboxTable
 from sesn_node.store.peers import PeerTable
 from sesn_node.store.pulse import PulseTable
+from sesn_node.store.scrubbed import AT_MOST_BYTES, Scrubbed
+from sesn_node.store.recovery import RecoveryTable
 from sesn_node.store.search import SearchTable
 from sesn_node.store.upkeep import Upkeep
 from sesn_node.store.witness import WitnessTable
@@ -45,15 +49,18 @@ class Transaction:
     __slots__ = (
         "_connection",
         "_notifies",
+        "alarms",
         "audit",
         "browse",
         "copies",
+        "erasures",
         "figures",
         "inbox",
         "ledger",
         "outbox",
         "peers",
         "pulse",
+        "recovery",
         "search",
         "upkeep",
         "witness",
@@ -70,12 +77,15 @@ class Transaction:
         self.witness = WitnessTable(connection)
         self.wrapped = WrappedKeys(connection)
         self.pulse = PulseTable(connection)
+        self.recovery = RecoveryTable(connection)
         self.search = SearchTable(connection)
         self.browse = Browse(connection)
         self.copies = CopyTable(connection)
+        self.erasures = ErasureTable(connection)
         self.figures = Figures(connection)
         self.upkeep = Upkeep(connection)
         self.audit = AuditTable(connection)
+        self.alarms = AlarmTable(connection)
 
     def notify(self) -> None:
         """Wake the other processes that share this database, once this transaction has committed.
@@ -202,6 +212,23 @@ class Store:
 
         with shared.listening(self._url, self._process, wake):
             yield
+
+    def scrub(self, most_bytes: int = AT_MOST_BYTES) -> Scrubbed:
+        """Take the bytes of erased content out of the files of this database, as far as we can.
+
+        Args:
+            most_bytes: A larger database is not written anew: nobody else can write meanwhile.
+
+        Raises:
+            StorageError: The database cannot be opened.
+        """
+        if self._closed:
+            raise StorageError("the database is closed: this process is ending")
+        if self._dialect == sql.SQLITE:
+            return sqlite.scrub(self._engine, most_bytes)
+        from sesn_node.store import vacuum  # noqa: PLC0415 - as `_create_engine`
+
+        return vacuum.scrub(self._url, most_bytes)
 
     def close(self) -> None:
         """Close all connections; SQLite folds its write-ahead log back when the last one goes.

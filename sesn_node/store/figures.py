@@ -15,6 +15,8 @@ from sesn_node.store.schema import HAS_ENDED, IS_QUEUED, outbox, sent
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+_DECIDED = (UndeliveredCode.PEER_REVOKED.value, UndeliveredCode.ERASED.value)
+"""Why copies ended that nobody here need look after."""
 _ID_TIME_DIGITS = 12
 """A UUIDv7 begins with its time: 48 bits of Unix milliseconds."""
 
@@ -75,14 +77,14 @@ class Figures:
         return [(agency, state, count) for agency, state, count in rows]
 
     def ended_since(self, since_ms: int) -> list[tuple[str, str, int]]:
-        """Count the copies that ended so since then and were not sealed anew, revocations aside."""
+        """Count the copies that ended so since then, not sealed anew, nor ended by ourselves."""
         rows = self._connection.execute(
             select(outbox.c.agency, outbox.c.state, func.count())
             .where(
                 HAS_ENDED,
                 outbox.c.settled_ms >= since_ms,
                 outbox.c.resealed_as.is_(None),
-                func.coalesce(outbox.c.code, "") != UndeliveredCode.PEER_REVOKED.value,
+                func.coalesce(outbox.c.code, "").not_in(_DECIDED),
             )
             .group_by(outbox.c.agency, outbox.c.state)
         )

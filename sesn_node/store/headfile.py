@@ -11,6 +11,9 @@ cosigned of others' ledgers without an entry of its own:
     CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=
 
     (two signature lines)
+
+Of PostgreSQL it ends in `timeline 00000001`: which of its histories the server wrote. A standby
+that was promoted writes another one, and may lack what was committed last.
 """
 
 from __future__ import annotations
@@ -25,7 +28,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LIMIT = 64 * 1024
-_MARK = b"witnessed "
+_MARK = "witnessed "
+_TIMELINE = " timeline "
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +40,13 @@ class Released:
         note: The checkpoint, signed.
         size: Its tree size, as its second line says.
         witnessed: `HeadRow.witnessed` when it was written.
+        timeline: `HeadRow.timeline` then; empty if it is not known.
     """
 
     note: bytes
     size: int
     witnessed: int
+    timeline: str = ""
 
 
 class HeadFile:
@@ -79,12 +85,13 @@ class HeadFile:
         first, _, note = data.partition(b"\n")
         try:
             size = int(note.split(b"\n", 2)[1])
-            witnessed = int(first.removeprefix(_MARK))
+            numbers, _, timeline = first.decode("ascii").partition(_TIMELINE)
+            witnessed = int(numbers.removeprefix(_MARK))
         except (IndexError, ValueError) as error:
             raise MalformedError(f"{self._path} does not hold a checkpoint") from error
-        if first != b"%s%d" % (_MARK, witnessed) or witnessed < 0:
+        if first != _first_line(witnessed, timeline) or witnessed < 0:
             raise MalformedError(f"{self._path} does not say what was witnessed")
-        return Released(note, size, witnessed)
+        return Released(note, size, witnessed, timeline)
 
     def as_it_is(self) -> HeadFile:
         """Return this file as it is now: whatever is written later, it reads the same."""
@@ -96,7 +103,7 @@ class HeadFile:
     def _data(self) -> bytes | None:
         return read_file(self._path, limit=_LIMIT) if self._path.exists() else None
 
-    def raise_to(self, note: bytes, size: int, witnessed: int) -> None:
+    def raise_to(self, note: bytes, size: int, witnessed: int, timeline: str = "") -> None:
         """Replace the file durably, unless it already holds this or something later.
 
         Two processes of one home may commit in one order and arrive here in the other.
@@ -106,6 +113,7 @@ class HeadFile:
             size: Its tree size.
             witnessed: How far others' ledgers were witnessed then. Both only grow, and in the
                 order of the commits.
+            timeline: `HeadRow.timeline`; another one than the file's was confirmed before.
 
         Raises:
             StorageError: The file cannot be written, or does not hold a checkpoint; nothing may
@@ -119,7 +127,42 @@ class HeadFile:
                     f"{error}. Put back the one that belongs to this node; do not remove it."
                 ) from error
             if held is None or (held.size, held.witnessed) < (size, witnessed):
-                replace_file(self._path, b"%s%d\n%s" % (_MARK, witnessed, note))
+                self._replace(note, witnessed, timeline)
+            elif timeline and not held.timeline:
+                self._replace(held.note, held.witnessed, timeline)
+
+    def confirm(self, note: bytes, size: int, witnessed: int, timeline: str) -> None:
+        """Replace the file by what an operator, or the partners, have said to be the newest state.
+
+        What was witnessed may be less than the file says: it is forgotten.
+
+        Args:
+            note: Signed checkpoint of the database.
+            size: Its tree size.
+            witnessed: `HeadRow.witnessed`.
+            timeline: `HeadRow.timeline`.
+
+        Raises:
+            StorageError: The file holds a later checkpoint or none at all, or cannot be written.
+        """
+        with locked(self._lock):
+            try:
+                held = self.read()
+            except MalformedError as error:
+                raise StorageError(f"{error}, and stays as it is") from error
+            if held is not None and held.size > size:
+                raise StorageError(
+                    f"{self._path} shows that this node has signed {held.size:,} entries, and not "
+                    f"{size:,}; it stays as it is"
+                )
+            self._replace(note, witnessed, timeline)
+
+    def _replace(self, note: bytes, witnessed: int, timeline: str) -> None:
+        replace_file(self._path, _first_line(witnessed, timeline) + b"\n" + note)
+
+
+def _first_line(witnessed: int, timeline: str) -> bytes:
+    return f"{_MARK}{witnessed}{_TIMELINE if timeline else ''}{timeline}".encode()
 
 
 class _Kept(HeadFile):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import BigInteger, bindparam, cast, func, insert, select, update
 
 from sesn_node.errors import ConflictError, StorageError
+from sesn_node.store import sql
 from sesn_node.store.schema import ledger_entry, ledger_head, ledger_node, witness_head
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class HeadRow:
         witnessed: How far we have witnessed others: one for each of their ledgers, and the sizes
             that we cosigned last. It only grows, so a copy of the database that knows less of
             others shows itself by it even if it knows all of us.
+        timeline: Which of its histories the database server writes (`sql.timeline`).
     """
 
     origin: str
@@ -35,6 +37,7 @@ class HeadRow:
     root: bytes
     note: bytes
     witnessed: int = 0
+    timeline: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +58,17 @@ _SELECT_NODES = select(ledger_node.c.position, ledger_node.c.hash).where(
 )
 _WITNESSED = cast(func.coalesce(func.sum(witness_head.c.size + 1), 0), BigInteger)
 _SELECT_WITNESSED = select(_WITNESSED)
-_SELECT_HEAD = select(
-    ledger_head.c.origin,
-    ledger_head.c.size,
-    ledger_head.c.root,
-    ledger_head.c.note,
-    _SELECT_WITNESSED.scalar_subquery(),
-)
+_SELECT_HEAD = {
+    dialect: select(
+        ledger_head.c.origin,
+        ledger_head.c.size,
+        ledger_head.c.root,
+        ledger_head.c.note,
+        _SELECT_WITNESSED.scalar_subquery(),
+        sql.timeline(dialect),
+    )
+    for dialect in (sql.SQLITE, sql.POSTGRESQL)
+}
 _SELECT_ENTRIES = select(
     ledger_entry.c.entry_index,
     ledger_entry.c.kind,
@@ -100,7 +107,8 @@ class LedgerTable:
 
     def head(self) -> HeadRow | None:
         """Return the head, or None before the ledger was opened."""
-        row = self._connection.execute(_SELECT_HEAD).one_or_none()
+        statement = _SELECT_HEAD[self._connection.dialect.name]
+        row = self._connection.execute(statement).one_or_none()
         return None if row is None else HeadRow(*row)
 
     def require_head(self) -> HeadRow:
@@ -146,6 +154,13 @@ class LedgerTable:
         )
         if moved.rowcount != 1:
             raise ConflictError(f"the ledger head moved while {new.size - old.size} entries waited")
+        self.add(entries, nodes)
+
+    def add(self, entries: Sequence[EntryRow], nodes: Mapping[int, bytes]) -> None:
+        """Store entries and tree nodes of a larger ledger; `append` has to follow, with the rest.
+
+        Both must not be empty.
+        """
         self._connection.execute(
             _INSERT_ENTRY,
             [

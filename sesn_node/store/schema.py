@@ -235,6 +235,18 @@ search_term = Table(
     sqlite_with_rowid=False,
 )
 
+erasure = Table(
+    "erasure",
+    metadata,
+    Column("sender", _TEXT, primary_key=True),
+    Column("message_id", LargeBinary, primary_key=True),
+    _int("erased_ms"),
+    _int("entry_index"),
+    _text("reason"),
+    _int("scrubbed_ms", null=True),
+    comment="Messages whose content was erased: why, and since when its bytes are gone.",
+)
+
 refusal = Table(
     "refusal",
     metadata,
@@ -290,6 +302,41 @@ link = Table(
     _int("witnessed_size", default="0"),
     _int("ended_ms", null=True),
     comment="How the link to each peer stands, and the size of our ledger that it cosigned.",
+)
+
+ledger_alarm = Table(
+    "ledger_alarm",
+    metadata,
+    Column("origin", _TEXT, primary_key=True),
+    Column("size", _BIG, primary_key=True, autoincrement=False),
+    Column("kind", _TEXT, primary_key=True),
+    _text("agency"),
+    _text("shown_by"),
+    _int("found_ms"),
+    _int("held_size"),
+    _bytes("held_note"),
+    _bytes("shown_note"),
+    _int("settled_ms", null=True),
+    CheckConstraint("kind in ('fork', 'unproven')", name="kind"),
+    comment="Partners' ledgers that show two histories, or that were not proven to show one.",
+)
+
+recovered = Table(
+    "recovered",
+    metadata,
+    Column("start_index", _BIG, primary_key=True, autoincrement=False),
+    _int("end_index"),
+    _int("recovered_ms"),
+    comment="Entries that an export brought back, perhaps without the messages that they name.",
+)
+
+again = Table(
+    "again",
+    metadata,
+    Column("agency", _TEXT, primary_key=True),
+    Column("message_id", LargeBinary, primary_key=True),
+    _int("next_attempt_ms"),
+    comment="Acknowledged copies whose recipient has lost them, and asked for them again.",
 )
 
 pulse = Table(

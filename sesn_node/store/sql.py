@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import func
+from sqlalchemy import String, func, literal, literal_column
 from sqlalchemy.dialects import postgresql, sqlite
 
 from sesn_node.errors import ConfigError
@@ -93,6 +93,21 @@ def hex_of(dialect: str, column: ColumnElement[bytes]) -> ColumnElement[str]:
     if _supported(dialect) == POSTGRESQL:
         return func.encode(column, "hex")
     return func.hex(column)
+
+
+def timeline(dialect: str) -> ColumnElement[str]:
+    """Return which history of its own a database server writes; empty where there is only one.
+
+    Of PostgreSQL the timeline, 8 hex digits: each standby that is promoted begins a new one, and
+    may lack the last commits of the one before. A server that cannot be written to says nothing.
+    """
+    if _supported(dialect) == POSTGRESQL:
+        return literal_column(
+            "CASE WHEN pg_is_in_recovery() THEN '' "
+            "ELSE substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END",
+            String,
+        ).label("timeline")
+    return literal("").label("timeline")
 
 
 def append_only(dialect: str, tables: Sequence[str]) -> Iterator[str]:

@@ -84,9 +84,12 @@ def logs(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Sequence[EventDict]:
     return captured_logs(monkeypatch)
 
 
+_WHERE = {"component", "detail", "file"}
+
+
 def _told(logs: Sequence[EventDict]) -> list[dict[str, object]]:
     """Say what was logged, but for where."""
-    return [{key: one[key] for key in one if key not in {"component", "detail"}} for one in logs]
+    return [{key: one[key] for key in one if key not in _WHERE} for one in logs]
 
 
 def _refusal(peer: str, level: str, code: str, status: int) -> dict[str, object]:
@@ -94,10 +97,11 @@ def _refusal(peer: str, level: str, code: str, status: int) -> dict[str, object]
     return {**line, "peer": peer, "code": code, "status": status}
 
 
-def _fork(scene: Scene, peer: str) -> dict[str, object]:
-    """What a proven fork of the puppet's ledger is reported as, whoever showed it."""
-    line = {"event": "ledger-fork", "log_level": "error", "code": "LEDGER_FORK"}
-    return {**line, "peer": peer, "origin": scene.puppet.origin, "size": scene.known}
+def _fork(scene: Scene, shown_by: str) -> list[dict[str, object]]:
+    """What a proven fork of the puppet's ledger is reported as: an alarm, and a refusal."""
+    line = {"event": "ledger-fork", "log_level": "error", "code": "LEDGER_FORK", "peer": DE}
+    where = {"origin": scene.puppet.origin, "size": scene.known, "shown_by": shown_by}
+    return [line | where, _refusal(shown_by, "warning", "LEDGER_FORK", 422)]
 
 
 def _refused(answer: Answer, code: RefusalCode) -> bool:
@@ -122,7 +126,7 @@ def test_forked_checkpoint(scene: Scene, logs: Sequence[EventDict]) -> None:
     assert answer.outcomes
     assert _refused(answer, RefusalCode.LEDGER_FORK)
     assert answer.add_checkpoint == b""
-    assert _told(logs) == [_fork(scene, DE)]
+    assert _told(logs) == _fork(scene, DE)
 
 
 @pytest.mark.parametrize("old", [0, 1])
@@ -134,7 +138,7 @@ def test_forked_checkpoint_from_another_old_size(
     with unchanged(scene.ghana.office, but=PROOF_OF_FORK):
         answer = scene.post(old=old)
     assert _refused(answer, RefusalCode.LEDGER_FORK)
-    assert _told(logs) == [_fork(scene, DE)]
+    assert _told(logs) == _fork(scene, DE)
 
 
 @pytest.mark.parametrize("longer", [1, 2, 7])
@@ -355,7 +359,7 @@ def test_third_party_shows_a_fork(scene: Scene, logs: Sequence[EventDict]) -> No
         answer = add_checkpoint(scene.ghana.office, BE, scene.puppet.add_checkpoint(scene.known))
     assert answer.status == Status.BAD_PROOF
     assert answer.cosignatures == b""
-    assert _told(logs) == [_fork(scene, BE)]
+    assert _told(logs) == _fork(scene, BE)
 
 
 @pytest.mark.parametrize("body", [b"", b"garbage", b"old 0\n\n"])

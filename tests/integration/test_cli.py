@@ -136,7 +136,7 @@ def test_partner_that_was_down_catches_up(pair: tuple[Agency, Agency]) -> None:
         assert (code, states) == (0, [("gh.epa", "queued", False)])
 
         def tried() -> bool:
-            return "not reached" in sesn("outbox", "list", home=nl.home).out
+            return ", failed " in sesn("outbox", "list", home=nl.home).out
 
         wait_until(tried, "the outbox says that the partner is not reached")
         with serving(gh.home):

@@ -231,14 +231,14 @@ class SimulatedHeadFile(HeadFile):
         super().__init__(MemoryPath(host, HEAD_FILE))  # type: ignore[arg-type]
         self._host = host
 
-    def raise_to(self, note: bytes, size: int, witnessed: int) -> None:
+    def raise_to(self, note: bytes, size: int, witnessed: int, timeline: str = "") -> None:
         """Replace the file, unless the process or the disk fails."""
         host = self._host
         host.pause("head file")
         host.strike(Fault.CRASH_BEFORE, "head file")
         if host.strike(Fault.ERROR_BEFORE, "head file"):
             raise StorageError("simulated: the head file cannot be written")
-        super().raise_to(note, size, witnessed)
+        super().raise_to(note, size, witnessed, timeline)
         host.strike(Fault.CRASH_AFTER, "head file")
         if host.strike(Fault.ERROR_AFTER, "head file"):
             raise StorageError("simulated: the head file was written, its folder not synced")

@@ -42,6 +42,8 @@ _PEER_STATES = {
     PeerCode.TRUSTED: "trusted",
     PeerCode.CARD_TAKEN: "trusted",
     PeerCode.REVOKED: "revoked",
+    PeerCode.QUARANTINED: "quarantined",
+    PeerCode.RELEASED: "trusted",
 }
 
 

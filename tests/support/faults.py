@@ -205,8 +205,8 @@ class FaultyHeadFile(HeadFile):
         self._faults = faults
         self._agency = agency
 
-    def raise_to(self, note: bytes, size: int, witnessed: int) -> None:
+    def raise_to(self, note: bytes, size: int, witnessed: int, timeline: str = "") -> None:
         """Fail before or after replacing the file."""
         self._faults.strike_head_file(self._agency, WriteFault.HEAD_FILE_FAILED)
-        super().raise_to(note, size, witnessed)
+        super().raise_to(note, size, witnessed, timeline)
         self._faults.strike_head_file(self._agency, WriteFault.HEAD_FILE_PERSISTED)

@@ -20,8 +20,17 @@ Snapshot = dict[str, list[tuple[object, ...]]]
 WITNESSED = ("witness_head", "checkpoint", "cosignature")
 """What a valid checkpoint may move, whatever becomes of the messages that came with it."""
 
-PROOF_OF_FORK = ("checkpoint",)
-"""What a checkpoint that proves a fork adds to: it is kept beside the one that it contradicts."""
+PROOF_OF_FORK = (
+    "checkpoint",
+    "ledger_alarm",
+    "peer",
+    "directory",
+    "ledger_entry",
+    "ledger_node",
+    "ledger_head",
+)
+"""What a checkpoint that proves a fork changes: it is kept beside the one that it contradicts, and
+its ledger's owner is quarantined, which is an entry."""
 
 
 def snapshot(office: Office) -> Snapshot:

@@ -124,6 +124,8 @@ def test_one_word_for_urgency(home: Path, sent: str) -> None:
 def test_unknown_words() -> None:
     """It is said where the words are that may be typed."""
     sesn("bogus").failed(2, "USAGE", "No such command 'bogus'; 'sesn --help' lists them")
+    ran = sesn("outbox", "list", "--state", "lost")
+    ran.failed(2, "USAGE", "Invalid value for '--state': 'lost' is not one of 'queued'")
     sesn("alert", "bogus").failed(2, "USAGE", "; 'sesn alert --help' lists them")
 
 

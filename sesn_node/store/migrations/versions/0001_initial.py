@@ -72,6 +72,17 @@ def _create_tables() -> None:
         ),
     )
     op.create_table(
+        "erasure",
+        sa.Column("sender", _TEXT, nullable=False),
+        sa.Column("message_id", sa.LargeBinary(), nullable=False),
+        sa.Column("erased_ms", _BIG, nullable=False),
+        sa.Column("entry_index", _BIG, nullable=False),
+        sa.Column("reason", _TEXT, nullable=False),
+        sa.Column("scrubbed_ms", _BIG, nullable=True),
+        sa.PrimaryKeyConstraint("sender", "message_id", name="pk_erasure"),
+        comment="Messages whose content was erased: why, and since when its bytes are gone.",
+    )
+    op.create_table(
         "inbox",
         sa.Column("sender", _TEXT, nullable=False),
         sa.Column("message_id", sa.LargeBinary(), nullable=False),
@@ -150,6 +161,38 @@ def _create_tables() -> None:
         ),
         sa.PrimaryKeyConstraint("agency", name="pk_peer"),
         comment="Agencies whose card an operator pinned.",
+    )
+    op.create_table(
+        "ledger_alarm",
+        sa.Column("origin", _TEXT, nullable=False),
+        sa.Column("size", _BIG, autoincrement=False, nullable=False),
+        sa.Column("kind", _TEXT, nullable=False),
+        sa.Column("agency", _TEXT, nullable=False),
+        sa.Column("shown_by", _TEXT, nullable=False),
+        sa.Column("found_ms", _BIG, nullable=False),
+        sa.Column("held_size", _BIG, nullable=False),
+        sa.Column("held_note", sa.LargeBinary(), nullable=False),
+        sa.Column("shown_note", sa.LargeBinary(), nullable=False),
+        sa.Column("settled_ms", _BIG, nullable=True),
+        sa.CheckConstraint("kind in ('fork', 'unproven')", name=op.f("ck_ledger_alarm_kind")),
+        sa.PrimaryKeyConstraint("origin", "size", "kind", name="pk_ledger_alarm"),
+        comment="Partners' ledgers that show two histories, or that were not proven to show one.",
+    )
+    op.create_table(
+        "recovered",
+        sa.Column("start_index", _BIG, autoincrement=False, nullable=False),
+        sa.Column("end_index", _BIG, nullable=False),
+        sa.Column("recovered_ms", _BIG, nullable=False),
+        sa.PrimaryKeyConstraint("start_index", name="pk_recovered"),
+        comment="Entries that an export brought back, perhaps without the messages that they name.",
+    )
+    op.create_table(
+        "again",
+        sa.Column("agency", _TEXT, nullable=False),
+        sa.Column("message_id", sa.LargeBinary(), nullable=False),
+        sa.Column("next_attempt_ms", _BIG, nullable=False),
+        sa.PrimaryKeyConstraint("agency", "message_id", name="pk_again"),
+        comment="Acknowledged copies whose recipient has lost them, and asked for them again.",
     )
     op.create_table(
         "pulse",

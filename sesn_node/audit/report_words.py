@@ -1,0 +1,110 @@
+"""Codes, in words that need no manual."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from sesn_node.domain.alert import Decision, RequestedAction, Urgency
+from sesn_node.domain.entries import EntryKind, ErasedCode, UndeliveredCode
+from sesn_node.domain.messages import Priority
+from sesn_node.domain.refusals import RefusalCode
+
+if TYPE_CHECKING:
+    from sesn_node.audit.report_case import Event
+
+CHECKS: Final = {
+    1: "The file is complete and is as its own list of contents says.",
+    2: "The cards by which agencies identify themselves are sealed, and follow each other.",
+    3: "The agency signed its ledger with two keys that were in force.",
+    4: "The ledger in the file is the one that was signed: no entry was changed, left out, added or "
+    "moved since.",
+    5: "Every entry that is shown is the one in the ledger, and entries are dated in order.",
+    6: "Each ledger begins as it must, and goes on from the one before.",
+    7: "What partners signed of their own ledgers shows one history of each.",
+    8: "What partners confirmed of the agency's ledger, they signed themselves.",
+    9: "The partners that you asked for have confirmed the ledger.",
+    10: "Every message sent was sealed by its sender and stands in its ledger.",
+    11: "Every receipt is by its recipient, stands in its ledger, and names that very message.",
+    12: "Every copy without a receipt ended as the ledger says, or is still on its way.",
+    13: "Every message received was sealed by its sender, and stands in the ledgers of both.",
+    14: "Who viewed, disclosed or erased a content is recorded about the message that it was.",
+    15: "The contents shown are exactly those that were sent.",
+    16: "The time-stamps are over these ledgers.",
+    17: "A ledger that several files hold is the same in all.",
+    18: "What one agency kept of another's ledger is in that ledger.",
+    19: "All files know each agency by the same root.",
+    20: "What one agency says of a delivery, the other says too.",
+    21: "A copy that did not arrive is in nobody's ledger as received.",
+    22: "Nothing was received before it was sent, as far as clocks tell.",
+}
+"""What holds if a check holds, by its number."""
+
+CODES: Final = {
+    RefusalCode.NOT_TRUSTED.value: "the sender was not trusted",
+    RefusalCode.BAD_SEAL.value: "the seal did not verify",
+    RefusalCode.NOT_IN_LEDGER.value: "it was not proven to be in the sender's ledger",
+    RefusalCode.LEDGER_FORK.value: "the sender's ledger showed two histories",
+    RefusalCode.NOT_FOR_US.value: "it was not addressed to the recipient",
+    RefusalCode.UNDECRYPTABLE.value: "it could not be decrypted",
+    RefusalCode.COMMITMENT_MISMATCH.value: "the content was not the one that was committed to",
+    RefusalCode.MALFORMED.value: "it broke its format",
+    RefusalCode.TOO_LARGE.value: "it was larger than the recipient accepts",
+    RefusalCode.EXPIRED.value: "its time had run out",
+    RefusalCode.CLOCK_SKEW.value: "its date was ahead of the recipient's clock",
+    RefusalCode.CONFLICT.value: "another message stands under its id",
+    RefusalCode.POLICY.value: "a rule or an operator of the recipient forbade it",
+    RefusalCode.BUSY.value: "the recipient could not store it",
+    UndeliveredCode.DEAD.value: "it was put off too often, and given up",
+    UndeliveredCode.PEER_REVOKED.value: "the recipient was not trusted any more",
+    ErasedCode.OPERATOR.value: "an operator had it erased",
+    ErasedCode.RETENTION.value: "it had been kept as long as it may be",
+    ErasedCode.RECALLED.value: "its sender withdrew it",
+    "REQUEUED": "it is tried again",
+    "RESEALED": "its content was sealed anew, as another message",
+    "QUEUED": "it was still waiting when the file was made",
+    "NO_ANSWER": "the recipient's node gave no answer to it",
+}
+PRIORITIES: Final = {
+    Priority.ROUTINE: "routine",
+    Priority.URGENT: "urgent",
+    Priority.IMMEDIATE: "immediate",
+}
+WORDS: Final = {
+    Urgency.ROUTINE.value: "routine",
+    Urgency.URGENT.value: "urgent",
+    Urgency.SHIP_SAILS.value: "immediate: the ship sails",
+    RequestedAction.NONE.value: "nothing",
+    RequestedAction.INFORM.value: "inform the sender",
+    RequestedAction.HOLD.value: "hold the consignment",
+    RequestedAction.INSPECT.value: "inspect the consignment",
+    Decision.ACCEPTED.value: "accepted",
+    Decision.DECLINED.value: "declined",
+}
+"""Words of a content; others are shown as they stand."""
+
+_OTHER: Final = {
+    "TRUSTED": "decided to trust {agency}",
+    "CARD_TAKEN": "took a new card of {agency}",
+    "REVOKED": "revoked its trust in {agency}",
+    "QUARANTINED": "shut {agency} out after a contradiction",
+    "RELEASED": "let {agency} in again",
+    "CARD_ISSUED": "issued a card of its own",
+    "KEY_ROTATED": "took a new key into use",
+    "KEY_RETIRED": "uses a key for nothing new any more",
+    "KEY_DESTROYED": "destroyed the private part of a key",
+}
+
+
+def reason(code: str) -> str:
+    """Say why, in words and with the code; a code that is not known stands alone."""
+    words = CODES.get(code)
+    return f"{words} ({code})" if words else code
+
+
+def other(event: Event) -> str:
+    """Say what an entry about no message records."""
+    if event.kind is EntryKind.EXPORTED:
+        return "made an audit bundle"
+    if event.kind is EntryKind.EPOCH:
+        return "began this ledger after closing the one before"
+    return _OTHER.get(event.code, event.code).format(agency=event.agency)

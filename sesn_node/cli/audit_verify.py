@@ -1,0 +1,172 @@
+"""`sesn audit verify`: check audit bundles offline. Needs no home, no keys and no passphrase."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Annotated, BinaryIO, Final
+
+import typer
+from rich.text import Text
+
+from sesn_node.audit.verdict import BundleVerdict, Check, Finding, State, Verdict
+from sesn_node.audit.verify import verify
+from sesn_node.cli.exits import ExitCode
+from sesn_node.cli.files import input_file
+from sesn_node.cli.progress import progress_bar
+from sesn_node.cli.show import AsJson, console, facts, iso, print_json, say, table
+from sesn_node.errors import StorageError
+from sesn_node.ledger.encoding import encode_base64
+from sesn_node.ledger.policyfile import MAX_POLICY_BYTES, parse_policy
+from sesn_node.store.newfile import new_file
+from sesn_node.trust.fingerprint import hex_groups
+
+_MARKS: Final = {
+    State.HOLDS: ("ok", "green"),
+    State.FAILS: ("fails", "bold red"),
+    State.NOT_MADE: ("not made", "yellow"),
+}
+
+
+def verify_(  # noqa: PLR0913, PLR0917 - one argument an option
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE...",
+            help="Bundles; those of several agencies are matched.",
+            show_default=False,
+            exists=True,
+            dir_okay=False,
+        ),
+    ],
+    policy: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Which witnesses you trust, and how many of them (C2SP tlog-policy).",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a report for people: OUT.html.")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", metavar="", help="Replace a report that is there.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check audit bundles: signatures, proofs, and what several bundles say of each other.
+
+    Trust comes from you: compare the fingerprints that are shown with those that the agencies
+    give you, and name the witnesses that you trust in a policy. Ends with 5 if a check fails, and
+    with 4 if a file is no bundle.
+    """
+    asked = None
+    if policy is not None:
+        asked = parse_policy(input_file(policy, limit=MAX_POLICY_BYTES, what="policy"))
+    with ExitStack() as stack:
+        opened = [stack.enter_context(_reading(path)) for path in files]
+        target = None
+        if report is not None:
+            target = stack.enter_context(new_file(report, force=force, what="report"))
+        with _reading_fails(files), progress_bar("verifying") as told:
+            now_ms = time.time_ns() // 1_000_000
+            verdict = verify(opened, asked, now_ms=now_ms, progress=told)
+        if target is not None:
+            from sesn_node.audit.report import write_report  # noqa: PLC0415 - rarely wanted
+
+            with target.part.open("w", encoding="utf-8") as page:
+                write_report(verdict, opened, page)
+            target.put()
+    if as_json:
+        print_json(verdict.json() | {"files": [str(path) for path in files]})
+    else:
+        _print(verdict, files)
+    if not verdict.holds:
+        raise typer.Exit(ExitCode.VERIFICATION if verdict.readable else ExitCode.MALFORMED)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[BinaryIO]:
+    with _reading_fails([path]):
+        file = path.open("rb")
+    with file:
+        yield file
+
+
+@contextmanager
+def _reading_fails(paths: Sequence[Path]) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        names = ", ".join(map(str, paths))
+        raise StorageError(f"{names}: cannot be read ({error.strerror})") from error
+
+
+def _print(verdict: Verdict, files: Sequence[Path]) -> None:
+    for path, bundle in zip(files, verdict.bundles, strict=True):
+        _print_bundle(path, bundle)
+    if len(verdict.bundles) > 1:
+        say("Bundles against each other", "bold")
+        _print_checks(verdict.matching)
+    _print_end(verdict)
+
+
+def _print_bundle(path: Path, bundle: BundleVerdict) -> None:
+    say(f"{path}", "bold")
+    listing = facts()
+    if bundle.agency is not None:
+        listing.add_row("agency", bundle.agency)
+        listing.add_row("made", iso(bundle.created_ms))
+    listing.add_row("SHA-256", bundle.sha256.hex())
+    for ledger in bundle.ledgers:
+        listing.add_row("ledger", f"{ledger.origin}, {ledger.size:,} entries")
+        listing.add_row("root", encode_base64(ledger.root) if ledger.root else "not signed")
+        listing.add_row("vouched for", f"{ledger.vouched:,} entries, by others")
+    for identity in bundle.identities:
+        for fingerprint in identity.fingerprints:
+            known = " (its keys are in your policy)" if identity.by_policy else ""
+            listing.add_row(identity.agency, f"{hex_groups(fingerprint)}{known}")
+    console().print(listing)
+    say()
+    _print_checks(bundle.checks)
+
+
+def _print_checks(checks: Sequence[Check]) -> None:
+    listing = table("", "", "check", "looked at", flexible=("check",))
+    for check in checks:
+        mark, style = _MARKS[check.state]
+        title = Text(check.title)
+        if check.reason:
+            title.append(f"\n{check.reason}", "yellow")
+        listing.add_row(str(check.number), Text(mark, style), title, f"{check.count:,}")
+    listing.columns[0].justify = listing.columns[3].justify = "right"
+    console().print(listing)
+    for check in checks:
+        _print_findings(check, check.findings, check.failed, "red")
+        _print_findings(check, check.remarks, check.unverified, "yellow")
+    say()
+
+
+def _print_findings(check: Check, found: Sequence[Finding], count: int, style: str) -> None:
+    for one in found:
+        where = f"{one.place}: " if one.place else ""
+        say(f"{check.number} {one.code.value} {where}{one.text}", style)
+    if count > len(found):
+        say(f"{check.number} and {count - len(found):,} more", style)
+
+
+def _print_end(verdict: Verdict) -> None:
+    checks = verdict.checks
+    not_made = sum(check.state is State.NOT_MADE for check in checks)
+    failed = sum(check.state is State.FAILS for check in checks)
+    if failed:
+        say(f"{failed} of {len(checks)} checks fail. Keep the files as they are.", "bold red")
+    else:
+        say(f"No check fails; {not_made} of {len(checks)} could not be made.", "bold")
+    say("Compare each fingerprint with the one that the agency gives you by another way.")
+    if not verdict.policy:
+        say("No policy was given, so no witness was asked for: see --policy.", "yellow")

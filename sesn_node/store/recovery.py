@@ -1,0 +1,105 @@
+"""Entries that came back from an export, and copies that partners asked for again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import and_, delete, insert, literal, select, update
+
+from sesn_node.domain.delivery import DeliveryState
+from sesn_node.store.schema import again, outbox, recovered
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from sqlalchemy import ColumnElement, Connection
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveredRow:
+    """Entries that an export brought back.
+
+    Args:
+        start: The first of them.
+        end: The one after the last.
+        recovered_ms: When.
+    """
+
+    start: int
+    end: int
+    recovered_ms: int
+
+
+class RecoveryTable:
+    """What was recovered, and is delivered again, as one transaction sees it."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def add(self, row: RecoveredRow) -> None:
+        """Note that entries came back."""
+        self._connection.execute(
+            insert(recovered).values(
+                start_index=row.start, end_index=row.end, recovered_ms=row.recovered_ms
+            )
+        )
+
+    def every(self) -> tuple[RecoveredRow, ...]:
+        """Return what came back, in the order of the ledger."""
+        rows = self._connection.execute(select(recovered).order_by(recovered.c.start_index))
+        return tuple(RecoveredRow(*row) for row in rows)
+
+    def ask_again(self, agency: str, origin: str, start: int, now_ms: int) -> int:
+        """Have acknowledged copies delivered again whose receipts stand at or after an index.
+
+        Those that have expired, or whose content was erased, are left out.
+
+        Args:
+            agency: The recipient.
+            origin: Its ledger.
+            start: Index in it of the first receipt.
+            now_ms: The time.
+
+        Returns:
+            How many are to be delivered again by this call.
+        """
+        known = select(again.c.message_id).where(again.c.agency == agency)
+        wanted = select(outbox.c.agency, outbox.c.message_id, literal(0)).where(
+            outbox.c.agency == agency,
+            outbox.c.state == DeliveryState.ACKNOWLEDGED.value,
+            outbox.c.receipt_origin == origin,
+            outbox.c.receipt_index >= start,
+            outbox.c.wrapped_key.is_not(None),
+            outbox.c.expires_ms > now_ms,
+            outbox.c.message_id.not_in(known),
+        )
+        columns = [again.c.agency, again.c.message_id, again.c.next_attempt_ms]
+        return self._connection.execute(insert(again).from_select(columns, wanted)).rowcount
+
+    def waiting(self) -> dict[str, int]:
+        """Say how many copies each agency is still to be delivered again."""
+        found: dict[str, int] = {}
+        for row in self._connection.execute(select(again.c.agency)):
+            found[row.agency] = found.get(row.agency, 0) + 1
+        return found
+
+    def done(self, agency: str, message_ids: Collection[bytes]) -> None:
+        """Note that these need not be delivered again, or not any more."""
+        if message_ids:
+            self._connection.execute(delete(again).where(_those(agency, message_ids)))
+
+    def put_off(self, agency: str, message_ids: Collection[bytes], until_ms: int) -> None:
+        """Try these later."""
+        if message_ids:
+            self._connection.execute(
+                update(again)
+                .where(_those(agency, message_ids))
+                .values(next_attempt_ms=until_ms)
+            )
+
+
+def _those(agency: str, message_ids: Collection[bytes]) -> ColumnElement[bool]:
+    return and_(again.c.agency == agency, again.c.message_id.in_(list(message_ids)))
