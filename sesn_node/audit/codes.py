@@ -49,8 +49,6 @@ class Code(StrEnum):
     """An entry does not hash to the leaf of its index."""
     ENTRY_MISSING = "ENTRY_MISSING"
     """An entry that the manifest promises is not there."""
-    ENTRY_ORDER = "ENTRY_ORDER"
-    """Entries out of order, twice, or beyond the ledger."""
     TIME_BACKWARDS = "TIME_BACKWARDS"
     """An entry is dated before an earlier one, by more than clocks differ."""
     FIRST_ENTRY = "FIRST_ENTRY"

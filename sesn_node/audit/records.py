@@ -43,8 +43,8 @@ MAX_COSIGNATURES: Final = 1_000
 """Witnesses of one checkpoint."""
 MAX_TOKEN_BYTES: Final = 64 * 1024
 """An RFC 3161 token with its certificates."""
-MAX_LISTED: Final = 10_000
-"""Messages that a selection may name."""
+MAX_LISTED: Final = 5_000
+"""Messages that a selection may name, in each of its lists: a database binds so many values."""
 MAX_LEDGERS: Final = 64
 """Ledgers in one bundle: as many as a card lists."""
 _MAX_CODE: Final = 40

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from sesn_node.audit.report_markup import EMPTY, Html, bullets, code, facts, quoted, tag
+from sesn_node.audit.report_markup import (
+    EMPTY,
+    Html,
+    bullets,
+    code,
+    facts,
+    join,
+    listed,
+    quoted,
+    tag,
+)
 from sesn_node.audit.report_words import WORDS
 from sesn_node.wire.payloads import JsonOut, payload_to_json
 
@@ -17,6 +27,8 @@ MAX_TEXT: Final = 20_000
 MAX_VALUES: Final = 400
 """Values of one content that are shown."""
 _LONG: Final = 120
+_FIRST: Final = frozenset({"number", "port", "kind", "name", "role"})
+"""Fields of a list's elements that need no label."""
 _LABELS: Final = {
     "tlp": "may be passed on (TLP)",
     "requested_action": "asks to",
@@ -26,8 +38,10 @@ _LABELS: Final = {
     "hs_edition": "HS edition",
     "basel_codes": "Basel codes",
     "message_id": "answers message",
+    "header_sha256": "its header (SHA-256)",
     "at": "when",
 }
+_TIMES: Final = frozenset({"respond_by", "at"})
 _PLAIN: Final = frozenset({"subject", "narrative", "text", "description", "name", "address"})
 """Fields in people's own words, which are never replaced."""
 
@@ -77,6 +91,10 @@ class _Writer:
         if self._count > MAX_VALUES:
             self.left_out += 1
             return EMPTY
+        if name in _TIMES:
+            # `payload_to_json` wrote it from a time.
+            shown = value.replace("T", " ").removesuffix("Z")
+            return tag("time", f"{shown} UTC", datetime=value)
         if name not in _PLAIN:
             value = WORDS.get(value, value)
         if "\n" in value or len(value) > _LONG:
@@ -84,8 +102,20 @@ class _Writer:
         return quoted(value, MAX_TEXT)
 
     def _list(self, name: str, values: Sequence[JsonOut]) -> Html:
-        written = [one for one in (self._value(name, value) for value in values) if one]
-        return written[0] if len(written) == 1 else bullets(written)
+        if all(isinstance(value, str) for value in values):
+            return listed(filter(None, (self._value(name, value) for value in values)))
+        rows = (self._row(value) for value in values)
+        return bullets([row for row in rows if row], "plain")
+
+    def _row(self, value: JsonOut) -> Html:
+        """Write an element of a list in one line: containers, parties, ports of call."""
+        parts = []
+        for name, part in _mapping(value).items():
+            written = self._value(name, part)
+            if written:
+                first = name in _FIRST
+                parts.append(written if first else join(f"{_label(name)} ", written))
+        return listed(parts)
 
 
 def _label(name: str) -> str:

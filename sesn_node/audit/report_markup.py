@@ -16,6 +16,9 @@ from sesn_node.domain.times import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, utc_se
 
 _MAX_COMBINING: Final = 4
 """Marks on one letter; more of them would paint over the lines around."""
+_LONG_NAME: Final = 36
+_SHORT_TABLE: Final = 12
+"""Rows of a table that fits on one page."""
 _VOID: Final = frozenset({"meta"})
 
 
@@ -26,6 +29,8 @@ class Html(str):
 
 
 EMPTY: Final = Html()
+NONE: Final = "\N{EN DASH}"
+"""In the place of what is not there."""
 
 
 def tag(element: str, *parts: str, **attributes: str) -> Html:
@@ -38,7 +43,7 @@ def tag(element: str, *parts: str, **attributes: str) -> Html:
             left out.
     """
     written = "".join(
-        f' {name.rstrip('_').replace('_', '-')}="{html.escape(shown(value))}"'
+        f' {name.rstrip("_").replace("_", "-")}="{html.escape(shown(value))}"'
         for name, value in attributes.items()
         if value
     )
@@ -77,24 +82,20 @@ def shown(text: str) -> str:
 
     Line feeds and tabs stay; other white space becomes a space.
     """
-    return "".join(
-        part if visible else f"[{part}]" for part, visible in _pieces(text)
-    )
+    return "".join(part if visible else f"[{part}]" for part, visible in _pieces(text))
 
 
-def table(
-    caption: str, heads: Sequence[str], rows: Iterable[Sequence[str]], css: str = ""
-) -> Html:
+def table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[str]], css: str = "") -> Html:
     """Write a table whose first column heads its rows."""
     head = tag("tr", *(tag("th", one, scope="col") for one in heads))
-    body = (
+    body = [
         tag("tr", tag("th", row[0], scope="row"), *(tag("td", cell) for cell in row[1:]))
         for row in rows
-    )
+    ]
     return tag(
         "div",
         tag("table", tag("caption", caption), tag("thead", head), tag("tbody", *body), class_=css),
-        class_="wide",
+        class_="wide short" if len(body) <= _SHORT_TABLE else "wide",
     )
 
 
@@ -110,8 +111,13 @@ def bullets(items: Iterable[str], css: str = "") -> Html:
 
 
 def code(text: str) -> Html:
-    """Write a hash, an id or a name of a format."""
+    """Write a hash, an id or a name of a format, which may be broken anywhere."""
     return tag("code", text)
+
+
+def ident(text: str) -> Html:
+    """Write the id of an agency or an entry, which is kept together unless it is very long."""
+    return tag("code", text, class_="name" if len(text) <= _LONG_NAME else "")
 
 
 def moment(time_ms: int) -> Html:
@@ -160,9 +166,7 @@ def _look(text: str) -> Iterable[tuple[str, bool]]:
     for character in text:
         combining = unicodedata.category(character) in {"Mn", "Me"}
         marks = marks + 1 if combining else 0
-        if character.isprintable() and marks <= _MAX_COMBINING:
-            plain.append(character)
-        elif character in "\n\t":
+        if (character.isprintable() and marks <= _MAX_COMBINING) or character in "\n\t":
             plain.append(character)
         elif unicodedata.category(character) == "Zs":
             plain.append(" ")

@@ -20,7 +20,12 @@ from sesn_node.audit.report_case import (
     Source,
     Told,
 )
-from sesn_node.audit.report_ledgers import read_checkpoints, read_entries, read_timestamps, witnessed
+from sesn_node.audit.report_ledgers import (
+    read_checkpoints,
+    read_entries,
+    read_timestamps,
+    witnessed,
+)
 from sesn_node.crypto.primitives import sha256
 from sesn_node.crypto.seal import commit
 from sesn_node.crypto.signing import body_hash

@@ -1,4 +1,4 @@
-"""How a report looks: on a screen, light or dark, and on A4 paper. Nothing is told by colour only."""
+"""How a report looks: on a screen, light or dark, and on A4 paper. Colour never stands alone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ STYLE: Final = """
   --page: #14181d; --ink: #e8ebee; --soft: #b3bcc6; --line: #414b56; --tint: #1e242b;
   --link: #8cc4ff; --good: #86dba6; --bad: #ff9d97; --open: #f2c76b; } }
 * { box-sizing: border-box; }
-html { font: 100%/1.5 "Liberation Sans", Arial, Helvetica, sans-serif; -webkit-text-size-adjust: 100%; }
+html { font: 100%/1.5 "Liberation Sans", Arial, Helvetica, sans-serif;
+  -webkit-text-size-adjust: 100%; }
 body { margin: 0; background: var(--page); color: var(--ink); }
 main, footer { max-width: 62rem; margin: 0 auto; padding: 1.5rem 1.25rem; }
 footer { color: var(--soft); font-size: .875rem; border-top: 1px solid var(--line); }
@@ -25,9 +26,13 @@ p, ul, ol, dl { margin: .5rem 0; max-width: 48rem; }
 ul, ol { padding-left: 1.4rem; }
 li { margin: .3rem 0; }
 a { color: var(--link); }
+nav ul { list-style: none; padding: 0; display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; }
+nav li { margin: 0; }
 .lead { color: var(--soft); margin-top: 0; }
-.verdict { border: 2px solid; border-left-width: .75rem; padding: .75rem 1.1rem; margin: 1.25rem 0; }
-.verdict p { font-size: 1.2rem; line-height: 1.4; margin: .35rem 0; color: var(--ink); max-width: none; }
+.verdict { border: 2px solid; border-left-width: .75rem; padding: .75rem 1.1rem;
+  margin: 1.25rem 0; }
+.verdict p { font-size: 1.2rem; line-height: 1.4; margin: .35rem 0; color: var(--ink);
+  max-width: none; }
 .verdict .stamp { font-weight: bold; font-size: .95rem; letter-spacing: .06em; color: inherit; }
 .verdict.holds { border-color: var(--good); color: var(--good); }
 .verdict.fails { border-color: var(--bad); color: var(--bad); }
@@ -38,19 +43,24 @@ a { color: var(--link); }
 .note { color: var(--soft); font-size: .9rem; }
 .warn { border-left: .3rem solid var(--bad); padding-left: .75rem; }
 .wide { overflow-x: auto; margin: .75rem 0; }
-table { border-collapse: collapse; width: 100%; font-size: .9rem; font-variant-numeric: tabular-nums; }
+table { border-collapse: collapse; width: 100%; font-size: .9rem;
+  font-variant-numeric: tabular-nums; }
 caption { text-align: left; font-weight: bold; padding: 0 0 .3rem; }
 th, td { text-align: left; vertical-align: top; padding: .35rem .8rem .35rem 0;
   border-bottom: 1px solid var(--line); overflow-wrap: anywhere; }
-thead th { border-bottom: 2px solid var(--soft); color: var(--soft); font-weight: bold; }
+thead th { overflow-wrap: normal; border-bottom: 2px solid var(--soft); color: var(--soft);
+  font-weight: bold; }
 tbody th { font-weight: normal; }
 th time, td time { white-space: nowrap; }
 .checks td:nth-child(4), .checks th:nth-child(4) { text-align: right; white-space: nowrap; }
 .checks th[scope=row] { white-space: nowrap; }
 .checks td:nth-child(3) { white-space: nowrap; }
-.line th[scope=row] { width: 11.5em; }
-.line td:last-child { width: 16em; }
-code { font: .86em/1.45 "Liberation Mono", "DejaVu Sans Mono", Consolas, monospace; overflow-wrap: anywhere; }
+.line th:first-child { width: 11em; }
+.line td:nth-child(2), .line td:nth-child(4) { white-space: nowrap; }
+.plain { list-style: none; padding: 0; }
+code { font: .86em/1.45 "Liberation Mono", "DejaVu Sans Mono", Consolas, monospace;
+  overflow-wrap: anywhere; }
+code.name { white-space: nowrap; }
 .facts { display: grid; gap: .15rem 1rem; }
 .facts > div { display: grid; grid-template-columns: 11rem minmax(0, 1fr); gap: 1rem; }
 .facts dt { color: var(--soft); }
@@ -58,15 +68,16 @@ code { font: .86em/1.45 "Liberation Mono", "DejaVu Sans Mono", Consolas, monospa
 .facts .facts { margin: 0; }
 .facts .facts > div { grid-template-columns: 8rem minmax(0, 1fr); }
 .message { border: 1px solid var(--line); padding: .25rem 1rem .75rem; margin: 1rem 0; }
-.content { background: var(--tint); border: 1px solid var(--line); padding: .5rem 1rem; margin: .75rem 0;
-  overflow: hidden; }
+.content { background: var(--tint); border: 1px solid var(--line); padding: .5rem 1rem;
+  margin: .75rem 0; overflow: hidden; }
 .content h5 { margin: .25rem 0 .5rem; font-size: .95rem; }
 .said { white-space: pre-wrap; overflow-wrap: anywhere; unicode-bidi: isolate; }
 .words { column-count: 4; padding-left: 2rem; font-size: .9rem; max-width: 44rem; }
 .words li { margin: 0; }
 .unseen { border: 1px solid currentColor; font: .75em "Liberation Mono", monospace; padding: 0 .2em;
   unicode-bidi: isolate; direction: ltr; white-space: nowrap; }
-@media (max-width: 40rem) { .facts > div, .facts .facts > div { grid-template-columns: 1fr; gap: 0; }
+@media (max-width: 40rem) {
+  .facts > div, .facts .facts > div { grid-template-columns: 1fr; gap: 0; }
   .words { column-count: 2; } }
 @page { size: A4; margin: 18mm 16mm 20mm;
   @bottom-left { content: "SESN audit report"; font: 8pt "Liberation Sans", Arial, sans-serif; }
@@ -80,7 +91,8 @@ code { font: .86em/1.45 "Liberation Mono", "DejaVu Sans Mono", Consolas, monospa
   h1, h2, h3, h4, h5, caption { break-after: avoid; }
   h2 { margin-top: 1.75rem; }
   tr, li, .facts > div, .verdict { break-inside: avoid; }
-  thead { display: table-header-group; }
+  thead { display: table-header-group; break-after: avoid; }
+  .short { break-inside: avoid; }
   .wide { overflow: visible; }
   a { text-decoration: none; }
   p, li { orphans: 3; widows: 3; } }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from sesn_node.audit.report_markup import (
@@ -11,6 +11,7 @@ from sesn_node.audit.report_markup import (
     bullets,
     code,
     facts,
+    ident,
     join,
     listed,
     many,
@@ -31,9 +32,11 @@ if TYPE_CHECKING:
 _MAX_NAMED: Final = 3
 _LIMITS: Final = (
     "That everything was recorded. What was never shared in this network is in no ledger.",
-    "When something happened in the world. Each time is by the clock of the agency whose ledger "
-    "it is; a cosignature shows that the ledger was that far at the latest then, by the partner's "
-    "clock.",
+    (
+        "When something happened in the world. Each time is by the clock of the agency whose "
+        "ledger it is. A partner's cosignature shows that the ledger was at least that long then, "
+        "by the partner's clock."
+    ),
     "That what a message says is true. It shows who said it, to whom, and that it is unchanged.",
 )
 
@@ -62,12 +65,14 @@ def verdict_part(verdict: Verdict, case: Case) -> Html:
 
 def headline(verdict: Verdict, case: Case) -> str:
     """Say it in one sentence."""
-    made = [one for one in verdict.checks if one.state is not State.NOT_MADE]
-    failing = [one for one in made if one.state is State.FAILS]
-    unread = sum(one.agency is None for one in verdict.bundles)
-    if unread == len(verdict.bundles):
+    readable = [one for one in verdict.bundles if one.agency is not None]
+    unread = len(verdict.bundles) - len(readable)
+    if not readable:
         return "Nothing here can be read as an audit bundle, so nothing is proven."
-    whose = _whose(case)
+    checks = [*(check for one in readable for check in one.checks), *verdict.matching]
+    made = [one for one in checks if one.state is not State.NOT_MADE]
+    failing = [one for one in made if one.state is State.FAILS]
+    whose = _whose(readable, case)
     if failing:
         named = "; ".join(_short(one) for one in _first_of_each(failing)[:_MAX_NAMED])
         rest = len(_first_of_each(failing)) - _MAX_NAMED
@@ -79,10 +84,14 @@ def headline(verdict: Verdict, case: Case) -> str:
         )
     else:
         text = (
-            f"The records of {whose} hold: all {many(len(made), 'check')} that could be made "
-            "found them signed, complete as far as they claim to be, and unaltered"
+            f"The records of {whose} hold{_if_theirs(verdict)}: all {many(len(made), 'check')} "
+            "that could be made found them signed, complete as far as they claim to be, and "
+            "unaltered"
         )
-    return f"{text}{_but(verdict)}."
+    if unread:
+        files = f"{unread:,} of {len(verdict.bundles):,} files"
+        text = f"{files} cannot be read as an audit bundle, and so proves nothing. {text}"
+    return f"{text}{_but(verdict, checks)}."
 
 
 def bundles_part(verdict: Verdict, case: Case) -> Html:
@@ -95,25 +104,29 @@ def bundles_part(verdict: Verdict, case: Case) -> Html:
     return tag("section", tag("h2", "What was examined", id="bundles"), *parts, _agencies(case))
 
 
-def _whose(case: Case) -> str:
-    names = list(dict.fromkeys(source.agency for source in case.sources))
+def _whose(readable: Iterable[BundleVerdict], case: Case) -> str:
+    names = list(dict.fromkeys(one.agency for one in readable if one.agency is not None))
     shown = [f"{case.name(one)} ({one})" if case.name(one) else one for one in names]
     if len(shown) > _MAX_NAMED:
         return f"{len(shown)} agencies"
     return " and ".join(filter(None, [", ".join(shown[:-1]), shown[-1]]))
 
 
-def _but(verdict: Verdict) -> str:
+def _if_theirs(verdict: Verdict) -> str:
+    if all(identity.by_policy for one in verdict.bundles for identity in one.identities):
+        return ""
+    return ", provided that the fingerprints at the end are theirs"
+
+
+def _but(verdict: Verdict, checks: Iterable[Check]) -> str:
     """Say what limits the verdict."""
     parts = []
-    missing = [one for one in verdict.checks if one.state is State.NOT_MADE]
+    missing = [one for one in checks if one.state is State.NOT_MADE]
     if missing:
-        reasons = list(dict.fromkeys(one.reason for one in missing))
+        reasons = list(dict.fromkeys(one.reason.partition(":")[0] for one in missing))
         why = "; ".join(reasons[:2]) + ("; and others" if len(reasons) > 2 else "")  # noqa: PLR2004
         parts.append(f"{many(len(missing), 'check')} could not be made ({why})")
-    alone = sum(
-        ledger.size - ledger.vouched for one in verdict.bundles for ledger in one.ledgers
-    )
+    alone = sum(ledger.size - ledger.vouched for one in verdict.bundles for ledger in one.ledgers)
     if alone:
         parts.append(
             f"for the newest {many(alone, 'entry', 'entries')} there is the word of "
@@ -134,7 +147,7 @@ def _first_of_each(checks: Iterable[Check]) -> list[Check]:
 def _failing(verdict: Verdict) -> Html:
     items = [
         join(
-            tag("strong", f"{where}check {check.number}: "),
+            tag("strong", f"Check {check.number}{_of_bundles([where])}: "),
             f"it should be that {check.title}. ",
             many(check.failed, "finding"),
             ": ",
@@ -160,19 +173,52 @@ def _holding(verdict: Verdict) -> Html:
 
 
 def _unverified(verdict: Verdict) -> Html:
-    items: list[Html] = []
+    """Write what could not be verified; what several checks or bundles have alike is said once."""
+    missing: dict[tuple[int, str], list[str]] = {}
+    said: dict[tuple[int, str], list[str]] = {}
     for where, check in _located(verdict):
         if check.state is State.NOT_MADE:
-            items.append(
-                join(tag("strong", f"{where}check {check.number} was not made: "), check.reason, ".")
-            )
+            missing.setdefault((check.number, check.reason), []).append(where)
         for remark in check.remarks:
-            items.append(join(f"{where}check {check.number}: ", quoted(remark.text, 500), "."))
+            said.setdefault((check.number, remark.text), []).append(where)
         more = check.unverified - len(check.remarks)
         if more > 0:
-            items.append(join(f"{where}check {check.number}: {more:,} more remarks of this kind."))
+            said.setdefault((check.number, many(more, "more remark")), []).append(where)
+    alike: dict[tuple[str, str], list[int]] = {}
+    for (number, text), places in missing.items():
+        alike.setdefault((text, _of_bundles(places)), []).append(number)
+    items = [
+        join(tag("strong", f"{_numbered(numbers)}{places}, not made: "), quoted(text, 500), ".")
+        for (text, places), numbers in alike.items()
+    ]
+    items += [
+        join(tag("strong", f"Check {number}{_of_bundles(places)}: "), quoted(text, 500), ".")
+        for (number, text), places in sorted(said.items())
+    ]
     body = bullets(items) if items else tag("p", "Nothing: every check was made, without remarks.")
     return join(tag("h3", "What could not be verified, or has to be known"), body)
+
+
+def _numbered(numbers: Iterable[int]) -> str:
+    """Name checks, as `Check 9` or `Checks 2 to 8, 16`."""
+    runs: list[list[int]] = []
+    for number in sorted(numbers):
+        if runs and runs[-1][-1] + 1 == number:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    parts = [f"{run[0]} to {run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs]
+    plural = "s" if sum(map(len, runs)) > 1 else ""
+    return f"Check{plural} {', '.join(parts)}"
+
+
+def _of_bundles(places: Sequence[str]) -> str:
+    named = [one for one in dict.fromkeys(places) if one]
+    if not named:
+        return ""
+    if len(named) == 1:
+        return f" ({named[0]})"
+    return f" (bundles {', '.join(one.rpartition(' ')[2] for one in named)})"
 
 
 def _located(verdict: Verdict) -> Iterable[tuple[str, Check]]:
@@ -180,12 +226,14 @@ def _located(verdict: Verdict) -> Iterable[tuple[str, Check]]:
     several = len(verdict.bundles) > 1
     for number, one in enumerate(verdict.bundles, start=1):
         for check in one.checks:
-            yield (f"Bundle {number}, " if several else ""), check
+            yield (f"bundle {number}" if several else ""), check
     for check in verdict.matching:
-        yield "All bundles, ", check
+        yield "all bundles", check
 
 
 def _your_part(verdict: Verdict) -> Html:
+    if not any(one.agency for one in verdict.bundles):
+        return EMPTY
     policy = (
         "The policy that you gave says whose confirmations count."
         if verdict.policy
@@ -217,8 +265,10 @@ def _bundle(number: int, one: BundleVerdict, source: Source | None) -> Html:
         pairs.append(
             (
                 "messages",
-                f"{source.sent:,} sent, {source.received:,} received, "
-                f"{source.disclosed:,} with content",
+                (
+                    f"{source.sent:,} sent, {source.received:,} received, "
+                    f"{source.disclosed:,} with content"
+                ),
             )
         )
         pairs.append(("entries", f"{source.kinds.total():,} shown of {_ledgers(one)}"))
@@ -233,9 +283,7 @@ def _bundle(number: int, one: BundleVerdict, source: Source | None) -> Html:
 
 
 def _ledgers(one: BundleVerdict) -> str:
-    return f"{sum(ledger.size for ledger in one.ledgers):,}, in " + many(
-        len(one.ledgers), "ledger"
-    )
+    return f"{sum(ledger.size for ledger in one.ledgers):,}, in " + many(len(one.ledgers), "ledger")
 
 
 def _selected(selection: Selection) -> Html:
@@ -263,7 +311,7 @@ def _agencies(case: Case) -> Html:
     for agency in sorted(case.cards):
         card = case.cards[agency][-1].card
         bundle = f"bundle {made[agency]}" if agency in made else "none here"
-        rows.append((code(agency), quoted(card.name), card.role.value, card.country, bundle))
+        rows.append((ident(agency), quoted(card.name), card.role.value, card.country, bundle))
     if not rows:
         return EMPTY
     heads = ("Id", "Name on its card", "Kind", "Country", "Its own bundle")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sesn_node.domain.alert import Decision, RequestedAction, Urgency
+from sesn_node.domain.alert import CallKind, Decision, PartyRole, RequestedAction, Tlp, Urgency
 from sesn_node.domain.entries import EntryKind, ErasedCode, UndeliveredCode
 from sesn_node.domain.messages import Priority
 from sesn_node.domain.refusals import RefusalCode
@@ -16,8 +16,10 @@ CHECKS: Final = {
     1: "The file is complete and is as its own list of contents says.",
     2: "The cards by which agencies identify themselves are sealed, and follow each other.",
     3: "The agency signed its ledger with two keys that were in force.",
-    4: "The ledger in the file is the one that was signed: no entry was changed, left out, added or "
-    "moved since.",
+    4: (
+        "The ledger in the file is the one that was signed: no entry was changed, left out, added "
+        "or moved since."
+    ),
     5: "Every entry that is shown is the one in the ledger, and entries are dated in order.",
     6: "Each ledger begins as it must, and goes on from the one before.",
     7: "What partners signed of their own ledgers shows one history of each.",
@@ -59,6 +61,7 @@ CODES: Final = {
     ErasedCode.OPERATOR.value: "an operator had it erased",
     ErasedCode.RETENTION.value: "it had been kept as long as it may be",
     ErasedCode.RECALLED.value: "its sender withdrew it",
+    "ERASED": "its content was erased before it could be delivered",
     "REQUEUED": "it is tried again",
     "RESEALED": "its content was sealed anew, as another message",
     "QUEUED": "it was still waiting when the file was made",
@@ -70,6 +73,13 @@ PRIORITIES: Final = {
     Priority.IMMEDIATE: "immediate",
 }
 WORDS: Final = {
+    **{one.value: one.value.lower() for one in CallKind},
+    **{one.value: one.value.lower().replace("_", " ") for one in PartyRole},
+    Tlp.RED.value: "RED: to its recipients alone",
+    Tlp.AMBER_STRICT.value: "AMBER+STRICT: within the recipients' own organisations",
+    Tlp.AMBER.value: "AMBER: within the recipients' organisations and to their clients",
+    Tlp.GREEN.value: "GREEN: within the community of the recipients, not in public",
+    Tlp.CLEAR.value: "CLEAR: to anybody",
     Urgency.ROUTINE.value: "routine",
     Urgency.URGENT.value: "urgent",
     Urgency.SHIP_SAILS.value: "immediate: the ship sails",

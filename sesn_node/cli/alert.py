@@ -100,7 +100,8 @@ def send(  # noqa: PLR0913, PLR0917 - one argument an option
     if gone:
         error_console().print(
             f"No longer waiting. Alert {shown} is recorded and goes on by itself; '{command} "
-            f"outbox show {shown}' tells where it stands."
+            f"outbox show {shown}' tells where it stands.",
+            soft_wrap=True,
         )
         raise typer.Exit(ExitCode.WAIT_RAN_OUT)
     if wait is not None:

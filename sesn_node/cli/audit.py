@@ -14,8 +14,3 @@ app = typer.Typer(
 )
 app.command("export")(export)
 app.command("verify")(verify_)
-
-
-@app.callback()
-def _audit() -> None:
-    """Keep `export` a command of a group, even while it is the only one."""

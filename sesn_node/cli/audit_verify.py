@@ -30,7 +30,7 @@ _MARKS: Final = {
 }
 
 
-def verify_(  # noqa: PLR0913, PLR0917 - one argument an option
+def verify_(
     files: Annotated[
         list[Path],
         typer.Argument(

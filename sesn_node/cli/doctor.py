@@ -13,7 +13,15 @@ from rich.table import Table
 from rich.text import Text
 
 from sesn_node import config as settings
-from sesn_node.bootstrap import HEAD_FILE, NODE_KEY, Desk, disk_of, open_home, system_clock
+from sesn_node.bootstrap import (
+    EVIDENCE,
+    HEAD_FILE,
+    NODE_KEY,
+    Desk,
+    disk_of,
+    open_home,
+    system_clock,
+)
 from sesn_node.cli.doctor_home import check_permissions, check_serving
 from sesn_node.cli.doctor_partners import Ourselves, check_partners
 from sesn_node.cli.exits import ExitCode
@@ -23,6 +31,7 @@ from sesn_node.cli.passphrase import NO_PASSPHRASE, read_passphrase
 from sesn_node.cli.show import AsJson, Json, console, error_console, print_json, say
 from sesn_node.config import Config, LogFormat, LogLevel
 from sesn_node.errors import SesnError, StorageError
+from sesn_node.exchange.alarmviews import AlarmView, alarm_views
 from sesn_node.exchange.checkup import (
     Diagnosis,
     Grade,
@@ -32,11 +41,13 @@ from sesn_node.exchange.checkup import (
     check_keys,
     check_named_keys,
     check_schema_and_write,
+    check_standbys,
     check_trouble,
     partner_facts,
 )
 from sesn_node.exchange.guard import inspect
 from sesn_node.exchange.keyviews import view_keys
+from sesn_node.store.alarms import UNPROVEN
 from sesn_node.store.engine import Store, Transaction
 from sesn_node.store.headfile import HeadFile
 from sesn_node.telemetry.logs import configure
@@ -49,8 +60,20 @@ app = typer.Typer(add_completion=False)
 _STYLES: Final = {Grade.OK: "green", Grade.WARNING: "yellow", Grade.FAILED: "bold red"}
 _SEE_LEDGER: Final = "See 'ledger' below; the node notices by itself when that is mended."
 _ABOUT_PARTNERS: Final = frozenset(
-    {"partner", "card", "clock", "old-copy", "backlog", "ended", "circuit", "witness"}
+    {
+        "partner",
+        "card",
+        "clock",
+        "fork",
+        "unproven",
+        "old-copy",
+        "backlog",
+        "ended",
+        "circuit",
+        "witness",
+    }
 )
+_ALARMS: Final = frozenset({"fork", "unproven"})
 _EXITS: Final = {
     Grade.OK: ExitCode.DONE,
     Grade.WARNING: ExitCode.WARNINGS,
@@ -126,7 +149,9 @@ def examine(
     except SesnError as error:
         return [*found, _no_database(config, error)]
     try:
-        return _told_once(found + _in_database(config, store, passphrase, timeout_s))
+        found = _told_once(found + _in_database(config, store, passphrase, timeout_s))
+        # Nothing else is as urgent as a partner's ledger that forked.
+        return sorted(found, key=lambda one: one.check not in _ALARMS)
     except SesnError as error:
         return [*found, _no_database(config, error)]
     finally:
@@ -158,12 +183,13 @@ def _in_database(
     config: Config, store: Store, passphrase: bytes | SesnError, timeout_s: float | None
 ) -> list[Diagnosis]:
     now_ms = system_clock()
-    found = check_schema_and_write(store)
+    found = check_schema_and_write(store) + check_standbys(store)
     trouble = inspect(store, HeadFile(config.home / HEAD_FILE))
     with store.read() as transaction:
         size = transaction.ledger.require_head().size
         own = _own(transaction)
         partners = partner_facts(transaction, now_ms)
+        alarms = alarm_views(transaction, config.home / EVIDENCE, f"sesn --home {config.home}")
     found.append(check_trouble(size, trouble))
     found += check_card(own, now_ms)
     us = Ourselves(
@@ -185,7 +211,13 @@ def _in_database(
     except SesnError as error:
         found += check_named_keys(own, now_ms)
         found.append(_no_keys(error))
-    return found + check_partners(us, partners, probed)
+    return found + [_alarm(one) for one in alarms] + check_partners(us, partners, probed)
+
+
+def _alarm(alarm: AlarmView) -> Diagnosis:
+    """Tell of a partner's ledger that forked, or that it does not prove."""
+    check = "unproven" if alarm.row.kind == UNPROVEN else "fork"
+    return Diagnosis(check, Grade.FAILED, alarm.what, alarm.steps, alarm.row.agency)
 
 
 def _may_serve(config: Config) -> bool:

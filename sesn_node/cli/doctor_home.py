@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from sesn_node.bootstrap import HEAD_FILE, NODE_KEY, ROOT_KEY, RUN_FOLDER
+from sesn_node.bootstrap import EVIDENCE, HEAD_FILE, NODE_KEY, ROOT_KEY, RUN_FOLDER
 from sesn_node.cli.runfile import serving_node
 from sesn_node.config import FILE_NAME
 from sesn_node.errors import SesnError
@@ -25,7 +25,7 @@ def check_permissions(home: Path) -> list[Diagnosis]:
     not looked at.
     """
     found = []
-    folders = (home, home / NODE_KEY.parent, home / RUN_FOLDER)
+    folders = (home, home / NODE_KEY.parent, home / RUN_FOLDER, home / EVIDENCE)
     files = (home / ROOT_KEY, home / NODE_KEY, home / FILE_NAME, home / HEAD_FILE)
     for path, mode in (*((one, "700") for one in folders), *((one, "600") for one in files)):
         try:

@@ -8,7 +8,9 @@ from rich.text import Text
 from sesn_node.bootstrap import HEAD_FILE
 from sesn_node.cli.exits import ExitCode
 from sesn_node.cli.ledger_export import export
+from sesn_node.cli.ledger_fork import fork
 from sesn_node.cli.ledger_proofs import checkpoint, prove_, vkey, witnesses
+from sesn_node.cli.ledger_recover import confirm, missing_json, missing_rows, recover
 from sesn_node.cli.options import load_config, open_store
 from sesn_node.cli.show import (
     AsJson,
@@ -21,6 +23,7 @@ from sesn_node.cli.show import (
     say,
     table,
 )
+from sesn_node.exchange.recovered import missing
 from sesn_node.exchange.standing import ledger_head
 from sesn_node.exchange.tally import Check
 from sesn_node.exchange.verify import Verification, verify_ledger
@@ -37,7 +40,10 @@ app.command("export")(export)
 app.command("prove")(prove_)
 app.command("checkpoint")(checkpoint)
 app.command("vkey")(vkey)
+app.command("recover")(recover)
+app.command("confirm")(confirm)
 app.command("witnesses")(witnesses)
+app.command("fork")(fork)
 
 
 @app.command("status")
@@ -65,16 +71,21 @@ def verify(context: typer.Context, as_json: AsJson = False) -> None:
     # The status line is seen on a terminal alone; a large ledger takes a while.
     with open_store(context) as store, error_console().status("verifying"):
         found = verify_ledger(store, HeadFile(config.home / HEAD_FILE))
+        with store.read() as transaction:
+            lost = missing(transaction)
     if as_json:
         print_json(
             {
                 "verified": found.passed,
                 **head_json(found.head),
                 "checks": [_check_json(check) for check in found.checks],
+                "missing": missing_json(lost),
             }
         )
     else:
         _print(found)
+        for _, text in missing_rows(lost):
+            say(f"Of entries that came back from an export: {text}.", "yellow")
     if not found.passed:
         raise typer.Exit(ExitCode.VERIFICATION)
 

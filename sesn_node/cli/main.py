@@ -27,7 +27,7 @@ NOUNS: Final = (
     Noun("init", "sesn_node.cli.init", "Make a node's home: keys, card, database and ledger."),
     Noun("card", "sesn_node.cli.card", "Agency cards: export ours, look into others."),
     Noun("keys", "sesn_node.cli.keys", "Our keys: how long they last, and new ones."),
-    Noun("peer", "sesn_node.cli.peer", "Partner agencies: trust, list, revoke."),
+    Noun("peer", "sesn_node.cli.peer", "Partner agencies: trust, list, revoke, release."),
     Noun("serve", "sesn_node.cli.serve", "Run this agency's node until it is stopped."),
     Noun("status", "sesn_node.cli.status", "Say whether the node serves, and how it stands."),
     Noun("alert", "sesn_node.cli.alert", "Alerts: send, list, read, accept, decline."),

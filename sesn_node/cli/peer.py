@@ -20,6 +20,7 @@ from sesn_node.cli.options import (
     open_store,
     wake_node,
 )
+from sesn_node.cli.peer_release import release
 from sesn_node.cli.show import AsJson, Json, console, iso, many, print_json, say, table
 from sesn_node.domain.ids import agency_id
 from sesn_node.domain.times import utc_minute
@@ -32,6 +33,7 @@ from sesn_node.trust.fingerprint import parse_fingerprint
 from sesn_node.wire.cards import MAX_SEALED_CARD_BYTES
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
+app.command("release")(release)
 
 
 @app.command("add")

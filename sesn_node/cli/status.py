@@ -5,9 +5,11 @@ from __future__ import annotations
 import typer
 from rich.text import Text
 
-from sesn_node.bootstrap import HEAD_FILE, RUN_FOLDER, system_clock
+from sesn_node.bootstrap import EVIDENCE, HEAD_FILE, RUN_FOLDER, system_clock
+from sesn_node.cli.alarm_text import alarms_json, print_alarms
 from sesn_node.cli.exits import ExitCode
 from sesn_node.cli.ledger import head_json
+from sesn_node.cli.ledger_recover import last_answers, missing_json, missing_rows
 from sesn_node.cli.link_text import link_words
 from sesn_node.cli.options import command_of, load_config, open_store
 from sesn_node.cli.peer import peer_json
@@ -15,7 +17,9 @@ from sesn_node.cli.runfile import NodeState, serving_node
 from sesn_node.cli.show import STATE_STYLES, AsJson, console, facts, many, print_json, say
 from sesn_node.cli.trouble import print_trouble, trouble_json
 from sesn_node.config import Config
+from sesn_node.exchange.alarmviews import alarm_views
 from sesn_node.exchange.guard import inspect
+from sesn_node.exchange.recovered import missing
 from sesn_node.exchange.standing import Standing, standing
 from sesn_node.store.headfile import HeadFile
 
@@ -30,7 +34,11 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
     now_ms = system_clock()
     with open_store(context) as store:
         found = standing(store, now_ms)
+        with store.read() as transaction:
+            alarms = alarm_views(transaction, config.home / EVIDENCE, command_of(context))
+            lost = missing(transaction)
         trouble = inspect(store, HeadFile(config.home / HEAD_FILE))
+    answers = last_answers(config.home / RUN_FOLDER) if trouble is not None else ()
     if as_json:
         print_json(
             {
@@ -40,7 +48,10 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
                 "pid": node.pid if node else None,
                 "listen": node.listen if node else None,
                 "problem": (node.problem or None) if node else None,
+                "alarms": alarms_json(alarms),
                 "trouble": trouble_json(trouble),
+                "partners_know": [*answers],
+                "missing": missing_json(lost),
                 "ledger": head_json(found.ledger),
                 "deliveries": {state.value: count for state, count in found.counts.items()},
                 "received": found.received,
@@ -48,10 +59,15 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
             }
         )
     else:
+        print_alarms(alarms)
         _print(config, node, found, now_ms, command_of(context), told=trouble is not None)
+        for _, text in missing_rows(lost):
+            say(f"Recovered: {text}.", "yellow")
         if trouble is not None:
             say()
             print_trouble(trouble)
+        for text in answers:
+            say(f"Asked, {text}.", "yellow")
     if node is None:
         raise typer.Exit(ExitCode.UNAVAILABLE)
 

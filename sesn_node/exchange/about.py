@@ -26,7 +26,7 @@ def about_message(work: Work, kind: EntryKind, entry_index: int, code: str = "")
         entry_index: Our SHARED or RECEIVED entry of the message.
         code: Why, where the kind has that.
     """
-    data = work.transaction.ledger.entries_at([entry_index])[entry_index].entry
+    data = work.entry_at(entry_index)
     own = decode_entry(data)
     return new_entry(
         kind,

@@ -49,6 +49,7 @@ def set_aside(office: Office, agency: AgencyId, outgoing: Outgoing, error: SesnE
 
     def operation(work: Work) -> list[MessageId]:
         ids = [one.message_id for one in outgoing.consigned]
+        work.transaction.recovery.put_off(agency, ids, work.now_ms + LONGEST_WAIT_MS)
         queued = work.transaction.outbox.tries(agency, ids)
         return [
             one

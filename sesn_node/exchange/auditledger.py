@@ -59,7 +59,9 @@ def write_ledger(
             was signed over.
     """
     size, frontier, taken = 0, tuple[bytes, ...](), 0
-    rows = scope.transaction.audit.entries(scope.wanted, scope.head.size)
+    # Where all or none of them are taken, the database need not look at each.
+    wanted = None if scope.selection.blind or scope.selection.everything else scope.wanted
+    rows = scope.transaction.audit.entries(wanted, scope.head.size)
     for some in groups(rows, _AT_ONCE):
         appender = Appender(size, frontier)
         hashes: list[bytes] = []

@@ -63,7 +63,9 @@ def open_scope(office: Office, transaction: Transaction, selection: Selection) -
     """
     stored = transaction.ledger.require_head()
     office.sequencer.release(stored)
-    head = verify_checkpoint_under(stored.note, office.keys.log_sets)
+    # The keys that this snapshot names: another process may have changed them since we looked.
+    keys = office.vault.keys(office.partners.current(transaction))
+    head = verify_checkpoint_under(stored.note, keys.log_sets)
     if (head.origin, head.size, head.root) != (Origin(stored.origin), stored.size, stored.root):
         raise StorageError(
             "the stored head of our ledger is not the one that its checkpoint states; 'sesn "

@@ -112,6 +112,29 @@ def check_schema_and_write(store: Store) -> list[Diagnosis]:
     return [*found, Diagnosis("write", Grade.WARNING, text, (remedy,))]
 
 
+def check_standbys(store: Store) -> list[Diagnosis]:
+    """See whether a standby of PostgreSQL is attached that may lack the last commits."""
+    with store.read() as transaction:
+        standbys = transaction.upkeep.standbys()
+    found = []
+    for name, waits in standbys:
+        if waits:
+            text = f"each commit waits for the standby {name}"
+            found.append(Diagnosis("standby", Grade.OK, text))
+            continue
+        text = f"commits do not wait for the standby {name}: promoted, it may lack the last of them"
+        remedy = (
+            "Let the server wait for it: synchronous_standby_names in postgresql.conf. Else, after "
+            "a failover, the node appends nothing until all partners have said that they know no "
+            "more."
+        )
+        if waits is None:
+            text = f"whether commits wait for the standby {name} cannot be seen"
+            remedy = "Grant pg_monitor to the database user of this node."
+        found.append(Diagnosis("standby", Grade.WARNING, text, (remedy,)))
+    return found
+
+
 def check_trouble(size: int, trouble: OldCopy | None) -> Diagnosis:
     """Say whether the ledger may be appended to: its tail, its head, and the head file."""
     if trouble is None:
@@ -236,7 +259,7 @@ def partner_facts(transaction: Transaction, now_ms: int) -> list[PartnerFacts]:
     return found
 
 
-def cosigned_size(own: TrustedCard, note: bytes) -> int | None:
+def cosigned_size(own: TrustedCard, note: bytes | None) -> int | None:
     """Return the size of our ledger that a partner's cosigned checkpoint proves; None if none."""
     if not note:
         return None

@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sesn_node.domain.entries import EntryKind, EntryRef
+from sesn_node.domain.entries import EntryKind
 from sesn_node.domain.ids import AgencyId, MessageId, show_message_id
 from sesn_node.errors import PolicyError
-from sesn_node.exchange.office import new_entry
+from sesn_node.exchange.about import about_message
 from sesn_node.exchange.open import reveal_received, reveal_sent
-from sesn_node.ledger.merkle import leaf_hash
-from sesn_node.wire.envelopes import decode_header
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -81,18 +79,12 @@ def _append(office: Office, message_ids: Sequence[MessageId], work: Work) -> int
     count = 0
     for message_id in message_ids:
         for one in messages_of(office, work.transaction, message_id):
-            index = one.sealed.entry_index
-            own = work.transaction.ledger.entries_at([index])[index]
-            work.append(
-                new_entry(
-                    EntryKind.DISCLOSED,
-                    work.now_ms,
-                    one.sealed.header_sha256,
-                    message_id=message_id,
-                    commitment=decode_header(one.sealed.header).commitment,
-                    answers=EntryRef(work.origin, index, leaf_hash(own.entry)),
+            if one.sealed.ciphertext is None:
+                raise PolicyError(
+                    f"the content of message {show_message_id(message_id)} was erased meanwhile",
+                    code="ERASED",
                 )
-            )
+            work.append(about_message(work, EntryKind.DISCLOSED, one.sealed.entry_index))
             count += 1
     return count
 

@@ -85,7 +85,7 @@ def append_undelivered(work: Work, message: SentRow, agency: str, code: Undelive
 def about_copy(work: Work, kind: EntryKind, message: SentRow, agency: str, code: str) -> Entry:
     """Write an entry about one recipient's copy, which answers the message's SHARED entry."""
     index = message.sealed.entry_index
-    data = work.transaction.ledger.entries_at([index])[index].entry
+    data = work.entry_at(index)
     return new_entry(
         kind,
         work.now_ms,

@@ -203,6 +203,9 @@ def _contents(
                 yield tile, _bundle(tile, rows, tree)
             else:
                 yield tile, b"".join(tree.hashes(tile.level, tile.index))
+        if not blind:
+            # Read to its end, so that PostgreSQL's cursor closes.
+            next(rows, None)
     except VerificationError as error:
         raise StorageError(
             f"the database is damaged, and nothing wrong was exported: {error.message}. 'sesn "

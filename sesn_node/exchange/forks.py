@@ -8,38 +8,28 @@ can be written again at any time.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from sesn_node.domain.entries import EntryKind, PeerCode
-from sesn_node.domain.ids import AgencyId, Origin
-from sesn_node.errors import (
-    ConflictError,
-    PolicyError,
-    SesnError,
-    StorageError,
-    VerificationError,
-)
+from sesn_node.errors import StorageError
+from sesn_node.exchange.evidencefiles import write_fork
 from sesn_node.exchange.office import new_entry
-from sesn_node.ledger.checkpoint import verify_checkpoint
-from sesn_node.ledger.forkproof import ForkProof, format_fork, verify_fork
-from sesn_node.store.alarms import FORK, UNPROVEN, AlarmRow
+from sesn_node.store.alarms import FORK, REPLACED, UNPROVEN, AlarmRow
 from sesn_node.telemetry.logs import get_logger
-from sesn_node.trust.card import open_card
 from sesn_node.trust.directory import PeerState
 
 if TYPE_CHECKING:
+    from sesn_node.domain.ids import AgencyId
     from sesn_node.exchange.office import Office
     from sesn_node.exchange.work import Work
-    from sesn_node.ledger.checkpoint import LogKeys
     from sesn_node.ledger.head import TreeHead
     from sesn_node.store.engine import Transaction
 
 _log = get_logger(__name__)
 
-NOT_QUARANTINED: Final = "NOT_QUARANTINED"
-"""Code of a partner that there is nothing to release from."""
+_QUARANTINED: Final = PeerCode.QUARANTINED
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,66 +45,81 @@ class Seen:
     note: bytes
 
 
-def evidence_name(origin: str, size: int) -> str:
-    """Name the file that proves a fork, within the evidence folder."""
-    return f"{origin.replace('/', '_')}-{size}.fork"
-
-
-def raise_fork(
-    office: Office, agency: AgencyId, held: Seen, shown: Seen, *, shown_by: AgencyId
-) -> bool:
-    """Quarantine the owner of a ledger that forked, once for each fork.
-
-    A node that cannot store goes on refusing the fork, and says in the log what is not kept.
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """Two histories that the owner of a ledger signed.
 
     Args:
-        office: Ours.
         agency: The owner.
+        shown_by: Who showed the second one.
         held: What we held of the ledger.
         shown: Of the same ledger and size, with another root.
-        shown_by: Who showed it.
+        replaced: Whether it is signed only by keys that the owner has replaced.
+    """
+
+    agency: AgencyId
+    shown_by: AgencyId
+    held: Seen
+    shown: Seen
+    replaced: bool = False
+
+    def row(self, found_ms: int = 0) -> AlarmRow:
+        """Write it as an alarm."""
+        head = self.shown.head
+        kind = REPLACED if self.replaced else FORK
+        notes = (self.held.note, self.shown.note)
+        return AlarmRow(
+            head.origin, head.size, kind, self.agency, self.shown_by, found_ms, head.size, *notes
+        )
+
+
+def raise_fork(office: Office, fork: Fork) -> bool:
+    """Raise the alarm about a ledger that forked, and quarantine its owner; once for each fork.
+
+    Under keys that the owner has replaced, a thief of them may have signed it. The alarm is raised
+    all the same, once for each ledger until somebody deals with it, and nobody is cut off.
+
+    A node that cannot store goes on refusing the fork, and says in the log what is not kept.
 
     Returns:
         Whether the fork is new.
     """
-    origin, size = shown.head.origin, shown.head.size
-
-    def operation(work: Work) -> bool:
-        row = AlarmRow(
-            origin, size, FORK, agency, shown_by, work.now_ms, size, held.note, shown.note
-        )
-        if not work.transaction.alarms.add(row):
-            return False
-        for one in (held, shown):
-            work.transaction.witness.keep_checkpoint(
-                origin=origin, size=size, root=one.head.root, note=one.note
-            )
-        _set_state(work, agency, PeerState.TRUSTED, PeerState.QUARANTINED, PeerCode.QUARANTINED)
-        return True
-
-    file = None
+    head, file = fork.shown.head, None
     try:
         # Shown again and again, it makes nobody write.
-        if _is_known(office, origin, size, FORK):
-            return False
-        if not office.sequencer.run(operation).value:
+        with office.store.read() as transaction:
+            if _is_known(transaction, fork.row()):
+                return False
+        if not office.sequencer.run(partial(_record_fork, fork)).value:
             return False
         office.bell.ring()
-        with office.store.read() as transaction:
-            row = transaction.alarms.get(origin, size, FORK)
-            data = b"" if row is None else fork_file(transaction, row)
-        file = _write(office, evidence_name(origin, size), data)
+        file = write_fork(office, fork.row())
     except StorageError as error:
-        _log.warning("ledger-fork-not-kept", origin=origin, size=size, code=error.code)
+        _log.warning("ledger-fork-not-kept", origin=head.origin, size=head.size, code=error.code)
     _log.error(
         "ledger-fork",
-        peer=agency,
+        peer=fork.agency,
         code="LEDGER_FORK",
-        origin=origin,
-        size=size,
-        shown_by=shown_by,
+        origin=head.origin,
+        size=head.size,
+        shown_by=fork.shown_by,
+        quarantined=not fork.replaced,
         file=file,
     )
+    return True
+
+
+def _record_fork(fork: Fork, work: Work) -> bool:
+    """The one transaction of a fork; tells whether it is new."""
+    row = fork.row(work.now_ms)
+    if _is_known(work.transaction, row) or not work.transaction.alarms.add(row):
+        return False
+    for one in (fork.held, fork.shown):
+        work.transaction.witness.keep_checkpoint(
+            origin=row.origin, size=row.size, root=one.head.root, note=one.note
+        )
+    if not fork.replaced:
+        set_state(work, fork.agency, PeerState.TRUSTED, PeerState.QUARANTINED, _QUARANTINED)
     return True
 
 
@@ -135,8 +140,6 @@ def raise_unproven(
 
     def operation(work: Work) -> bool:
         alarms = work.transaction.alarms
-        if any((one.origin, one.kind) == (origin, UNPROVEN) for one in alarms.standing()):
-            return False
         size = shown.head.size
         row = AlarmRow(
             origin,
@@ -149,7 +152,7 @@ def raise_unproven(
             held.note,
             shown.note,
         )
-        return alarms.add(row)
+        return not _is_known(work.transaction, row) and alarms.add(row)
 
     new = office.sequencer.run(operation).value
     if new:
@@ -182,94 +185,7 @@ def settle_unproven(office: Office, origin: str, size: int) -> None:
     _log.info("ledger-proven", peer=row.agency, origin=origin, size=size)
 
 
-def standing_alarms(transaction: Transaction) -> tuple[AlarmRow, ...]:
-    """Return the alarms about partners that are not revoked; forks first."""
-    found = transaction.alarms.standing()
-    states = transaction.peers.standings(sorted({row.agency for row in found}))
-    gone = ("", b"")
-    return tuple(
-        row
-        for row in found
-        if states.get(row.agency, gone)[0] in {PeerState.TRUSTED, PeerState.QUARANTINED}
-    )
-
-
-def fork_file(transaction: Transaction, row: AlarmRow) -> bytes:
-    """Write the file that proves a fork, by the keys of the cards that we kept of its owner.
-
-    Raises:
-        StorageError: What is kept does not prove it: the database was altered.
-    """
-    try:
-        proof = ForkProof(
-            Origin(row.origin),
-            row.size,
-            _key_sets(transaction, row),
-            (row.held_note, row.shown_note),
-        )
-        verify_fork(proof)
-        return format_fork(proof)
-    except StorageError:
-        raise
-    except SesnError as error:
-        raise StorageError(
-            f"what is kept of the fork of {row.origin} does not prove it: {error.message}"
-        ) from error
-
-
-def write_missing(office: Office) -> None:
-    """Write the evidence files of standing forks that are not there: of another process's, say."""
-    if office.evidence is None:
-        return
-    with office.store.read() as transaction:
-        rows = [row for row in standing_alarms(transaction) if row.kind == FORK]
-        missing = [
-            (row, fork_file(transaction, row))
-            for row in rows
-            if not office.evidence.path_of(evidence_name(row.origin, row.size)).exists()
-        ]
-    for row, data in missing:
-        _write(office, evidence_name(row.origin, row.size), data)
-
-
-def release_peer(office: Office, agency: AgencyId) -> bool:
-    """Trust a quarantined agency again, and put down all alarms about its ledgers.
-
-    What waited for it goes again. The forks that are known stay known: only another one
-    quarantines it again.
-
-    Returns:
-        Whether it was quarantined; else there were alarms only.
-
-    Raises:
-        PolicyError: `UNKNOWN_PEER`.
-        ConflictError: `NOT_QUARANTINED`: it is not, and no alarm stands.
-    """
-
-    def operation(work: Work) -> bool:
-        known = work.transaction.peers.standings([agency])
-        if agency not in known:
-            raise PolicyError(
-                f"{agency} is not a peer; 'sesn peer list' shows them", code="UNKNOWN_PEER"
-            )
-        alarmed = any(row.agency == agency for row in standing_alarms(work.transaction))
-        quarantined = _set_state(
-            work, agency, PeerState.QUARANTINED, PeerState.TRUSTED, PeerCode.RELEASED
-        )
-        if not quarantined and not alarmed:
-            raise ConflictError(
-                f"{agency} is {known[agency][0]}, and there is nothing to release it from",
-                code=NOT_QUARANTINED,
-            )
-        work.transaction.alarms.settle(agency, work.now_ms)
-        return quarantined
-
-    released = office.sequencer.run(operation).value
-    office.bell.ring()
-    return released
-
-
-def _set_state(
+def set_state(
     work: Work, agency: AgencyId, before: PeerState, after: PeerState, code: PeerCode
 ) -> bool:
     """Change what is decided about a peer, if it is what it should be."""
@@ -284,30 +200,10 @@ def _set_state(
     return True
 
 
-def _is_known(office: Office, origin: str, size: int, kind: str) -> bool:
-    with office.store.read() as transaction:
-        return transaction.alarms.get(origin, size, kind) is not None
-
-
-def _key_sets(transaction: Transaction, row: AlarmRow) -> tuple[LogKeys, ...]:
-    """Return the key sets that signed a fork, from every card that was taken of its owner."""
-    sets: dict[LogKeys, None] = {}
-    for kept in transaction.browse.cards_of(row.agency):
-        with suppress(SesnError):
-            card = open_card(kept.sealed, kept.taken_ms)
-            sets.update(dict.fromkeys(card.log_key_sets(Origin(row.origin))))
-    notes = (row.held_note, row.shown_note)
-    return tuple(one for one in sets if any(_signed(note, one) for note in notes))
-
-
-def _signed(note: bytes, keys: LogKeys) -> bool:
-    try:
-        verify_checkpoint(note, keys)
-    except VerificationError:
-        return False
-    return True
-
-
-def _write(office: Office, name: str, data: bytes) -> str | None:
-    """Write an evidence file; None if this process has nowhere to write it."""
-    return None if office.evidence is None else str(office.evidence.write(name, data))
+def _is_known(transaction: Transaction, row: AlarmRow) -> bool:
+    """Tell whether an alarm was raised before, or need not be: what proves less, once a ledger."""
+    if transaction.alarms.get(row.origin, row.size, row.kind) is not None:
+        return True
+    return row.kind != FORK and any(
+        (one.origin, one.kind) == (row.origin, row.kind) for one in transaction.alarms.standing()
+    )

@@ -8,6 +8,7 @@ from sesn_node.crypto.keys import KeyKind
 from sesn_node.domain.delivery import DeliveryState
 from sesn_node.domain.times import SECOND_MS
 from sesn_node.exchange.breaker import Circuit, circuit
+from sesn_node.exchange.evidencefiles import standing_alarms
 from sesn_node.telemetry import catalogue
 from sesn_node.trust.directory import PeerState
 
@@ -44,6 +45,7 @@ def stored_gauges(office: Office) -> Gauges:
                 (agency,): card.card.expires_ms / SECOND_MS for agency, card in trusted.items()
             },
         }
+        gauges |= _alarms(transaction, directory)
         gauges |= _outbox(transaction, now_ms)
         gauges |= _links(transaction, set(trusted), size)
     return gauges
@@ -59,6 +61,18 @@ def disk_gauges(office: Office) -> Gauges:
     if written_ms is not None:
         gauges[catalogue.HEAD_AGE] = {(): max(0, office.clock() - written_ms) / SECOND_MS}
     return gauges
+
+
+def _alarms(transaction: Transaction, directory: Directory) -> Gauges:
+    alarms: Values = {}
+    for row in standing_alarms(transaction):
+        alarms[row.agency, row.kind] = alarms.get((row.agency, row.kind), 0) + 1
+    quarantined: Values = {
+        (agency,): 1
+        for agency, peer in directory.peers.items()
+        if peer.state is PeerState.QUARANTINED
+    }
+    return {catalogue.ALARMS: alarms, catalogue.QUARANTINED: quarantined}
 
 
 def _outbox(transaction: Transaction, now_ms: int) -> Gauges:

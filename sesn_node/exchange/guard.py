@@ -67,7 +67,8 @@ def find_trouble(
 
     Checked: the stored checkpoint carries our own two signatures over this size and root; the
     head file's checkpoint is a prefix of this tree, it has witnessed no more than the database,
-    and knows the history that the database server writes; the newest entries hash to the stored leaves, and the stored subtrees to the root.
+    and knows the history that the database server writes; the newest entries hash to the stored
+    leaves, and the stored subtrees to the root.
 
     Raises:
         StorageError: The database or the head file cannot be read.
@@ -131,6 +132,11 @@ def _behind(
         return partial(oldcopy.foreign_head_file, reason=str(error))
     if root_at(signed.size, transaction.ledger.nodes) != signed.root:
         return partial(oldcopy.other_history, released=released)
+    return _beside(head, released)
+
+
+def _beside(head: HeadRow, released: Released) -> Describe | None:
+    """Hold what the head file says besides its checkpoint against the database."""
     if released.witnessed > head.witnessed:
         return partial(oldcopy.witness_behind, released=released)
     if released.timeline and released.timeline != head.timeline:

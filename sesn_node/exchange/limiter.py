@@ -25,6 +25,8 @@ REFUSED_CARDS: Final = Rate(burst=20, token_ms=30_000)
 """Cards of one partner that are opened and then refused; each costs the work of all its keys."""
 GREETINGS: Final = Rate(burst=20, token_ms=5_000)
 """Greetings of one partner that end a wait of ours; each can make us write, and dial."""
+AGAIN: Final = Rate(burst=20, token_ms=60_000)
+"""Questions of one partner for messages that it lost; each makes us send up to a thousand again."""
 CHECKPOINTS: Final = Rate(burst=100, token_ms=6_000)
 """Checkpoints that one partner has us witness without a message; each is kept, 7 KB."""
 PROOFS: Final = Rate(burst=60, token_ms=5_000)

@@ -73,17 +73,6 @@ def find_message(store: Store, text: str) -> MessageId:
         )
 
 
-def find_message(store: Store, text: str) -> MessageId:
-    """Find a message of any kind, sent or received. Raises as `find_alert` does."""
-    with store.read() as transaction:
-        return _find(
-            text,
-            "message",
-            "sesn alert list",
-            lambda low, high: transaction.browse.ids_between(None, low, high, _NAMED + 1),
-        )
-
-
 def not_a_partner(agency: AgencyId) -> PolicyError:
     """Say that nobody has pinned a card of this agency; a slip of the pen, mostly."""
     return PolicyError(f"{agency} is not a partner; 'sesn peer list' shows them", code=NOT_TRUSTED)

@@ -14,6 +14,7 @@ from sesn_node.domain.times import DAY_MS, MINUTE_MS
 from sesn_node.errors import SesnError, StorageError
 from sesn_node.exchange.bell import Bell
 from sesn_node.exchange.limiter import (
+    AGAIN,
     CARDS,
     CHECKPOINTS,
     GREETINGS,
@@ -152,6 +153,7 @@ class Office:
         refused_card_limiter: How many cards of a partner are opened that are refused then.
         greeting_limiter: How many greetings of a partner end our waiting for it.
         checkpoint_limiter: How many checkpoints that come without a message are witnessed.
+        again_limiter: How often a partner can ask for messages that it lost.
         proof_limiter: How many proofs a partner is given that our ledger has one history.
         bell: Rung when trust ends: the running node cuts off at once.
         evidence: Where files go that prove what a partner did; None to write none.
@@ -171,6 +173,7 @@ class Office:
     refused_card_limiter: Limiter = field(default_factory=lambda: Limiter(REFUSED_CARDS))
     greeting_limiter: Limiter = field(default_factory=lambda: Limiter(GREETINGS))
     checkpoint_limiter: Limiter = field(default_factory=lambda: Limiter(CHECKPOINTS))
+    again_limiter: Limiter = field(default_factory=lambda: Limiter(AGAIN))
     proof_limiter: Limiter = field(default_factory=lambda: Limiter(PROOFS))
     bell: Bell = field(default_factory=Bell)
     evidence: EvidenceFolder | None = None

@@ -25,6 +25,7 @@ _log = get_logger(__name__)
 
 TOO_MANY_CARDS: Final = "TOO_MANY_CARDS"
 ORIGIN_REUSED: Final = "ORIGIN_REUSED"
+QUARANTINED: Final = "QUARANTINED"
 
 
 def add_peer(office: Office, sealed: bytes, *, fingerprint: bytes) -> TrustedCard:
@@ -41,7 +42,8 @@ def add_peer(office: Office, sealed: bytes, *, fingerprint: bytes) -> TrustedCar
         MalformedError: Not a card.
         VerificationError: The card fails a check, or has another fingerprint.
         PolicyError: The directory forbids it: our own id, or another agency's root; or its new
-            root names a ledger that we witnessed under other keys (`ORIGIN_REUSED`).
+            root names a ledger that we witnessed under other keys (`ORIGIN_REUSED`); or the
+            agency is quarantined (`QUARANTINED`).
     """
     now_ms = office.clock()
     card = open_card(sealed, now_ms)
@@ -59,6 +61,12 @@ def add_peer(office: Office, sealed: bytes, *, fingerprint: bytes) -> TrustedCar
         novelty = directory.admit(card)
         if novelty is Novelty.SAME and known is not None and known.state is PeerState.TRUSTED:
             return
+        if known is not None and known.state is PeerState.QUARANTINED:
+            raise PolicyError(
+                f"{card.agency} is quarantined, since its ledger forked; 'sesn peer release "
+                f"{card.agency}' shows the evidence and ends it",
+                code=QUARANTINED,
+            )
         if novelty is Novelty.NEW_ROOT and known is not None:
             _check_new_ledgers(work.transaction, known, card)
         _set(work, card, PeerState.TRUSTED, PeerCode.TRUSTED, opened_ms=now_ms)

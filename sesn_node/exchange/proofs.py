@@ -10,6 +10,7 @@ from sesn_node.domain.delivery import DeliveryState
 from sesn_node.domain.entries import EntryKind, EntryRef, UndeliveredCode
 from sesn_node.domain.ids import Origin, parse_origin, show_message_id
 from sesn_node.errors import VerificationError
+from sesn_node.exchange.recovered import missing
 from sesn_node.exchange.tally import Tally, groups, require
 from sesn_node.ledger.merkle import leaf_hash, verify_inclusion
 from sesn_node.wire.batches import decode_proof
@@ -105,13 +106,15 @@ class Messages:
         """
         tally = Tally("messages", "our ledger tells of no other messages than these")
         browse = self._transaction.browse
+        # Of entries that came back from an export, content may be missing; the evidence is kept.
+        lost = missing(self._transaction)
         for kind, rows in (
             (EntryKind.SHARED, browse.count_sent()),
             (EntryKind.RECEIVED, browse.count_received()),
             (EntryKind.ACKNOWLEDGED, self._acknowledged),
         ):
             with tally.case(f"{kind.value} entries"):
-                count = kinds.get(kind, 0)
+                count = kinds.get(kind, 0) - lost.of(kind)
                 require(count == rows, f"{count} of them, for {rows} messages")
         return tally.result()
 

@@ -29,6 +29,8 @@ from sesn_node.exchange.aside import put_off, report_given_up
 from sesn_node.exchange.cosigned import keep_cosigned
 from sesn_node.exchange.office import MOVED, new_entry, unmoved
 from sesn_node.exchange.peers import take_travelling_card
+from sesn_node.exchange.recovered import acknowledged_before
+from sesn_node.exchange.redeliver import end_again
 from sesn_node.exchange.replaced import cosigned_before_rotation
 from sesn_node.exchange.witness import judge_checkpoint, keep_fork, record, report_refused
 from sesn_node.ledger.cosignature import MISSING_SIGNATURE
@@ -205,7 +207,11 @@ def _acknowledge(work: Work, agency: AgencyId, proven: Proven) -> tuple[Consigne
         for one in proven.receipts
         if states.get(one[0].message_id) is not DeliveryState.ACKNOWLEDGED
     ]
+    again = bool(fresh and work.transaction.recovery.every())
     for consigned, _, received in fresh:
+        if again and acknowledged_before(work.transaction, agency, consigned.message_id, received):
+            # Of a ledger that was recovered: the entry came back, its receipt comes only now.
+            continue
         work.append(
             new_entry(
                 EntryKind.ACKNOWLEDGED,
@@ -220,6 +226,7 @@ def _acknowledge(work: Work, agency: AgencyId, proven: Proven) -> tuple[Consigne
     work.transaction.outbox.acknowledge(
         agency, [(consigned.message_id, row) for consigned, row, _ in fresh], work.now_ms
     )
+    work.transaction.recovery.done(agency, ids)
     return tuple(consigned for consigned, _, _ in fresh)
 
 
@@ -233,6 +240,7 @@ def _record_refusals(
     if not refused:
         return ()
     given_up: list[tuple[Consigned, Refused]] = []
+    end_again(work, agency, refused)
     queued = work.transaction.outbox.tries(agency, [one.message_id for one, _ in refused])
     for consigned, refusal in refused:
         if consigned.message_id not in queued:

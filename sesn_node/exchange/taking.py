@@ -9,6 +9,7 @@ from sesn_node.domain.batches import Refused
 from sesn_node.domain.entries import EntryKind
 from sesn_node.exchange.examine import Fresh, Refusable, Seen
 from sesn_node.exchange.office import new_entry
+from sesn_node.exchange.recovered import received_before
 from sesn_node.store.inbox import InboxRow
 from sesn_node.store.sealed import SealedRow
 from sesn_node.wire.batches import encode_proof
@@ -43,7 +44,16 @@ class Taking:
         limiter: How many refusals the caller can cause to be logged.
     """
 
-    __slots__ = ("_caller", "_examined", "_limiter", "_refused", "_rows", "_seen", "_work")
+    __slots__ = (
+        "_caller",
+        "_examined",
+        "_limiter",
+        "_recovered",
+        "_refused",
+        "_rows",
+        "_seen",
+        "_work",
+    )
 
     def __init__(
         self, work: Work, caller: AgencyId, examined: Sequence[Examined], limiter: Limiter
@@ -62,6 +72,7 @@ class Taking:
         if any(isinstance(one, Refusable) for one in examined):
             self._refused = inbox.refused(caller, ids)
         self._rows: list[InboxRow] = []
+        self._recovered = bool(work.transaction.recovery.every())
 
     def outcomes(self) -> tuple[int | Refused, ...]:
         """Store and log what came; returns the outcomes in order. Call it once."""
@@ -78,7 +89,9 @@ class Taking:
         if isinstance(one, Fresh):
             known = self._seen.get(one.message_id)
             if known is None:
-                index = self._store(one)
+                index = self._take_back(one)
+                if index is None:
+                    index = self._store(one)
                 self._seen[one.message_id] = (one.header_sha256, index)
                 return index
             if known[0] == one.header_sha256:
@@ -100,6 +113,25 @@ class Taking:
                 agency=self._caller,
             )
         )
+        self._keep(one, received.index)
+        return received.index
+
+    def _take_back(self, one: Fresh) -> int | None:
+        """Keep a message that our ledger holds already, since its content was lost; else None.
+
+        What was erased meanwhile does not come back.
+        """
+        if not self._recovered:
+            return None
+        before = received_before(self._work.transaction, self._caller, one)
+        if before is None:
+            return None
+        if not before.erased:
+            self._keep(one, before.index)
+        return before.index
+
+    def _keep(self, one: Fresh, index: int) -> None:
+        header = one.header
         self._rows.append(
             InboxRow(
                 sender=self._caller,
@@ -116,7 +148,7 @@ class Taking:
                     priority=int(header.priority),
                     created_ms=header.created_ms,
                     expires_ms=header.expires_ms,
-                    entry_index=received.index,
+                    entry_index=index,
                 ),
                 received_ms=self._work.now_ms,
                 shared_entry=one.shipment.shared.entry,
@@ -127,7 +159,6 @@ class Taking:
                 terms=one.terms,
             )
         )
-        return received.index
 
     def _log_refusal(self, one: Refusable) -> None:
         """Append REFUSED, once per message and code, and not faster than the limiter allows."""

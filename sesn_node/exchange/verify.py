@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from sesn_node.domain.ids import Origin, parse_origin
 from sesn_node.errors import StorageError
+from sesn_node.exchange.erasures import check_erasures
 from sesn_node.exchange.evidence import Evidence
 from sesn_node.exchange.proofs import Messages
 from sesn_node.exchange.rehash import Rehash
@@ -58,6 +59,7 @@ def verify_ledger(store: Store, head_file: HeadFile) -> Verification:
     received: every received message is sealed by its sender, proven in the sender's ledger, and
         stands in ours as RECEIVED
     messages: our ledger tells of no other messages than these
+    erased: content is gone where our ledger says so, and only there
 
     Raises:
         StorageError: The database cannot be read, or has no ledger.
@@ -91,6 +93,7 @@ def verify_recorded(transaction: Transaction, head_file: HeadFile | None) -> Ver
     checks += [_partners(transaction, head, evidence), _cosignatures(transaction, evidence)]
     messages = Messages(transaction, Origin(head.origin), evidence)
     checks += [*messages.sent(), messages.received(), messages.counts(rehash.kinds)]
+    checks.append(check_erasures(transaction, head, rehash.kinds))
     return Verification(TreeHead(Origin(head.origin), head.size, head.root), tuple(checks))
 
 

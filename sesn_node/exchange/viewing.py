@@ -21,11 +21,14 @@ from sesn_node.telemetry.logs import get_logger
 from sesn_node.wire.entries import decode_entry
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sesn_node.domain.ids import AgencyId
     from sesn_node.exchange.office import Office
     from sesn_node.exchange.views import AlertFile
     from sesn_node.exchange.work import Work
     from sesn_node.store.engine import Transaction
+    from sesn_node.store.ledger import EntryRow
 
 _log = get_logger(__name__)
 
@@ -97,28 +100,34 @@ def _append(work: Work, shown: set[Shown]) -> None:
     outlines = work.transaction.erasures.outlines([message_id for message_id, _ in shown])
     # What was erased since it was read is not shown.
     there = {one.entry_index for one in outlines if one.has_content}
-    for _, entry_index in _due(work.transaction, shown, work.now_ms):
+    # The group may have recorded it already, for somebody else.
+    for _, entry_index in _due(work.transaction, shown, work.now_ms, work.rows):
         if entry_index in there:
             work.append(about_message(work, EntryKind.VIEWED, entry_index))
 
 
-def _due(transaction: Transaction, shown: set[Shown], now_ms: int) -> list[Shown]:
-    """Return those that were not recorded within the last hour, in the order of the ledger."""
-    return [
-        one
-        for one in sorted(shown, key=lambda pair: pair[1])
-        if not any(0 <= now_ms - at_ms < HOUR_MS for at_ms in _viewed(transaction, one))
-    ]
+def _due(
+    transaction: Transaction, shown: set[Shown], now_ms: int, pending: Sequence[EntryRow] = ()
+) -> list[Shown]:
+    """Return those that were not recorded within the last hour, in the order of the ledger.
+
+    Args:
+        transaction: Where the ledger is read.
+        shown: What is shown.
+        now_ms: The time.
+        pending: Entries that are appended, and not written yet.
+    """
+    due = []
+    for message_id, entry_index in sorted(shown, key=lambda pair: pair[1]):
+        rows = [*transaction.ledger.entries_of(message_id), *pending]
+        if not any(0 <= now_ms - at_ms < HOUR_MS for at_ms in _viewed(rows, entry_index)):
+            due.append((message_id, entry_index))
+    return due
 
 
-def _viewed(transaction: Transaction, one: Shown) -> list[int]:
-    """Return when a message was shown before."""
-    message_id, entry_index = one
-    entries = [
-        decode_entry(row.entry)
-        for row in transaction.ledger.entries_of(message_id)
-        if row.kind == EntryKind.VIEWED.value
-    ]
+def _viewed(rows: Sequence[EntryRow], entry_index: int) -> list[int]:
+    """Return when a message was shown, which its SHARED or RECEIVED entry names."""
+    entries = [decode_entry(row.entry) for row in rows if row.kind == EntryKind.VIEWED.value]
     return [
         entry.time_ms
         for entry in entries

@@ -15,7 +15,7 @@ from sesn_node.domain.batches import WitnessAnswer
 from sesn_node.domain.ids import Origin, parse_origin, witness_name
 from sesn_node.domain.refusals import RefusalCode
 from sesn_node.errors import ConflictError, MalformedError, PolicyError
-from sesn_node.exchange.forks import Seen, raise_fork
+from sesn_node.exchange.forks import Fork, Seen, raise_fork
 from sesn_node.exchange.office import MOVED
 from sesn_node.exchange.replaced import judge_outdated
 from sesn_node.ledger.checkpoint import without_strangers
@@ -222,7 +222,8 @@ def keep_fork(office: Office, judged: Judged | None, shown_by: AgencyId) -> None
     )
     if held is not None:
         shown = Seen(head, judged.verdict.note)
-        raise_fork(office, judged.agency, held, shown, shown_by=shown_by)
+        replaced = judged.verdict.status is Status.NO_TRUSTED_SIGNATURE
+        raise_fork(office, Fork(judged.agency, shown_by, held, shown, replaced))
 
 
 def report_refused(caller: AgencyId, code: str, status: int) -> None:
@@ -234,7 +235,8 @@ def report_refused(caller: AgencyId, code: str, status: int) -> None:
         status: Answer of tlog-witness, 0 without one.
     """
     # The first answer to whoever does not know what we hold; it proves its ledger anew.
-    report = _log.info if status == Status.OTHER_OLD_SIZE else _log.warning
+    harmless = status == Status.OTHER_OLD_SIZE and code != RefusalCode.LEDGER_FORK.value
+    report = _log.info if harmless else _log.warning
     report("batch-refused", peer=caller, code=code, status=status)
 
 

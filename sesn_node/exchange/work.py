@@ -77,6 +77,17 @@ class Work:
             del self._queued[queued:]
             raise
 
+    def entry_at(self, index: int) -> bytes:
+        """Return an entry of our ledger, as it is stored or as this group appended it.
+
+        Raises:
+            StorageError: There is none: the database was changed.
+        """
+        for row in reversed(self._rows):
+            if row.index == index:
+                return row.entry
+        return self.transaction.ledger.entries_at([index])[index].entry
+
     def flush(self) -> None:
         """Write the queued messages."""
         if self._queued:

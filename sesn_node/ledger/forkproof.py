@@ -99,10 +99,9 @@ def parse_fork(data: bytes) -> ForkProof:
         raise MalformedError("fork: something follows the second note")
     if not key_sets:
         raise MalformedError("fork: no keys")
-    proof = ForkProof(
+    return ForkProof(
         Origin(origin), decode_decimal(size, "size"), tuple(key_sets), (notes[0], notes[1])
     )
-    return proof
 
 
 def verify_fork(proof: ForkProof) -> tuple[TreeHead, TreeHead]:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 FORK: Final = "fork"
 """Two signed roots of one size."""
+REPLACED: Final = "replaced"
+"""As `FORK`, but of one of them the signatures are by keys that the owner has replaced."""
 UNPROVEN: Final = "unproven"
 """Two signed checkpoints, of which the owner has not proven that one continues the other."""
 
@@ -26,7 +28,7 @@ class AlarmRow:
     Args:
         origin: The ledger.
         size: Size of the checkpoint that was shown.
-        kind: `FORK` or `UNPROVEN`.
+        kind: `FORK`, `REPLACED` or `UNPROVEN`.
         agency: Owner of the ledger.
         shown_by: Who showed that checkpoint.
         found_ms: When.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, false, func, literal, null, or_, select, true, tuple_
+from sqlalchemy import and_, false, func, literal, null, or_, select, true, union
 
 from sesn_node.domain.delivery import DeliveryState
 from sesn_node.store.browse import CheckpointRow
@@ -20,7 +20,7 @@ from sesn_node.store.sealed import SentRow, sent_row
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sqlalchemy import Column, ColumnElement, Connection, Row, Select, Table
+    from sqlalchemy import Column, ColumnElement, Connection, Row, Select, Subquery, Table
 
 _ROWS_AT_ONCE = 200
 _ENTRIES_AT_ONCE = 1_000
@@ -113,25 +113,23 @@ class AuditTable:
         for row in self._stream(statement, _ROWS_AT_ONCE):
             yield AuditReceived(inbox_row(row), bool(row.erased))
 
-    def entries(self, wanted: Wanted, size: int) -> Iterator[tuple[EntryRow, bool]]:
+    def entries(self, wanted: Wanted | None, size: int) -> Iterator[tuple[EntryRow, bool]]:
         """Yield all entries up to a size, in order, and of each whether it is wanted.
 
-        Wanted are those about a message that is wanted, and those about our ledger itself.
+        Args:
+            wanted: Those about one of these messages, and those about our ledger itself; None for
+                all.
+            size: Only entries before it.
         """
-        about = ledger_entry.c.message_id
-        is_wanted = or_(
-            ledger_entry.c.kind.in_(_ABOUT_THE_LEDGER),
-            about.in_(select(sent.c.message_id).where(_fits(sent, sent.c.created_ms, wanted))),
-            about.in_(select(inbox.c.message_id).where(_fits(inbox, inbox.c.received_ms, wanted))),
+        columns = (
+            ledger_entry.c.entry_index,
+            ledger_entry.c.kind,
+            ledger_entry.c.message_id,
+            ledger_entry.c.entry,
         )
+        is_wanted = true() if wanted is None else _is_about(wanted)
         statement = (
-            select(
-                ledger_entry.c.entry_index,
-                ledger_entry.c.kind,
-                ledger_entry.c.message_id,
-                ledger_entry.c.entry,
-                is_wanted.label("is_wanted"),
-            )
+            select(*columns, is_wanted.label("is_wanted"))
             .where(ledger_entry.c.entry_index < size)
             .order_by(ledger_entry.c.entry_index)
         )
@@ -147,12 +145,15 @@ class AuditTable:
                 that each partner cosigned; None for all.
             origin: Our ledger.
         """
-        refers = true() if wanted is None else _referred(wanted, origin)
-        statement = (
-            select(checkpoint.c.origin, checkpoint.c.size, checkpoint.c.root, checkpoint.c.note)
-            .where(refers)
-            .order_by(checkpoint.c.origin, checkpoint.c.size, checkpoint.c.root)
-        )
+        statement = select(
+            checkpoint.c.origin, checkpoint.c.size, checkpoint.c.root, checkpoint.c.note
+        ).order_by(checkpoint.c.origin, checkpoint.c.size, checkpoint.c.root)
+        if wanted is not None:
+            place = _places(wanted, origin)
+            statement = statement.join(
+                place,
+                and_(place.c.origin == checkpoint.c.origin, place.c.size == checkpoint.c.size),
+            )
         for row in self._stream(statement, _ROWS_AT_ONCE):
             yield CheckpointRow(row.origin, row.size, row.root, row.note)
 
@@ -174,39 +175,39 @@ def _fits(table: Table, at: Column[int], wanted: Wanted) -> ColumnElement[bool]:
     return or_(and_(*rules), table.c.message_id.in_(wanted.besides))
 
 
-def _referred(wanted: Wanted, origin: str) -> ColumnElement[bool]:
-    """Say whether a checkpoint is one that evidence refers to."""
-    receipts = (
-        select(outbox.c.shared_size, outbox.c.receipt_origin, outbox.c.receipt_size)
-        .join(sent, sent.c.message_id == outbox.c.message_id)
-        .where(
-            outbox.c.state == DeliveryState.ACKNOWLEDGED.value,
-            _fits(sent, sent.c.created_ms, wanted),
-        )
-        .subquery()
-    )
-    ours = literal(origin)
-    last = (
-        select(func.max(cosignature.c.size))
-        .where(cosignature.c.origin == ours)
-        .group_by(cosignature.c.agency)
-    )
-    place = tuple_(checkpoint.c.origin, checkpoint.c.size)
+def _is_about(wanted: Wanted) -> ColumnElement[bool]:
+    """Say whether an entry is about a message that is wanted, or about our ledger itself."""
+    # Asked for each entry, by an index: a list of all these messages may not fit into memory.
     return or_(
-        and_(
-            checkpoint.c.origin == ours,
-            or_(
-                checkpoint.c.size.in_(last),
-                checkpoint.c.size.in_(select(receipts.c.shared_size)),
-            ),
-        ),
-        place.in_(select(receipts.c.receipt_origin, receipts.c.receipt_size)),
-        place.in_(
-            select(inbox.c.shared_origin, inbox.c.shared_size).where(
-                _fits(inbox, inbox.c.received_ms, wanted)
-            )
+        ledger_entry.c.kind.in_(_ABOUT_THE_LEDGER),
+        *(
+            select(table.c.message_id)
+            .where(table.c.message_id == ledger_entry.c.message_id, _fits(table, at, wanted))
+            .exists()
+            for table, at in ((sent, sent.c.created_ms), (inbox, inbox.c.received_ms))
         ),
     )
+
+
+def _places(wanted: Wanted, origin: str) -> Subquery:
+    """Select origin and size of the checkpoints that evidence refers to, each once."""
+    ours = literal(origin)
+    is_receipt = and_(
+        outbox.c.state == DeliveryState.ACKNOWLEDGED.value,
+        _fits(sent, sent.c.created_ms, wanted),
+    )
+    of = sent.c.message_id == outbox.c.message_id
+    last = func.max(cosignature.c.size)
+    return union(
+        select(ours.label("origin"), last.label("size"))
+        .where(cosignature.c.origin == ours)
+        .group_by(cosignature.c.agency),
+        select(ours, outbox.c.shared_size).join(sent, of).where(is_receipt),
+        select(outbox.c.receipt_origin, outbox.c.receipt_size).join(sent, of).where(is_receipt),
+        select(inbox.c.shared_origin, inbox.c.shared_size).where(
+            _fits(inbox, inbox.c.received_ms, wanted)
+        ),
+    ).subquery("place")
 
 
 def _without_content(table: Table) -> Select[Any]:

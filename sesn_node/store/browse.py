@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, null, select, true
+from sqlalchemy import func, null, select
 
 from sesn_node.store.inbox import InboxRow, inbox_row
 from sesn_node.store.ledger import EntryRow
@@ -74,14 +74,13 @@ class Browse:
         )
         return [sent_row(row) for row in rows]
 
-    def ids_between(self, kind: str | None, low: bytes, high: bytes, limit: int) -> list[bytes]:
-        """Return the ids of messages of a kind or of all, sent or received, between these two."""
+    def ids_between(self, kind: str, low: bytes, high: bytes, limit: int) -> list[bytes]:
+        """Return the ids of messages of a kind, sent or received, from `low` to `high`."""
         found: set[bytes] = set()
         for one in (sent, inbox):
-            of_kind = true() if kind is None else one.c.kind == kind
             rows = self._connection.execute(
                 select(one.c.message_id)
-                .where(of_kind, one.c.message_id.between(low, high))
+                .where(one.c.kind == kind, one.c.message_id.between(low, high))
                 .order_by(one.c.message_id)
                 .limit(limit)
             )

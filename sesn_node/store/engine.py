@@ -25,8 +25,8 @@ from sesn_node.store.migrate import migrate
 from sesn_node.store.outbox import OutboxTable
 from sesn_node.store.peers import PeerTable
 from sesn_node.store.pulse import PulseTable
-from sesn_node.store.scrubbed import AT_MOST_BYTES, Scrubbed
 from sesn_node.store.recovery import RecoveryTable
+from sesn_node.store.scrubbed import AT_MOST_BYTES, Scrubbed
 from sesn_node.store.search import SearchTable
 from sesn_node.store.upkeep import Upkeep
 from sesn_node.store.witness import WitnessTable

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, func, insert, literal, or_, select, tuple_, update
 
-from sesn_node.store.schema import erasure, inbox, outbox, search_term, sent
+from sesn_node.store.schema import again, erasure, inbox, outbox, search_term, sent
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -83,6 +83,7 @@ class ErasureTable:
             .where(outbox.c.message_id == message_id)
             .values(wrapped_key=None, detail=None)
         )
+        run(delete(again).where(again.c.message_id == message_id))
         self._erase_terms(agency, message_id)
 
     def erase_received(self, sender: str, message_id: bytes) -> None:
@@ -198,7 +199,7 @@ class ErasureTable:
                     sender, table.c.message_id, *columns, has_content.label("has_content")
                 ).where(wanted)
             )
-            found += [Outline(*row) for row in rows]
+            found += [Outline(**row._mapping) for row in rows]  # noqa: SLF001 - as below
         return found
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import and_, bindparam, func, insert, or_, select, update
 
 from sesn_node.domain.delivery import ENDED, LONGEST_WAIT_MS, NO_ANSWER, DeliveryState
 from sesn_node.store.outbox_rows import Due, OutboxRow, QueuedMessage, ReceiptRow, outbox_row
-from sesn_node.store.schema import outbox, sent
+from sesn_node.store.schema import again, outbox, sent
 from sesn_node.store.sealed import SentRow, sealed_values, sent_row
 from sesn_node.store.search import add_terms
 
@@ -39,7 +39,6 @@ _DUE = (
     .join(sent, sent.c.message_id == outbox.c.message_id)
     .where(
         outbox.c.agency == bindparam("agency"),
-        outbox.c.state == _QUEUED,
         wait_is_over(bindparam("now_ms")),
         outbox.c.expires_ms > bindparam("now_ms"),
     )
@@ -48,8 +47,15 @@ _DUE = (
     # PostgreSQL's driver would fetch them all at once: 256 MiB for a batch of 4.
     .execution_options(stream_results=True, max_row_buffer=64)
 )
-_FIRST_DUE = _DUE.where(~SUSPECT)
-_LAST_DUE = _DUE.where(SUSPECT)
+_FIRST_DUE = _DUE.where(outbox.c.state == _QUEUED, ~SUSPECT)
+_LAST_DUE = _DUE.where(outbox.c.state == _QUEUED, SUSPECT)
+# Acknowledged, and asked for again; nothing of what is recorded about them changes.
+_AGAIN_DUE = _DUE.join(
+    again, (again.c.agency == outbox.c.agency) & (again.c.message_id == outbox.c.message_id)
+).where(
+    again.c.agency == bindparam("agency"),
+    again.c.next_attempt_ms <= bindparam("now_ms"),
+    outbox.c.wrapped_key.is_not(None))
 _EXPIRED = (
     select(outbox.c.message_id, outbox.c.agency)
     .where(outbox.c.state == _QUEUED, outbox.c.expires_ms <= bindparam("now_ms"))
@@ -152,9 +158,9 @@ class OutboxTable:
 
         One at a time: a caller that has enough leaves the others, of up to 1 MiB each, unread.
         """
-        for suspect in (False, True):
-            # Two statements, since sorting would read them all.
-            statement = _LAST_DUE if suspect else _FIRST_DUE
+        for statement in (_FIRST_DUE, _AGAIN_DUE, _LAST_DUE):
+            # Several statements, since sorting would read them all.
+            suspect = statement is _LAST_DUE
             rows = self._connection.execute(
                 statement, {"agency": agency, "now_ms": now_ms, "limit": limit}
             )

@@ -41,7 +41,7 @@ class DirectoryRow:
 
 @dataclass(frozen=True, slots=True)
 class PeerRow:
-    """A pinned agency with its newest card: `state` is `trusted` or `revoked`."""
+    """A pinned agency with its newest card: `state` is one of `PeerState`."""
 
     agency: str
     state: str

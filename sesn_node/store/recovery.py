@@ -52,15 +52,14 @@ class RecoveryTable:
         rows = self._connection.execute(select(recovered).order_by(recovered.c.start_index))
         return tuple(RecoveredRow(*row) for row in rows)
 
-    def ask_again(self, agency: str, origin: str, start: int, now_ms: int) -> int:
-        """Have acknowledged copies delivered again whose receipts stand at or after an index.
+    def ask_again(self, agency: str, message_ids: Collection[bytes], now_ms: int) -> int:
+        """Have acknowledged copies of these messages delivered again.
 
         Those that have expired, or whose content was erased, are left out.
 
         Args:
             agency: The recipient.
-            origin: Its ledger.
-            start: Index in it of the first receipt.
+            message_ids: The messages.
             now_ms: The time.
 
         Returns:
@@ -70,8 +69,7 @@ class RecoveryTable:
         wanted = select(outbox.c.agency, outbox.c.message_id, literal(0)).where(
             outbox.c.agency == agency,
             outbox.c.state == DeliveryState.ACKNOWLEDGED.value,
-            outbox.c.receipt_origin == origin,
-            outbox.c.receipt_index >= start,
+            outbox.c.message_id.in_(list(message_ids)),
             outbox.c.wrapped_key.is_not(None),
             outbox.c.expires_ms > now_ms,
             outbox.c.message_id.not_in(known),
@@ -95,9 +93,7 @@ class RecoveryTable:
         """Try these later."""
         if message_ids:
             self._connection.execute(
-                update(again)
-                .where(_those(agency, message_ids))
-                .values(next_attempt_ms=until_ms)
+                update(again).where(_those(agency, message_ids)).values(next_attempt_ms=until_ms)
             )
 
 

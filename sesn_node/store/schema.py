@@ -317,7 +317,7 @@ ledger_alarm = Table(
     _bytes("held_note"),
     _bytes("shown_note"),
     _int("settled_ms", null=True),
-    CheckConstraint("kind in ('fork', 'unproven')", name="kind"),
+    CheckConstraint("kind in ('fork', 'replaced', 'unproven')", name="kind"),
     comment="Partners' ledgers that show two histories, or that were not proven to show one.",
 )
 

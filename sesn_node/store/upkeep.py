@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select, text
 
+from sesn_node.store import sql
 from sesn_node.store.dump import Loader, write_dump
 from sesn_node.store.schema import metadata
 
@@ -37,6 +38,22 @@ class Upkeep:
             for table in metadata.sorted_tables
         }
         return {name: count for name, count in counts.items() if count}
+
+    def standbys(self) -> list[tuple[str, bool | None]]:
+        """Return PostgreSQL's attached standbys: name, and whether each commit waits for it.
+
+        None where this database user may not see that; nothing on SQLite.
+        """
+        if self._connection.dialect.name != sql.POSTGRESQL:
+            return []
+        rows = self._connection.execute(
+            text(
+                "SELECT application_name, sync_state FROM pg_stat_replication "
+                "WHERE coalesce(state, '') <> 'backup' ORDER BY application_name"
+            )
+        )
+        waits = {"sync": True, "quorum": True, "async": False, "potential": False}
+        return [(str(name), waits.get(state)) for name, state in rows]
 
     def write_dump(self, sink: Sink, settings: bytes) -> int:
         """Write all tables; see `dump.write_dump`."""

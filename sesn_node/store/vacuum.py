@@ -78,7 +78,7 @@ def _scrub(session: _Session, most_bytes: int) -> Scrubbed:
 
 
 def _size(session: _Session) -> int:
-    statement = "SELECT sum(pg_total_relation_size(name::regclass)) FROM unnest(%s) AS name"
+    statement = "SELECT sum(pg_total_relation_size(name::regclass)) FROM unnest(%s::text[]) AS name"
     row = session.execute(statement, [list(_TABLES)]).fetchone()
     return 0 if row is None else int(str(row[0]))
 
@@ -88,27 +88,32 @@ def _vacuum(session: _Session, table: str, *, whole: bool) -> bool:
     options = "FULL, VERBOSE" if whole else "VERBOSE"
     statement = sql.SQL(f"VACUUM ({options}) {{}}").format(sql.Identifier(table))
     for attempt in range(_ATTEMPTS):
-        said: list[Diagnostic] = []
-        session.add_notice_handler(said.append)
+        details: list[str] = []
+
+        def hear(notice: Diagnostic, heard: list[str] = details) -> None:
+            # It can be asked now, and not when it has been handled.
+            if notice.message_detail:
+                heard.append(notice.message_detail)
+
+        session.add_notice_handler(hear)
         try:
             session.execute(statement)
         except psycopg.errors.LockNotAvailable:
             pass
         else:
-            if _nothing_kept(said):
+            if _nothing_kept(details):
                 return True
         finally:
-            session.remove_notice_handler(said.append)
+            session.remove_notice_handler(hear)
         if attempt + 1 < _ATTEMPTS:
             time.sleep(_PAUSE_S)
     return False
 
 
-def _nothing_kept(said: list[Diagnostic]) -> bool:
+def _nothing_kept(details: list[str]) -> bool:
     """Read from VERBOSE's details how many dead rows stay, for those who may still see them.
 
     Without any detail, the table was skipped: it belongs to somebody else.
     """
-    details = [one.message_detail for one in said if one.message_detail]
     counts = [_NUMBER.search(detail) for detail in details]
     return bool(details) and all(found is None or int(found[0]) == 0 for found in counts)

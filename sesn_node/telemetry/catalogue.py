@@ -121,6 +121,12 @@ WITNESSED: Final = _counter(
     "peer",
     "status",
 )
+COMPARED: Final = _counter(
+    "checkpoints_compared_total",
+    "Checkpoints of third ledgers that a partner showed, by what comparing them came to.",
+    "peer",
+    "outcome",
+)
 CALLERS_REFUSED: Final = _counter(
     "callers_refused_total", "Callers that did not prove to be a trusted partner.", "code"
 )
@@ -147,6 +153,12 @@ OLDEST: Final = _gauge(
 LEDGER: Final = _gauge("ledger_entries", "Size of our ledger.")
 UNWITNESSED: Final = _gauge(
     "ledger_unwitnessed_entries", "Entries of our ledger that a partner has not cosigned.", "peer"
+)
+ALARMS: Final = _gauge(
+    "ledger_alarms", "Alarms about a partner's ledgers that nobody has settled.", "peer", "kind"
+)
+QUARANTINED: Final = _gauge(
+    "peer_quarantined", "1 for a partner that is cut off since its ledger forked.", "peer"
 )
 CIRCUIT_OPEN: Final = _gauge(
     "circuit_open", "1 while a partner keeps failing, and gets one message at a time.", "peer"
@@ -193,6 +205,9 @@ CATALOGUE: Final = (
     JUDGED,
     WITNESSED,
     UNWITNESSED,
+    COMPARED,
+    ALARMS,
+    QUARANTINED,
     LEDGER,
     GROUP_OPERATIONS,
     GROUP_SECONDS,

@@ -29,7 +29,7 @@ Plain: TypeAlias = "str | int | float | bool | list[Plain] | dict[str, Plain] | 
 
 REDACTED = "<redacted>"
 
-# What to do about an old copy takes some 1,500; partners' words are cut where they come in.
+# What is found of an old copy takes some 500; partners' words are cut where they come in.
 _TEXT_CHARACTERS = 4_000
 _ITEMS = 20
 _DEPTH = 3

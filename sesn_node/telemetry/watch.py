@@ -168,6 +168,10 @@ class Watch:
         """A connection failed, or could not be made."""
         self._count(catalogue.LINK_FAILURES, peer, code)
 
+    def compared(self, peer: str, outcome: str) -> None:
+        """What a partner saw of a third ledger was held against what we keep of it."""
+        self._count(catalogue.COMPARED, peer, outcome)
+
     def caller_refused(self, code: str) -> None:
         """Somebody called who did not prove to be a trusted partner."""
         self._count(catalogue.CALLERS_REFUSED, code)

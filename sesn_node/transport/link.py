@@ -24,7 +24,7 @@ from sesn_node.wire._pb.card_pb2 import SealedCard
 from sesn_node.wire.batches import answer_to_pb, batch_to_pb, decode_answer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from sesn_node.domain.batches import Answer, Batch
     from sesn_node.transport.tls import TlsIdentity
@@ -93,6 +93,21 @@ class Connection(Protocol):
 
     def collect(self) -> Inlet:
         """Open a stream for the partner's batches."""
+
+    async def deliver_again(self, message_ids: Sequence[bytes]) -> int:
+        """Ask for messages that we lost; returns how many are delivered again.
+
+        Raises:
+            PeerUnavailable: It does not answer that.
+        """
+
+    async def ask(self, method: str, request: bytes) -> bytes:
+        """Make a call of one request and one answer, both serialised; return the answer.
+
+        Raises:
+            grpc.RpcError: The call failed.
+            PeerUnavailable: The answer is too large.
+        """
 
 
 Dial: TypeAlias = "Callable[[TrustedCard, TrustedCard], AbstractAsyncContextManager[Connection]]"
@@ -246,6 +261,32 @@ class _Dialled:
         """Open a stream for the partner's batches."""
         stream = self._open("Collect", pb.DeliverResponse.SerializeToString)
         return _DialledInlet(stream, self.timeout_s)
+
+    async def deliver_again(self, message_ids: Sequence[bytes]) -> int:
+        """Ask for messages that we lost; see `Connection`."""
+        call: grpc.aio.UnaryUnaryMultiCallable[pb.DeliverAgainRequest, pb.DeliverAgainResponse]
+        call = self.channel.unary_unary(
+            f"/{SERVICE}/DeliverAgain",
+            request_serializer=pb.DeliverAgainRequest.SerializeToString,
+            response_deserializer=pb.DeliverAgainResponse.FromString,
+        )
+        try:
+            answer = await call(
+                pb.DeliverAgainRequest(message_ids=message_ids), timeout=self.timeout_s
+            )
+        except grpc.RpcError as error:
+            raise unavailable(error) from error
+        return answer.count
+
+    async def ask(self, method: str, request: bytes) -> bytes:
+        """Make a call of one request and one answer; see `Connection`."""
+        call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = self.channel.unary_unary(
+            f"/{SERVICE}/{method}", request_serializer=bytes
+        )
+        answer = await call(request, timeout=self.timeout_s)
+        if len(answer) > MAX_SINGLE_BYTES:
+            raise PeerUnavailable(f"its answer has {len(answer)} bytes")
+        return answer
 
     def _open(
         self, method: str, write: Callable[[Any], bytes]

@@ -16,18 +16,22 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from sesn_node.errors import SesnError, StorageError
+from sesn_node.exchange.evidencefiles import write_missing
 from sesn_node.exchange.expire import expire
 from sesn_node.exchange.links import no_links
 from sesn_node.exchange.receive import Receiver
 from sesn_node.telemetry.logs import get_logger
 from sesn_node.telemetry.metrics import Metrics
 from sesn_node.transport.admission import Admission
+from sesn_node.transport.asking import Asking
+from sesn_node.transport.gossip import Gossip
 from sesn_node.transport.health import Health
 from sesn_node.transport.keykeeper import KeyKeeper
 from sesn_node.transport.link import dialler
 from sesn_node.transport.monitor import Monitor
 from sesn_node.transport.pacing import Reception
 from sesn_node.transport.partner import Partner
+from sesn_node.transport.scrubber import Scrubber
 from sesn_node.transport.server import ExchangeService, Server
 from sesn_node.transport.tls import server_credentials
 from sesn_node.transport.wake import listening
@@ -102,7 +106,10 @@ class Node:
         self._admission = Admission(office)
         self._reception = Reception(Receiver(office))
         self._keys = KeyKeeper(office)
+        self._asking = Asking(office, identity, settings.run_folder, settings.pace.timeout_s)
+        self._scrubber = Scrubber(office)
         self._leases: Leases = office.store.leases()
+        self._gossip = Gossip(office)
         self._partners: dict[AgencyId, tuple[Partner, asyncio.Task[None]]] = {}
         self._service = ExchangeService(
             office,
@@ -176,6 +183,7 @@ class Node:
             watching: asyncio.Task[None] | None = None
             try:
                 self._office.sequencer.on_queued(self._from_a_thread(loop, self._deliver))
+                self._office.bell.on_ring(woken)
                 await self._health.look()
                 await self._begin_unlinked()
                 watching = await self._watch(partial(self._tell, address, ready))
@@ -274,12 +282,16 @@ class Node:
                 # Receipts could not be recorded, so nothing is sent.
                 self._keep_partners(set())
                 self._version = 0
+                self._asking.look()
                 return
+            self._asking.rest()
             directory = await asyncio.to_thread(self._office.directory)
             if directory.version != self._version:
                 self._follow(directory)
+                await asyncio.to_thread(write_missing, self._office)
             self._restart_ended(directory)
             self._keys.look(directory)
+            self._scrubber.look()
             while await asyncio.to_thread(expire, self._office):
                 pass
         except SesnError as error:
@@ -320,6 +332,7 @@ class Node:
             leases=self._leases,
             pushed=partial(self._service.pushes, agency),
             pace=self._settings.pace,
+            gossip=self._gossip,
         )
         task = asyncio.create_task(partner.run(), name=f"partner-{agency}")
         self._partners[agency] = (partner, task)
@@ -339,5 +352,7 @@ class Node:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
         await self._keys.stop()
+        await self._asking.stop()
+        await self._scrubber.stop()
         await asyncio.to_thread(self._leases.close)
         _log.info("node-stopped", agency=self._office.agency)

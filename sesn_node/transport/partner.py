@@ -12,6 +12,7 @@ from sesn_node.exchange.backoff import backoff_ms
 from sesn_node.exchange.breaker import Breaker, circuit
 from sesn_node.exchange.links import link_ended, link_failed, link_opened
 from sesn_node.exchange.peers import take_shown_card
+from sesn_node.exchange.redeliver import lost_from
 from sesn_node.telemetry.logs import get_logger
 from sesn_node.transport.collector import Collector
 from sesn_node.transport.pump import Pump
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from sesn_node.domain.ids import AgencyId
     from sesn_node.exchange.office import Office
     from sesn_node.store.leases import Leases
+    from sesn_node.transport.gossip import Gossip
     from sesn_node.transport.link import CollectedLink, Connection, Dial, Link
     from sesn_node.transport.pacing import Reception
     from sesn_node.transport.pump import Pace
@@ -66,6 +68,7 @@ class Partner:
         leases: Where delivery leases are asked for.
         pushed: Whether the partner has a delivery stream to this process now.
         pace: Times.
+        gossip: Compares third ledgers over our connection; None to compare none.
     """
 
     def __init__(  # noqa: PLR0913 - what a partner's traffic needs
@@ -78,6 +81,7 @@ class Partner:
         leases: Leases,
         pushed: Callable[[], bool],
         pace: Pace,
+        gossip: Gossip | None = None,
     ) -> None:
         self._office = office
         self._agency = agency
@@ -86,6 +90,7 @@ class Partner:
         self._leases = leases
         self._pushed = pushed
         self._pace = pace
+        self._gossip = gossip
         self._dialled = Breaker()
         self._collected = Breaker()
         self._running: set[Pump | Collector] = set()
@@ -189,11 +194,37 @@ class Partner:
             self._greeted = True
             await asyncio.to_thread(take_shown_card, office, self._agency, connection.card)
             self._back.clear()
-            async with self._connected(office.agency):
+            await self._ask_again(connection)
+            async with self._connected(office.agency), self._gossiping(connection):
                 await _together(
                     self._pump(connection.deliver(), self._dialled, directory.own.sha256),
                     self._collect(connection, directory.own),
                 )
+
+    async def _ask_again(self, connection: Connection) -> None:
+        """Ask for what an old copy of our database has lost, and our ledger names."""
+        lost = await asyncio.to_thread(lost_from, self._office, self._agency)
+        if not lost:
+            return
+        try:
+            count = await connection.deliver_again(lost)
+        except PeerUnavailable as error:
+            _log.warning("lost-messages-not-asked", peer=self._agency, detail=str(error))
+        else:
+            _log.info("lost-messages-asked", peer=self._agency, lost=len(lost), coming=count)
+
+    @asynccontextmanager
+    async def _gossiping(self, connection: Connection) -> AsyncIterator[None]:
+        """Compare third ledgers with the partner while the connection stands."""
+        if self._gossip is None:
+            yield
+            return
+        talking = asyncio.ensure_future(self._gossip.run(self._agency, connection))
+        try:
+            yield
+        finally:
+            talking.cancel()
+            await asyncio.gather(talking, return_exceptions=True)
 
     async def _pump(self, link: Link, breaker: Breaker, shown: bytes) -> None:
         pump = Pump(

@@ -74,7 +74,7 @@ class Echo:
         round_trip_ms: From the question to the answer, over a connection that stands.
         card: Its newest sealed card.
         cosigned: The last checkpoint of our ledger that it cosigned, as it shows it: proves
-            nothing until it is verified. Empty if there is none, or it does not say.
+            nothing until it is verified. Empty if there is none; None if it does not say.
     """
 
     endpoint: str
@@ -82,7 +82,7 @@ class Echo:
     offset_ms: int | None
     round_trip_ms: int
     card: bytes
-    cosigned: bytes
+    cosigned: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,13 +176,13 @@ async def _ask(
     )
 
 
-async def _cosigned(stub: rpc.ExchangeStub, own: TrustedCard, timeout_s: float) -> bytes:
+async def _cosigned(stub: rpc.ExchangeStub, own: TrustedCard, timeout_s: float) -> bytes | None:
     request = pb.GetCheckpointRequest(origin=own.current_origin)
     try:
         response: pb.GetCheckpointResponse = await stub.GetCheckpoint(request, timeout=timeout_s)
     except grpc.RpcError:
         # It greets us, which is what was asked; an old copy does not show what it cosigned.
-        return b""
+        return None
     return response.checkpoint
 
 

@@ -16,8 +16,10 @@ from grpc_reflection.v1alpha import reflection
 
 from sesn_node import __version__
 from sesn_node.errors import ConfigError, SesnError
+from sesn_node.exchange.gossip import prove_consistency
 from sesn_node.exchange.links import peer_is_back
 from sesn_node.exchange.peers import take_shown_card
+from sesn_node.exchange.redeliver import deliver_again
 from sesn_node.exchange.witness import add_checkpoint, cosigned_checkpoint
 from sesn_node.telemetry.logs import get_logger
 from sesn_node.transport.link import SERVICE, CollectedLink
@@ -170,6 +172,38 @@ class ExchangeService:
             await _abort(context, caller, error)
         return pb.GetCheckpointResponse(checkpoint=note)
 
+    async def DeliverAgain(
+        self, request: pb.DeliverAgainRequest, context: Context
+    ) -> pb.DeliverAgainResponse:
+        """Deliver messages again that a partner lost."""
+        caller = self._admission.caller()
+        ids = tuple(request.message_ids)
+        try:
+            count = await asyncio.to_thread(deliver_again, self._office, caller, ids)
+        except SesnError as error:
+            await _abort(context, caller, error)
+        if count:
+            self._deliveries.greeted(caller)
+        return pb.DeliverAgainResponse(count=count)
+
+    async def ProveConsistency(
+        self, request: pb.ProveConsistencyRequest, context: Context
+    ) -> pb.ProveConsistencyResponse:
+        """Prove that our ledger has one history."""
+        caller = self._admission.caller()
+        try:
+            body = await asyncio.to_thread(
+                prove_consistency,
+                self._office,
+                caller,
+                request.origin,
+                request.old_size,
+                request.new_size,
+            )
+        except SesnError as error:
+            await _abort(context, caller, error)
+        return pb.ProveConsistencyResponse(body=body)
+
 
 async def _abort(context: Context, caller: AgencyId, error: SesnError) -> NoReturn:
     _log.warning("call-failed", peer=caller, code=error.code, detail=str(error))
@@ -225,10 +259,20 @@ def offer(service: ExchangeService, server: grpc.aio.Server) -> None:
             pb.AddCheckpointRequest.FromString,
             pb.AddCheckpointResponse.SerializeToString,
         ),
+        "DeliverAgain": grpc.unary_unary_rpc_method_handler(
+            service.DeliverAgain,
+            pb.DeliverAgainRequest.FromString,
+            pb.DeliverAgainResponse.SerializeToString,
+        ),
         "GetCheckpoint": grpc.unary_unary_rpc_method_handler(
             service.GetCheckpoint,
             pb.GetCheckpointRequest.FromString,
             pb.GetCheckpointResponse.SerializeToString,
+        ),
+        "ProveConsistency": grpc.unary_unary_rpc_method_handler(
+            service.ProveConsistency,
+            pb.ProveConsistencyRequest.FromString,
+            pb.ProveConsistencyResponse.SerializeToString,
         ),
     }
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))

@@ -15,6 +15,7 @@ from sesn_node.errors import (
     StorageError,
     VerificationError,
 )
+from sesn_node.exchange.gossip import TOO_MANY_PROOFS
 from sesn_node.exchange.witness import TOO_MANY_CHECKPOINTS
 from sesn_node.transport.pacing import TOO_MANY
 
@@ -26,7 +27,7 @@ _STATUSES: Final[tuple[tuple[type[SesnError], grpc.StatusCode], ...]] = (
     (PeerUnavailable, grpc.StatusCode.UNAVAILABLE),
     (StorageError, grpc.StatusCode.UNAVAILABLE),
 )
-_TOO_MUCH: Final = frozenset({TOO_MANY, TOO_MANY_CHECKPOINTS})
+_TOO_MUCH: Final = frozenset({TOO_MANY, TOO_MANY_CHECKPOINTS, TOO_MANY_PROOFS})
 """Codes of what would be allowed later."""
 
 

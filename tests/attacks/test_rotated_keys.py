@@ -29,7 +29,7 @@ from tests.support.homes import BE, GH, NL
 from tests.support.network import HOUR_MS
 from tests.support.rotations import bring_in, ring_of
 from tests.support.serving import captured_logs
-from tests.support.snapshot import PROOF_OF_FORK, unchanged
+from tests.support.snapshot import PROOF_BY_REPLACED_KEYS, unchanged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,11 +88,11 @@ def test_old_log_key_signs_a_fork_after_the_rotation(
     logs = captured_logs(monkeypatch)
     held = _witnessed(net)
     forked = replace(held, root=b"f" * 32)
-    with unchanged(net[GH].office, but=PROOF_OF_FORK):
+    with unchanged(net[GH].office, but=PROOF_BY_REPLACED_KEYS):
         answer = _shown(net, forked, stolen, held.size)
     assert answer == WitnessAnswer(Status.NO_TRUSTED_SIGNATURE)
     (line,) = [one for one in logs if one["event"] == "ledger-fork"]
-    assert line["size"] == held.size
+    assert (line["size"], line["quarantined"]) == (held.size, False)
     # Nobody is cut off for it.
     message_id = net.share(NL, GH)
     net.deliver(NL, GH)
@@ -126,7 +126,7 @@ def test_agency_rotates_to_get_rid_of_a_fork(net: Network) -> None:
     bring_in(net[NL], Rotatable.LOG)
     net.share(NL, GH)
     net.deliver(NL, GH)
-    with unchanged(net[GH].office, but=PROOF_OF_FORK):
+    with unchanged(net[GH].office, but=PROOF_BY_REPLACED_KEYS):
         answer = _shown(net, replace(held, root=b"o" * 32), before, 0)
     assert answer.status == Status.NO_TRUSTED_SIGNATURE
     with net[GH].office.store.read() as transaction:

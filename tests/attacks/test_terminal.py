@@ -105,6 +105,18 @@ class _Mouth(rpc.ExchangeServicer):
         for batch in nothing:
             yield batch
 
+    async def ProveConsistency(  # noqa: N802 - same
+        self, request: pb.ProveConsistencyRequest, context: Context
+    ) -> pb.ProveConsistencyResponse:
+        """Not asked."""
+        raise NotImplementedError
+
+    async def DeliverAgain(  # noqa: N802 - same
+        self, request: pb.DeliverAgainRequest, context: Context
+    ) -> pb.DeliverAgainResponse:
+        """Nobody asks."""
+        raise AssertionError
+
     async def GetCheckpoint(  # noqa: N802 - same
         self, request: pb.GetCheckpointRequest, context: Context
     ) -> pb.GetCheckpointResponse:

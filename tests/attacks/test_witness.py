@@ -97,11 +97,17 @@ def _refusal(peer: str, level: str, code: str, status: int) -> dict[str, object]
     return {**line, "peer": peer, "code": code, "status": status}
 
 
-def _fork(scene: Scene, shown_by: str) -> list[dict[str, object]]:
+def _fork(scene: Scene, shown_by: str, status: int = 422) -> list[dict[str, object]]:
     """What a proven fork of the puppet's ledger is reported as: an alarm, and a refusal."""
-    line = {"event": "ledger-fork", "log_level": "error", "code": "LEDGER_FORK", "peer": DE}
-    where = {"origin": scene.puppet.origin, "size": scene.known, "shown_by": shown_by}
-    return [line | where, _refusal(shown_by, "warning", "LEDGER_FORK", 422)]
+    line = {
+        "event": "ledger-fork",
+        "log_level": "error",
+        "code": "LEDGER_FORK",
+        "peer": DE,
+        "shown_by": shown_by,
+    }
+    where = {"origin": scene.puppet.origin, "size": scene.known, "quarantined": True}
+    return [line | where, _refusal(shown_by, "warning", "LEDGER_FORK", status)]
 
 
 def _refused(answer: Answer, code: RefusalCode) -> bool:
@@ -138,7 +144,7 @@ def test_forked_checkpoint_from_another_old_size(
     with unchanged(scene.ghana.office, but=PROOF_OF_FORK):
         answer = scene.post(old=old)
     assert _refused(answer, RefusalCode.LEDGER_FORK)
-    assert _told(logs) == _fork(scene, DE)
+    assert _told(logs) == _fork(scene, DE, 409)
 
 
 @pytest.mark.parametrize("longer", [1, 2, 7])

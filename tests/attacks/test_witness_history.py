@@ -15,6 +15,7 @@ from sesn_node.domain.ids import ledger_origin
 from sesn_node.domain.refusals import RefusalCode
 from sesn_node.errors import StorageError, VerificationError
 from sesn_node.exchange.peers import take_card
+from sesn_node.exchange.release import release_peer
 from sesn_node.exchange.settle import settle
 from sesn_node.exchange.verify import verify_ledger
 from sesn_node.exchange.witness import add_checkpoint, cosigned_checkpoint
@@ -146,7 +147,12 @@ def test_flood_of_forks(net: Network, puppet: Puppet) -> None:
             answer = add_checkpoint(
                 net[GH].office, BE, format_add_checkpoint(0, [], puppet.note(head))
             )
-        assert answer.status == Status.BAD_PROOF
+        # Its owner is cut off, and so is whatever is said of it.
+        assert answer.status == Status.UNKNOWN_ORIGIN
+    release_peer(net[GH].office, puppet.agency)
+    with unchanged(net[GH].office):
+        answer = add_checkpoint(net[GH].office, BE, format_add_checkpoint(0, [], puppet.note(head)))
+    assert answer.status == Status.BAD_PROOF
     assert _kept(net[GH], first) == kept
 
 
@@ -161,6 +167,8 @@ def test_kept_fork_is_not_taken_for_what_was_witnessed(
         _fork(puppet, size, content)
         add_checkpoint(ghana.office, BE, puppet.add_checkpoint(0))
         puppet.ledger[:] = honest
+        if content == b"one":
+            release_peer(ghana.office, puppet.agency)
     net.check()
     assert len(_kept(ghana, puppet.head(size))) == 2
     assert cosigned_checkpoint(ghana.office, puppet.origin) == told
@@ -184,7 +192,8 @@ def test_fork_while_the_disk_is_full(
     with unchanged(net[GH].office):
         answer = add_checkpoint(net[GH].office, BE, puppet.add_checkpoint(0))
     assert answer.status == Status.BAD_PROOF
-    assert [one["event"] for one in logs] == ["ledger-fork", "ledger-fork-not-kept"]
+    events = [one["event"] for one in logs]
+    assert events == ["ledger-fork-not-kept", "ledger-fork", "batch-refused"]
 
 
 def test_witnessed_checkpoint_again_is_no_fork(net: Network, puppet: Puppet) -> None:

@@ -11,7 +11,8 @@ import pytest
 
 from sesn_node.audit.archive import write_archive
 from sesn_node.audit.bundle import open_bundle
-from sesn_node.audit.records import Received, Selection, Sent
+from sesn_node.audit.records import MAX_LISTED, Received, Selection, Sent
+from sesn_node.audit.verify import verify
 from sesn_node.crypto.primitives import sha256
 from sesn_node.crypto.seal import commit
 from sesn_node.domain.alert import Decision, Response
@@ -19,11 +20,14 @@ from sesn_node.domain.delivery import DeliveryState
 from sesn_node.domain.entries import EntryKind
 from sesn_node.domain.ids import MessageId, new_message_id, parse_origin
 from sesn_node.errors import MalformedError, PolicyError, SesnError, StorageError
-from sesn_node.exchange import auditexport
+from sesn_node.exchange import auditexport, disclose
 from sesn_node.exchange.auditexport import ExportedBundle, export_bundle
+from sesn_node.exchange.erase import erase
+from sesn_node.exchange.open import reveal_sent
 from sesn_node.ledger.checkpoint import parse_checkpoint
 from sesn_node.ledger.merkle import leaf_hash, verify_inclusion
 from sesn_node.ledger.note import Note, format_note
+from sesn_node.store.audit import Wanted
 from sesn_node.store.files import locked
 from sesn_node.store.newfile import FILE_EXISTS
 from sesn_node.trust.card import open_card
@@ -41,6 +45,8 @@ if TYPE_CHECKING:
     from sesn_node.audit.bundle import Bundle
     from sesn_node.audit.records import BundleCheckpoint, BundleMessage, ProvenElsewhere
     from sesn_node.domain.entries import Entry
+    from sesn_node.exchange.office import Office
+    from sesn_node.store.sealed import SentRow
     from tests.support.network import Member, Network
 
 
@@ -235,6 +241,46 @@ def test_span_of_time_shows_what_was_done_in_it(story: Story) -> None:
     assert acknowledged.kind is EntryKind.ACKNOWLEDGED
 
 
+def test_every_selection_verifies(story: Story) -> None:
+    """An auditor who has nothing but the file finds nothing wrong with it."""
+    first, later_ms = story.first, story.later_ms
+    for selection in (
+        Selection(),
+        Selection(blind=True),
+        Selection(messages=(first,)),
+        Selection(messages=(first,), blind=True),
+        Selection(messages=(story.last,), disclosed=(first,)),
+        Selection(disclosed=(first,)),
+        Selection(disclosed=(first,), blind=True),
+        Selection(conversation=first),
+        Selection(from_ms=later_ms),
+        Selection(to_ms=later_ms),
+    ):
+        story.export(selection)
+        with story.path.open("rb") as file:
+            verdict = verify([file])
+        assert verdict.readable
+        assert [check for check in verdict.checks if check.failed or check.findings] == []
+
+
+def test_as_many_ids_as_may_be_named(story: Story) -> None:
+    """Both databases bind them all, in one statement."""
+    ids = tuple(new_message_id(story.later_ms + one, bytes(10)) for one in range(2 * MAX_LISTED))
+    besides = (story.first, *ids[MAX_LISTED + 1 :])
+    wanted = Wanted(message_ids=ids[:MAX_LISTED], besides=besides)
+    with story.ours.office.store.read() as transaction:
+        audit, (origin, size) = transaction.audit, _extent(story)
+        assert audit.count(wanted) == 1
+        assert sum(is_wanted for _, is_wanted in audit.entries(wanted, size)) > 0
+        assert len(list(audit.checkpoints(wanted, origin))) > 0
+
+
+def _extent(story: Story) -> tuple[str, int]:
+    with story.ours.office.store.read() as transaction:
+        head = transaction.ledger.require_head()
+    return head.origin, head.size
+
+
 def test_all_rules_count(story: Story) -> None:
     """A message that was asked for, at another time, is not in it."""
     asked = (story.first, story.last)
@@ -311,25 +357,51 @@ def test_unknown_ids(story: Story) -> None:
     assert story.ours.size() == size
 
 
-def _erase(story: Story, message_id: MessageId) -> None:
-    """Take away what a message says."""
-    story.net.checking = False
-    with current().raw(story.ours.home) as raw:
-        raw.change(
-            "UPDATE sent SET ciphertext = NULL, content_key = NULL WHERE message_id = ?", message_id
-        )
-
-
 def test_erased_message(story: Story) -> None:
-    """It is there with all its proofs, and says that its content is gone."""
-    _erase(story, story.first)
+    """It is there with all its proofs, and says that its content is gone, and since when."""
+    erase(story.ours.office, story.first, "Sent by mistake")
+    erase(story.ours.office, story.answer, "As well", sender=GH)
     _, bundle = story.export()
     found = _messages(bundle)
-    assert [one.erased for one in found.values()] == [True, False, False]
+    assert [one.erased for one in found.values()] == [True, True, False]
+    erased = [one for one in _entries(bundle).values() if one.kind is EntryKind.ERASED]
+    assert [one.message_id for one in erased] == [story.first, story.answer]
+    way = found[story.first].way
+    assert isinstance(way, Sent)
+    assert {copy.state for copy in way.copies} == {DeliveryState.ACKNOWLEDGED}
+    _, bundle = story.export(Selection(messages=(story.first,)))
+    assert [one.erased for one in bundle.messages()] == [True]
+    assert EntryKind.ERASED in {one.kind for one in _entries(bundle).values()}
+    with story.path.open("rb") as file:
+        assert verify([file]).holds
+    assert b"Sent by mistake" not in story.path.read_bytes()
+
+
+def test_erased_message_cannot_be_disclosed(story: Story) -> None:
+    """Neither when it is gone, nor when it goes while others are looked at."""
+    erase(story.ours.office, story.first, "Sent by mistake")
     size = story.ours.size()
-    story.path.unlink()
-    story.refused("ERASED", Selection(disclosed=(story.first,)))
+    both = tuple(sorted((story.first, story.last)))
+    story.refused("ERASED", Selection(disclosed=both))
     assert story.ours.size() == size
+
+
+def test_message_that_is_erased_while_it_is_looked_at(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What cannot be disclosed any more is not recorded as disclosed."""
+
+    def slow(office: Office, row: SentRow) -> tuple[bytes, bytes]:
+        revealed = reveal_sent(office, row)
+        erase(office, story.first, "Sent by mistake")
+        return revealed
+
+    monkeypatch.setattr(disclose, "reveal_sent", slow)
+    message = story.refused("ERASED", Selection(disclosed=(story.first,)))
+    assert "meanwhile" in message
+    kinds = {decode_entry(entry).kind for entry in story.ledger()}
+    assert EntryKind.ERASED in kinds
+    assert EntryKind.DISCLOSED not in kinds
 
 
 def test_partner_with_two_histories(story: Story) -> None:

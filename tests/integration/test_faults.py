@@ -85,6 +85,17 @@ WRITES: Mapping[str, tuple[str, ...]] = {
         *_DELIVERED,
     ),
     "sealed_anew": ("nl.customs: share", *_DELIVERED, "nl.customs: requeue"),
+    "erasure": (
+        "nl.customs: share",
+        "nl.customs: share",
+        # The content goes, then it is noted that its bytes are gone too.
+        "nl.customs: erase",
+        "nl.customs: erase",
+        *_DELIVERED,
+        "gh.epa: erase",
+        "gh.epa: erase",
+        "nl.customs: view",
+    ),
 }
 """Every write of every trip, in order; `test_table_is_complete` holds it against the trips."""
 
@@ -100,6 +111,7 @@ SENDS: Mapping[str, int] = {
     "revocation": 0,
     "dead_letter": 2,
     "sealed_anew": 2,
+    "erasure": 2,
 }
 """How many exchanges each trip has."""
 

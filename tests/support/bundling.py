@@ -14,6 +14,7 @@ from sesn_node.audit.codec import (
     encode_disclosure,
     encode_entry,
     encode_message,
+    encode_timestamp,
     framed,
 )
 from sesn_node.audit.manifest import encode_manifest
@@ -26,10 +27,13 @@ from sesn_node.audit.records import (
     LedgerExtent,
     Manifest,
     Selection,
+    TimestampToken,
 )
 from sesn_node.ledger.merkle import leaf_hash
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sesn_node.domain.ids import AgencyId, Origin
     from tests.support.scribes import Scribe
 
@@ -59,6 +63,7 @@ class Draft:
     ledgers: list[Ledger]
     messages: list[BundleMessage]
     disclosed: list[Disclosure] = field(default_factory=list)
+    timestamps: list[TimestampToken] = field(default_factory=list)
     selection: Selection = field(default_factory=Selection)
 
     @classmethod
@@ -95,6 +100,7 @@ class Draft:
             found[names.entries_name(ledger.epoch)] = _joined(map(encode_entry, ledger.entries))
         found[names.MESSAGES] = _joined(map(encode_message, self.messages))
         found[names.DISCLOSED] = _joined(map(encode_disclosure, self.disclosed))
+        found[names.TIMESTAMPS] = _joined(map(encode_timestamp, self.timestamps))
         return found
 
     def write(self) -> bytes:
@@ -116,5 +122,5 @@ class Draft:
         return out.getvalue()
 
 
-def _joined(records: object) -> bytes:
-    return b"".join(map(framed, records))  # type: ignore[call-overload]
+def _joined(records: Iterable[bytes]) -> bytes:
+    return b"".join(map(framed, records))

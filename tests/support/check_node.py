@@ -27,6 +27,7 @@ from sesn_node.store.search import TermRow
 from sesn_node.wire.batches import decode_proof
 from sesn_node.wire.envelopes import decode_header
 from tests.support.check_copies import check_outbox, head_at, kept_head
+from tests.support.check_erased import check_erasures, check_nothing_left
 from tests.support.view import View, decode_once, open_card_once, signed_head, view
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def check_node(office: Office, *, old_copy: bool = False) -> View:
     check_outbox(seen)
     _check_inbox(seen)
     _check_search(seen)
+    check_erasures(seen)
     _check_refusals(seen)
     _check_witnessed(seen)
     _check_cosigned(seen)
@@ -154,6 +156,9 @@ def _check_sent(seen: View) -> None:
             row.sealed.header_sha256,
             header.commitment,
         ), f"{seen.agency}: SHARED entry {at}"
+        if at in seen.erased:
+            check_nothing_left(seen, seen.agency, row.message_id, row.sealed)
+            continue
         payload = open_sent(seen.office, row)
         assert payload.kind.value == row.sealed.kind, "a sent payload's kind"
         _check_found(seen, seen.agency, row.message_id, row.sealed.created_ms, payload)
@@ -187,7 +192,10 @@ def _check_sealed(seen: View, sender: AgencyId, message_id: bytes, row: SealedRo
         row.expires_ms,
     ), f"{seen.agency}: columns of message {message_id.hex()}"
     assert sha256(row.header) == row.header_sha256, f"{seen.agency}: header hash"
-    assert sha256(row.ciphertext or b"") == header.ciphertext_sha256, f"{seen.agency}: ciphertext"
+    if row.entry_index not in seen.erased:
+        assert sha256(row.ciphertext or b"") == header.ciphertext_sha256, (
+            f"{seen.agency}: ciphertext"
+        )
     seen.check_sealed(sender, header.seal_key_id, row.header, row.seal)
     return header
 
@@ -227,6 +235,9 @@ def _check_received(seen: View, row: InboxRow) -> None:
         header.commitment,
         EntryRef(Origin(row.shared_origin), row.shared_index, hashed),
     ), f"{where}: RECEIVED entry"
+    if row.sealed.entry_index in seen.erased:
+        check_nothing_left(seen, row.sender, row.message_id, row.sealed)
+        return
     payload = open_received(seen.office, row)
     assert payload.kind.value == row.sealed.kind, f"{where}: kind"
     _check_found(seen, row.sender, row.message_id, row.received_ms, payload)
@@ -338,10 +349,10 @@ def _check_received_is_shared(sender: View, receiver: View) -> None:
             f"{where}: another entry"
         )
         assert sender.entry_bytes(row.shared_index) == row.shared_entry, f"{where}: SHARED entry"
-        assert (sent.sealed.header, sent.sealed.ciphertext) == (
-            row.sealed.header,
-            row.sealed.ciphertext,
-        ), f"{where}: other bytes"
+        assert sent.sealed.header == row.sealed.header, f"{where}: another header"
+        if sent.sealed.entry_index in sender.erased or row.sealed.entry_index in receiver.erased:
+            continue
+        assert sent.sealed.ciphertext == row.sealed.ciphertext, f"{where}: other bytes"
         assert (row.message_id, receiver.agency) in sender.wrapped_keys, f"{where}: no copy"
 
 

@@ -121,6 +121,15 @@ class DirectConnection:
         self.collected += 1
         return self._inlet()
 
+    async def ask(self, method: str, request: bytes) -> bytes:
+        """Make a call; nobody answers."""
+        raise PeerUnavailable(f"{method} of {len(request)} bytes is not answered")
+
+    async def deliver_again(self, message_ids: Sequence[bytes]) -> int:
+        """Have nothing to deliver again."""
+        assert message_ids
+        return 0
+
 
 class Switchboard:
     """Reaches a partner as long as there is a connection.

@@ -69,6 +69,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 START_MS = 1_796_000_000_000
+SEED_OF_AN_IMPOSTOR = 666
+"""A scribe of this seed has other keys than the agency whose name it uses."""
 _P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 
@@ -100,7 +102,7 @@ class FrozenSigner:
     """A signer whose signatures are kept."""
 
     def __init__(self, signer: Signer, freezer: Freezer) -> None:
-        self._signer = signer
+        self.inner = signer
         self._freezer = freezer
         self.public = signer.public
         self.key_id = signer.key_id
@@ -108,7 +110,7 @@ class FrozenSigner:
     def sign(self, message: bytes) -> bytes:
         """Sign, or return the signature of before."""
         return self._freezer.get(
-            b"signature" + self.key_id + message, lambda: self._signer.sign(message)
+            b"signature" + self.key_id + message, lambda: self.inner.sign(message)
         )
 
 
@@ -179,15 +181,19 @@ class Scribe:
     def __init__(self, agency: AgencyId, seed: int = 0, freezer: Freezer | None = None) -> None:
         self.agency = agency
         self.now_ms = START_MS
+        self.lag_ms = 0
+        """How far the clock is behind when a message is received."""
         self._random = random.Random(f"{seed} {agency}")
         self._freezer = freezer
         self.root = self._signer(KeyKind.ROOT)
         self.seal = self._signer(KeyKind.SEAL)
         self.log = self._signer(KeyKind.LOG_ED25519), self._signer(KeyKind.LOG_MLDSA44)
         self.witness = self._signer(KeyKind.WITNESS_ED25519), self._signer(KeyKind.WITNESS_MLDSA44)
+        # The certificate is frozen as a whole: its serial is drawn anew each time it is made.
+        root = self.root.inner if isinstance(self.root, FrozenSigner) else self.root
         self._frozen_root = self._frozen(
             b"root " + self.root.key_id,
-            lambda: issue_root(agency, self.root, START_MS - 30 * DAY_MS, START_MS + 4000 * DAY_MS),
+            lambda: issue_root(agency, root, START_MS - 30 * DAY_MS, START_MS + 4000 * DAY_MS),
         )
         self.epoch = 1
         self.books = [Book(ledger_origin(agency, 1))]
@@ -235,7 +241,7 @@ class Scribe:
             contact=Contact(),
             root_certificate=self._frozen_root,
             seal_keys=(SealKey(self.seal.public, start_ms, end_ms),),
-            ledgers=(self._key_set(1),),
+            ledgers=(self.key_set(1),),
             witness=WitnessKeySet(
                 witness_name(self.agency), self.witness[0].public, self.witness[1].public
             ),
@@ -247,7 +253,8 @@ class Scribe:
             expires_ms=START_MS + 2000 * DAY_MS,
         )
 
-    def _key_set(self, epoch: int) -> LedgerKeySet:
+    def key_set(self, epoch: int) -> LedgerKeySet:
+        """Return the keys in use, for the card."""
         log = self.log
         return LedgerKeySet(ledger_origin(self.agency, epoch), log[0].public, log[1].public)
 
@@ -286,7 +293,7 @@ class Scribe:
         """Bring new ledger keys into use."""
         old = self.log
         self.log = self._signer(KeyKind.LOG_ED25519), self._signer(KeyKind.LOG_MLDSA44)
-        self.next_card(ledgers=(*self.card.card.ledgers, self._key_set(self.epoch)))
+        self.next_card(ledgers=(*self.card.card.ledgers, self.key_set(self.epoch)))
         note = countersign_checkpoint(self._signed(old), *self.log, self.now_ms // 1000)
         self.notes[self.book.origin, len(self.book.entries)] = note
 
@@ -324,6 +331,10 @@ class Scribe:
         self.notes.setdefault((head.origin, head.size), self._signed(self.log))
         return head
 
+    def sign(self, head: TreeHead) -> bytes:
+        """Sign any head."""
+        return sign_checkpoint(head, *self.log, time_s=self.now_ms // 1000)
+
     def _signed(self, log: tuple[Signer, Signer]) -> bytes:
         return sign_checkpoint(self.book.head(), *log, time_s=self.now_ms // 1000)
 
@@ -339,7 +350,7 @@ class Scribe:
         self.log = self._signer(KeyKind.LOG_ED25519), self._signer(KeyKind.LOG_MLDSA44)
         self.books.append(Book(ledger_origin(self.agency, self.epoch)))
         self.append(EntryKind.EPOCH, head.root, answers=last)
-        self.next_card(ledgers=(*self.card.card.ledgers, self._key_set(self.epoch)))
+        self.next_card(ledgers=(*self.card.card.ledgers, self.key_set(self.epoch)))
         self.checkpoint()
 
     # Messages.
@@ -394,6 +405,7 @@ class Scribe:
         to.notes[head.origin, head.size] = self.notes[head.origin, head.size]
         shared = book.prove([letter.shared for letter in letters], head.size)
         refs = []
+        to.now_ms -= to.lag_ms
         for letter, proven in zip(letters, shared, strict=True):
             ref = to.about(EntryKind.RECEIVED, letter, answers=letter.shared, agency=self.agency)
             to.received.append((ref, letter, Received(to.now_ms, proven)))

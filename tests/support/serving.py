@@ -23,12 +23,13 @@ from sesn_node.crypto.signers import signer_for
 from sesn_node.domain.alert import Alert, Markings, Payload, RequestedAction, Tlp, Urgency
 from sesn_node.domain.cards import Role
 from sesn_node.domain.delivery import DeliveryState
-from sesn_node.exchange import expire, outcomes, peers, witness
+from sesn_node.exchange import expire, forks, gossip, outcomes, peers, witness
 from sesn_node.exchange.peers import add_peer
 from sesn_node.exchange.share import Draft, share
 from sesn_node.founding import found
 from sesn_node.telemetry.logs import redact
 from sesn_node.transport import admission, health, node, partner, pump, server
+from sesn_node.transport import gossip as talk
 from sesn_node.transport.tls import TlsIdentity
 from sesn_node.trust.certificates import certificate_pem, issue_leaf
 from tests.support.check_node import check_network
@@ -276,7 +277,21 @@ async def serve(
                 await task
 
 
-_LOGGING = (admission, expire, health, node, outcomes, partner, peers, pump, server, witness)
+_LOGGING = (
+    admission,
+    expire,
+    forks,
+    gossip,
+    talk,
+    health,
+    node,
+    outcomes,
+    partner,
+    peers,
+    pump,
+    server,
+    witness,
+)
 
 
 def captured_logs(monkeypatch: pytest.MonkeyPatch) -> Sequence[EventDict]:

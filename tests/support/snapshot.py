@@ -32,6 +32,9 @@ PROOF_OF_FORK = (
 """What a checkpoint that proves a fork changes: it is kept beside the one that it contradicts, and
 its ledger's owner is quarantined, which is an entry."""
 
+PROOF_BY_REPLACED_KEYS = ("checkpoint", "ledger_alarm")
+"""The same under keys that the owner has replaced: nobody is quarantined."""
+
 
 def snapshot(office: Office) -> Snapshot:
     """Read every table but the pulse, which a serving node writes without a reason."""

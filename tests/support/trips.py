@@ -12,8 +12,10 @@ from sesn_node.domain.alert import Decision
 from sesn_node.domain.ids import MessageId
 from sesn_node.errors import ConflictError, PeerUnavailable, StorageError
 from sesn_node.exchange.aside import set_aside
+from sesn_node.exchange.erase import erase
 from sesn_node.exchange.expire import expire
 from sesn_node.exchange.requeue import requeue
+from sesn_node.exchange.viewing import view_alert
 from sesn_node.exchange.witness import add_checkpoint
 from sesn_node.ledger.witness import Status
 from sesn_node.wire._pb import exchange_pb2 as pb
@@ -224,6 +226,16 @@ def sealed_anew(trip: Trip) -> None:
     assert trip.net[NL].states(anew) == {GH: "queued"}
 
 
+def erasure(trip: Trip) -> None:
+    """A message is erased while a copy waits and another is on its way, then by its recipient."""
+    waits, arrives = trip.share(NL, GH), trip.share(NL, GH)
+    trip.attempt("erase", lambda: erase(trip.net[NL].office, waits, "Sent by mistake"))
+    assert trip.net[NL].states(waits) == {GH: "dead"}
+    trip.deliver(NL, GH, arrives)
+    trip.attempt("erase", lambda: erase(trip.net[GH].office, arrives, "No longer needed"))
+    trip.attempt("view", lambda: view_alert(trip.net[NL].office, arrives))
+
+
 def other_key(request: bytes) -> bytes:
     """Spoil the wrapped key of each message on its way."""
     message = pb.DeliverRequest.FromString(request)
@@ -246,6 +258,7 @@ TRIPS: Mapping[str, Callable[[Trip], None]] = {
         revocation,
         dead_letter,
         sealed_anew,
+        erasure,
     )
 }
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from sesn_node.exchange.office import Office
     from sesn_node.store.engine import Transaction
+    from sesn_node.store.erasures import ErasureRow
     from sesn_node.store.inbox import InboxRow
     from sesn_node.store.ledger import EntryRow, HeadRow
     from sesn_node.store.outbox_rows import OutboxRow
@@ -101,6 +102,8 @@ class View:
     inbox: Sequence[InboxRow]
     terms: Sequence[TermRow]
     found_by: Mapping[tuple[str, bytes], set[TermRow]]
+    erased: Mapping[int, int]
+    erasures: Sequence[ErasureRow]
     refusals: Sequence[RefusalRow]
     checkpoints: Sequence[KeptCheckpoint]
     cosignatures: Sequence[CosignatureRow]
@@ -243,6 +246,8 @@ def view(office: Office) -> View:
             inbox=[inbox_row(row) for row in _all(transaction, schema.inbox)],
             terms=terms,
             found_by=found_by,
+            erased=_erased(rows),
+            erasures=transaction.erasures.every(),
             refusals=[
                 RefusalRow(row.sender, row.message_id, row.header_sha256, row.code, row.entry_index)
                 for row in _all(transaction, schema.refusal)
@@ -264,6 +269,14 @@ def view(office: Office) -> View:
             own_card=open_card_once(own.sealed, own.taken_ms),
             directory_version=transaction.peers.version(),
         )
+
+
+def _erased(rows: Sequence[EntryRow]) -> Mapping[int, int]:
+    """Map our entry of each message whose content was erased to the ERASED entry."""
+    entries = [(row.index, decode_once(row.entry)) for row in rows if row.kind == "ERASED"]
+    found = {entry.answers.index: at for at, entry in entries if entry.answers is not None}
+    assert len(found) == len(entries), "a message was erased twice"
+    return found
 
 
 def _all(transaction: Transaction, table: Table) -> Sequence[Row[tuple[object, ...]]]:

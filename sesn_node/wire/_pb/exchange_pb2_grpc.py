@@ -60,6 +60,16 @@ class ExchangeStub:
                 request_serializer=sesn_dot_v1_dot_exchange__pb2.GetCheckpointRequest.SerializeToString,
                 response_deserializer=sesn_dot_v1_dot_exchange__pb2.GetCheckpointResponse.FromString,
                 _registered_method=True)
+        self.DeliverAgain = channel.unary_unary(
+                '/sesn.v1.Exchange/DeliverAgain',
+                request_serializer=sesn_dot_v1_dot_exchange__pb2.DeliverAgainRequest.SerializeToString,
+                response_deserializer=sesn_dot_v1_dot_exchange__pb2.DeliverAgainResponse.FromString,
+                _registered_method=True)
+        self.ProveConsistency = channel.unary_unary(
+                '/sesn.v1.Exchange/ProveConsistency',
+                request_serializer=sesn_dot_v1_dot_exchange__pb2.ProveConsistencyRequest.SerializeToString,
+                response_deserializer=sesn_dot_v1_dot_exchange__pb2.ProveConsistencyResponse.FromString,
+                _registered_method=True)
 
 
 class ExchangeServicer:
@@ -103,6 +113,21 @@ class ExchangeServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DeliverAgain(self, request, context):
+        """The caller has lost messages of the callee that it acknowledged, its ledger proves it, and it
+        wants them delivered again. The callee sends those that it still has; receipts stay as they are.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ProveConsistency(self, request, context):
+        """Proves that one size of the callee's own ledger continues another.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ExchangeServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -130,6 +155,16 @@ def add_ExchangeServicer_to_server(servicer, server):
                     servicer.GetCheckpoint,
                     request_deserializer=sesn_dot_v1_dot_exchange__pb2.GetCheckpointRequest.FromString,
                     response_serializer=sesn_dot_v1_dot_exchange__pb2.GetCheckpointResponse.SerializeToString,
+            ),
+            'DeliverAgain': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeliverAgain,
+                    request_deserializer=sesn_dot_v1_dot_exchange__pb2.DeliverAgainRequest.FromString,
+                    response_serializer=sesn_dot_v1_dot_exchange__pb2.DeliverAgainResponse.SerializeToString,
+            ),
+            'ProveConsistency': grpc.unary_unary_rpc_method_handler(
+                    servicer.ProveConsistency,
+                    request_deserializer=sesn_dot_v1_dot_exchange__pb2.ProveConsistencyRequest.FromString,
+                    response_serializer=sesn_dot_v1_dot_exchange__pb2.ProveConsistencyResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -268,6 +303,60 @@ class Exchange:
             '/sesn.v1.Exchange/GetCheckpoint',
             sesn_dot_v1_dot_exchange__pb2.GetCheckpointRequest.SerializeToString,
             sesn_dot_v1_dot_exchange__pb2.GetCheckpointResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeliverAgain(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sesn.v1.Exchange/DeliverAgain',
+            sesn_dot_v1_dot_exchange__pb2.DeliverAgainRequest.SerializeToString,
+            sesn_dot_v1_dot_exchange__pb2.DeliverAgainResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ProveConsistency(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sesn.v1.Exchange/ProveConsistency',
+            sesn_dot_v1_dot_exchange__pb2.ProveConsistencyRequest.SerializeToString,
+            sesn_dot_v1_dot_exchange__pb2.ProveConsistencyResponse.FromString,
             options,
             channel_credentials,
             insecure,

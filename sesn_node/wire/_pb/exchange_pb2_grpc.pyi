@@ -32,6 +32,12 @@ class ExchangeStub:
     """
     GetCheckpoint: _aio.UnaryUnaryMultiCallable[_exchange_pb2.GetCheckpointRequest, _exchange_pb2.GetCheckpointResponse]
     """The last checkpoint of an origin that the callee cosigned."""
+    DeliverAgain: _aio.UnaryUnaryMultiCallable[_exchange_pb2.DeliverAgainRequest, _exchange_pb2.DeliverAgainResponse]
+    """The caller has lost messages of the callee that it acknowledged, its ledger proves it, and it
+    wants them delivered again. The callee sends those that it still has; receipts stay as they are.
+    """
+    ProveConsistency: _aio.UnaryUnaryMultiCallable[_exchange_pb2.ProveConsistencyRequest, _exchange_pb2.ProveConsistencyResponse]
+    """Proves that one size of the callee's own ledger continues another."""
 
 class ExchangeServicer(metaclass=_abc_1.ABCMeta):
     """What one node asks of another."""
@@ -79,5 +85,23 @@ class ExchangeServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_exchange_pb2.GetCheckpointRequest, _abc.Awaitable[_exchange_pb2.GetCheckpointResponse]],
     ) -> _abc.Awaitable[_exchange_pb2.GetCheckpointResponse]:
         """The last checkpoint of an origin that the callee cosigned."""
+
+    @_abc_1.abstractmethod
+    def DeliverAgain(
+        self,
+        request: _exchange_pb2.DeliverAgainRequest,
+        context: _aio.ServicerContext[_exchange_pb2.DeliverAgainRequest, _abc.Awaitable[_exchange_pb2.DeliverAgainResponse]],
+    ) -> _abc.Awaitable[_exchange_pb2.DeliverAgainResponse]:
+        """The caller has lost messages of the callee that it acknowledged, its ledger proves it, and it
+        wants them delivered again. The callee sends those that it still has; receipts stay as they are.
+        """
+
+    @_abc_1.abstractmethod
+    def ProveConsistency(
+        self,
+        request: _exchange_pb2.ProveConsistencyRequest,
+        context: _aio.ServicerContext[_exchange_pb2.ProveConsistencyRequest, _abc.Awaitable[_exchange_pb2.ProveConsistencyResponse]],
+    ) -> _abc.Awaitable[_exchange_pb2.ProveConsistencyResponse]:
+        """Proves that one size of the callee's own ledger continues another."""
 
 def add_ExchangeServicer_to_server(servicer: ExchangeServicer, server: _aio.Server) -> None: ...

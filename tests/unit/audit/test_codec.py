@@ -238,7 +238,7 @@ def test_records_are_in_order(
     cut = member(first, second)[:-1]
     stream = read(open_bundle(BytesIO(pack(small(**{name: cut})))))
     next(stream)
-    with pytest.raises(MalformedError, match="record 2.*ends within"):
+    with pytest.raises(MalformedError, match=r"record 2.*ends within"):
         next(stream)
 
 

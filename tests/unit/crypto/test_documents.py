@@ -72,6 +72,22 @@ def test_a_list_holds_objects(value: str) -> None:
         read_document(f'{{"l": {value}}}'.encode(), "test", limit=100).documents("l")
 
 
+@pytest.mark.parametrize("value", ["0", "1", '"true"', "null", "[]"])
+def test_a_flag_is_true_or_false(value: str) -> None:
+    """No number passes for one."""
+    assert read_document(b'{"f": true}', "test", limit=100).flag("f") is True
+    with pytest.raises(MalformedError, match=r"test\.f: expected true or false"):
+        read_document(f'{{"f": {value}}}'.encode(), "test", limit=100).flag("f")
+
+
+@pytest.mark.parametrize("value", ["7", "null", '"a"', '["a", 2]', '[["a"]]'])
+def test_a_list_of_strings_holds_nothing_else(value: str) -> None:
+    """Neither a bare string nor a list of other things."""
+    assert read_document(b'{"l": ["b", "a"]}', "test", limit=100).texts("l") == ["b", "a"]
+    with pytest.raises(MalformedError, match=r"test\.l: expected a list of strings"):
+        read_document(f'{{"l": {value}}}'.encode(), "test", limit=100).texts("l")
+
+
 def test_the_error_names_the_path() -> None:
     """Where the problem is, down to the member of the list."""
     document = read_document(b'{"l": [{}, {"t": 1}]}', "key file", limit=100)

@@ -61,6 +61,20 @@ def test_the_sender_opens_its_own_copy() -> None:
     assert opened == b"payload"
 
 
+def test_salt_and_payload_open_the_commitment() -> None:
+    """Whoever is shown both needs neither key nor ciphertext to know that this was said."""
+    content = seal.seal(b"payload", CONTEXT, RECIPIENTS[:1])
+    salt, payload = seal.open_commitment(
+        content.ciphertext,
+        content.content_key,
+        CONTEXT,
+        content.ciphertext_sha256,
+        content.commitment,
+    )
+    assert (len(salt), payload) == (seal.SALT_BYTES, b"payload")
+    assert seal.commit(salt, payload) == content.commitment
+
+
 def test_the_ciphertext_is_what_the_format_says() -> None:
     """Length, hash and commitment are those of envelope.proto, worked out by hand."""
     content = seal.seal(b"payload", CONTEXT, RECIPIENTS[:1])

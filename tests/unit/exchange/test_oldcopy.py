@@ -20,6 +20,7 @@ _ALL = [
     oldcopy.behind(_SCENE, _RELEASED, 1_795_417_300),
     oldcopy.witness_behind(_SCENE, _RELEASED),
     oldcopy.no_head_file(_SCENE),
+    oldcopy.other_timeline(_SCENE, replace(_RELEASED, timeline="00000001")),
     oldcopy.other_history(_SCENE, _RELEASED),
     oldcopy.foreign_head_file(_SCENE, "no signature"),
     oldcopy.damaged(_SCENE, "the newest entries do not hash to the root"),

@@ -174,7 +174,9 @@ def _create_tables() -> None:
         sa.Column("held_note", sa.LargeBinary(), nullable=False),
         sa.Column("shown_note", sa.LargeBinary(), nullable=False),
         sa.Column("settled_ms", _BIG, nullable=True),
-        sa.CheckConstraint("kind in ('fork', 'unproven')", name=op.f("ck_ledger_alarm_kind")),
+        sa.CheckConstraint(
+            "kind in ('fork', 'replaced', 'unproven')", name=op.f("ck_ledger_alarm_kind")
+        ),
         sa.PrimaryKeyConstraint("origin", "size", "kind", name="pk_ledger_alarm"),
         comment="Partners' ledgers that show two histories, or that were not proven to show one.",
     )
