@@ -20,7 +20,7 @@ DEV := $(VENV)/.dev
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv demo test test-system soak soak-partners simulate check proto lock bench clean
+.PHONY: help venv demo test test-system soak soak-partners large-bundle tamper simulate check proto lock bench clean
 
 help: ## Tell what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -44,6 +44,12 @@ soak: $(DEV) ## Kill processes and stop their database under traffic: make soak 
 
 soak-partners: $(DEV) ## Measure what misbehaving partners cost others; see docs/performance.md.
 	@$(BIN)/python -m tests.soak.misbehaving $(ARGS)
+
+large-bundle: $(DEV) ## Audit a large bundle and measure it: make large-bundle ARGS="--messages 100000".
+	@$(BIN)/python -m tests.soak.large_bundle $(ARGS)
+
+tamper: $(DEV) ## Tamper with an audit bundle at random: make tamper ARGS="--tamperings 10000".
+	@$(BIN)/python -m tests.soak.tampering $(ARGS)
 
 simulate: $(DEV) ## Run simulated histories: make simulate ARGS="--histories 10000"; see docs/testing.md.
 	@$(BIN)/python -m tests.simulation $(ARGS)

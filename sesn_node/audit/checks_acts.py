@@ -57,7 +57,6 @@ class Acts:
             if entry.kind is EntryKind.DISCLOSED:
                 self.disclosed.add(entry.message_id or b"")
             if entry.kind is EntryKind.ERASED:
-                require(key not in self._erased, Code.CONTRADICTION, "erased twice")
                 self._erased[key] = entry.message_id or b""
                 self._tally.remark(
                     Code.ERASED,

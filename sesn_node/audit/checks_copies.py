@@ -29,6 +29,8 @@ OF_COPIES: Final = frozenset(
         EntryKind.OPERATOR,
     }
 )
+_OF_OUR_OWN: Final = frozenset({UndeliveredCode.PEER_REVOKED.value, UndeliveredCode.ERASED.value})
+"""Why a copy was given up that was not tried too often."""
 
 
 class Story:
@@ -202,7 +204,7 @@ def _expected(copy: Copy) -> tuple[EntryKind, str] | None:
         return EntryKind.REFUSED_BY_PEER, copy.code
     if copy.state is DeliveryState.EXPIRED:
         return EntryKind.UNDELIVERED, UndeliveredCode.EXPIRED.value
+    if copy.code in _OF_OUR_OWN:
+        return EntryKind.UNDELIVERED, copy.code
     # A dead letter keeps what the recipient's node said last.
-    decided = {UndeliveredCode.PEER_REVOKED.value, UndeliveredCode.ERASED.value}
-    code = copy.code if copy.code in decided else UndeliveredCode.DEAD.value
-    return EntryKind.UNDELIVERED, code
+    return EntryKind.UNDELIVERED, UndeliveredCode.DEAD.value

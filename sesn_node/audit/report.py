@@ -10,13 +10,14 @@ import base64
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, BinaryIO, TextIO
 
+from sesn_node.audit.report_bundles import bundles_part
 from sesn_node.audit.report_checks import checks_part, gaps_part, numbers_part
 from sesn_node.audit.report_conversations import conversations_part
 from sesn_node.audit.report_details import details_part
 from sesn_node.audit.report_markup import Html, join, tag
 from sesn_node.audit.report_reading import read_case
 from sesn_node.audit.report_style import STYLE
-from sesn_node.audit.report_verdict import bundles_part, verdict_part
+from sesn_node.audit.report_verdict import verdict_part
 from sesn_node.crypto.primitives import sha256
 
 if TYPE_CHECKING:

@@ -9,27 +9,40 @@ from sesn_node.audit.report_markup import (
     EMPTY,
     Html,
     bullets,
-    code,
-    facts,
-    ident,
     join,
-    listed,
     many,
-    moment,
     quoted,
-    table,
     tag,
 )
 from sesn_node.audit.report_words import CHECKS
 from sesn_node.audit.verdict import BundleVerdict, Check, State, Verdict
-from sesn_node.domain.ids import show_message_id
-from sesn_node.domain.times import utc_second
 
 if TYPE_CHECKING:
-    from sesn_node.audit.records import Selection
-    from sesn_node.audit.report_case import Case, Source
+    from sesn_node.audit.report_case import Case
 
 _MAX_NAMED: Final = 3
+_SIGNED: Final = frozenset({1, 2, 3})
+_LEDGER: Final = _SIGNED | {4, 5}
+_EVERYTHING: Final = frozenset(range(1, 17))
+_RESTS_ON: Final = {
+    1: frozenset[int](),
+    2: frozenset({1}),
+    3: frozenset({1, 2}),
+    4: _SIGNED,
+    5: _SIGNED | {4},
+    6: _LEDGER,
+    7: frozenset({1, 2}),
+    8: _SIGNED,
+    9: _SIGNED | {4, 8},
+    10: _LEDGER,
+    11: _LEDGER | {7, 8, 10},
+    12: _LEDGER | {10},
+    13: _LEDGER | {7},
+    14: _LEDGER,
+    15: _LEDGER | {10, 13},
+    16: _SIGNED,
+}
+"""Checks without which another means little; those between bundles rest on all of a bundle."""
 _LIMITS: Final = (
     "That everything was recorded. What was never shared in this network is in no ledger.",
     (
@@ -94,16 +107,6 @@ def headline(verdict: Verdict, case: Case) -> str:
     return f"{text}{_but(verdict, checks)}."
 
 
-def bundles_part(verdict: Verdict, case: Case) -> Html:
-    """Write who made which bundle, when, and what was selected."""
-    sources = {source.number: source for source in case.sources}
-    parts = [
-        _bundle(number, one, sources.get(number))
-        for number, one in enumerate(verdict.bundles, start=1)
-    ]
-    return tag("section", tag("h2", "What was examined", id="bundles"), *parts, _agencies(case))
-
-
 def _whose(readable: Iterable[BundleVerdict], case: Case) -> str:
     names = list(dict.fromkeys(one.agency for one in readable if one.agency is not None))
     shown = [f"{case.name(one)} ({one})" if case.name(one) else one for one in names]
@@ -160,15 +163,25 @@ def _failing(verdict: Verdict) -> Html:
 
 
 def _holding(verdict: Verdict) -> Html:
+    """Write what holds; what rests on something that fails is not said to hold."""
     groups: dict[int, list[Check]] = {}
     for check in verdict.checks:
         groups.setdefault(check.number, []).append(check)
-    items = []
+    failing = {check.number for check in verdict.checks if check.state is State.FAILS}
+    items: list[Html] = []
+    resting: list[int] = []
     for number, checks in sorted(groups.items()):
         count = sum(check.count for check in checks)
-        if count and all(check.state is State.HOLDS for check in checks):
+        if not count or any(check.state is not State.HOLDS for check in checks):
+            continue
+        if failing.isdisjoint(_RESTS_ON.get(number, _EVERYTHING)):
             words = CHECKS.get(number, f"{checks[0].title}.")
             items.append(join(words, tag("span", f" ({count:,} examined)", class_="note")))
+        else:
+            resting.append(number)
+    if resting:
+        text = "nothing was found amiss, but that rests on checks that fail, and so shows little."
+        items.append(join(tag("strong", _numbered(resting), ": "), text))
     return join(tag("h3", "What holds"), bullets(items)) if items else EMPTY
 
 
@@ -252,67 +265,3 @@ def _your_part(verdict: Verdict) -> Html:
         tag("h3", "What no such file can show"),
         bullets(_LIMITS),
     )
-
-
-def _bundle(number: int, one: BundleVerdict, source: Source | None) -> Html:
-    title = tag("h3", f"Bundle {number}: {one.agency or 'cannot be read'}")
-    pairs: list[tuple[str, str]] = [("SHA-256 of the file", code(one.sha256.hex()))]
-    if one.created_ms is not None:
-        pairs.insert(0, ("made", join(moment(one.created_ms), " UTC, by the agency's clock")))
-    if source is not None:
-        pairs.append(("length", f"{source.bundle.size:,} bytes"))
-        pairs.append(("selected", _selected(source.bundle.manifest.selection)))
-        pairs.append(
-            (
-                "messages",
-                (
-                    f"{source.sent:,} sent, {source.received:,} received, "
-                    f"{source.disclosed:,} with content"
-                ),
-            )
-        )
-        pairs.append(("entries", f"{source.kinds.total():,} shown of {_ledgers(one)}"))
-        pairs += [("cannot be read to its end", member) for member in source.broken]
-    findings = [
-        quoted(finding.text)
-        for check in one.checks
-        for finding in check.findings
-        if one.agency is None
-    ]
-    return join(title, facts(pairs), bullets(findings) if findings else EMPTY)
-
-
-def _ledgers(one: BundleVerdict) -> str:
-    return f"{sum(ledger.size for ledger in one.ledgers):,}, in " + many(len(one.ledgers), "ledger")
-
-
-def _selected(selection: Selection) -> Html:
-    parts: list[str] = []
-    if selection.from_ms is not None:
-        parts.append(f"recorded from {utc_second(selection.from_ms)} UTC")
-    if selection.to_ms is not None:
-        parts.append(f"recorded before {utc_second(selection.to_ms)} UTC")
-    if selection.conversation is not None:
-        parts.append(join("conversation ", code(show_message_id(selection.conversation))))
-    if selection.messages:
-        parts.append(many(len(selection.messages), "message") + " by id")
-    if not parts:
-        parts.append("everything")
-    if selection.blind:
-        parts.append("without the ledger's entries (hashes only)")
-    if selection.disclosed:
-        parts.append(f"content of {many(len(selection.disclosed), 'message')} disclosed")
-    return listed(parts, "; ")
-
-
-def _agencies(case: Case) -> Html:
-    made = {source.agency: source.number for source in case.sources}
-    rows = []
-    for agency in sorted(case.cards):
-        card = case.cards[agency][-1].card
-        bundle = f"bundle {made[agency]}" if agency in made else "none here"
-        rows.append((ident(agency), quoted(card.name), card.role.value, card.country, bundle))
-    if not rows:
-        return EMPTY
-    heads = ("Id", "Name on its card", "Kind", "Country", "Its own bundle")
-    return table("Agencies", heads, rows)

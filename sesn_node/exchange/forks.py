@@ -114,9 +114,12 @@ def _record_fork(fork: Fork, work: Work) -> bool:
     row = fork.row(work.now_ms)
     if _is_known(work.transaction, row) or not work.transaction.alarms.add(row):
         return False
-    for one in (fork.held, fork.shown):
-        work.transaction.witness.keep_checkpoint(
-            origin=row.origin, size=row.size, root=one.head.root, note=one.note
+    witness = work.transaction.witness
+    if witness.checkpoints(row.origin, row.size):
+        # Beside the one that we cosigned; two that others saw are in the alarm alone.
+        head = fork.shown.head
+        witness.keep_checkpoint(
+            origin=head.origin, size=head.size, root=head.root, note=fork.shown.note
         )
     if not fork.replaced:
         set_state(work, fork.agency, PeerState.TRUSTED, PeerState.QUARANTINED, _QUARANTINED)

@@ -106,6 +106,8 @@ class Inquiry:
             return "shows a checkpoint that this database cannot verify as ours"
         if one.word is Word.SILENT:
             return "has not answered"
+        if not size:
+            return "has cosigned none of ours yet"
         return f"has cosigned {size:,} entries of ours; all are here"
 
 

@@ -144,6 +144,8 @@ class Gossip:
             try:
                 note = await _checkpoint(connection, origin)
             except (grpc.RpcError, PeerUnavailable, DecodeError):
+                # In the next round again; a partner that answers nothing has no say in it.
+                del self._asked_s[agency, origin]
                 continue
             outcome, question = await asyncio.to_thread(compare, self._office, agency, origin, note)
             if question is not None:

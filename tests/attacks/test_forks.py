@@ -179,7 +179,7 @@ def test_fork_of_an_old_epoch(net: Network, puppet: Puppet) -> None:
 def test_quarantined_agency_is_added_again(net: Network, puppet: Puppet) -> None:
     """Pinning its card once more does not end a quarantine; the words say what does."""
     _fork(net, puppet, 2)
-    with pytest.raises(PolicyError, match="sesn peer release de.port") as caught:
+    with pytest.raises(PolicyError, match=r"sesn peer release de\.port") as caught:
         add_peer(net[GH].office, puppet.card.sealed, fingerprint=puppet.card.fingerprint)
     assert caught.value.code == QUARANTINED
 

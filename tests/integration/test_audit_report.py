@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from io import StringIO
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from sesn_node.demo.cast import BE, GH, NL
 from sesn_node.domain.ids import show_message_id
 from sesn_node.trust.fingerprint import words
 from tests.support.audit_story import AuditStory, found_cast, tell
+from tests.support.engines import current
 from tests.support.network import Network
 from tests.support.pages import Page
 
@@ -28,7 +30,7 @@ START_MS = 1_796_400_000_000
 @pytest.fixture(scope="module")
 def story(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AuditStory]:
     """What happened, told once for all tests."""
-    assert engine
+    assert engine is current()
     folder = tmp_path_factory.mktemp("story")
     net = Network(found_cast(folder / "homes"), START_MS)
     try:
@@ -53,7 +55,6 @@ def test_report_of_three_bundles_tells_what_happened(story: AuditStory) -> None:
         "The records of Netherlands Customs (nl.customs), Environmental Protection Agency of Ghana "
         "(gh.epa) and Belgian Federal Police (be.police) hold"
     ) in page.text
-    assert page.heading(3).count("Bundle 1: nl.customs") == 2
     first = next(one for one in page.heading(3) if one.startswith("Conversation 1: "))
     assert first.endswith("Untested CRT televisions as second-hand goods, Rotterdam to Tema")
     assert "6 messages in 5 conversations; all are shown." in page.text
@@ -68,7 +69,8 @@ def test_report_of_three_bundles_tells_what_happened(story: AuditStory) -> None:
         "gave up delivering message 3.1 to gh.epa: its time had run out (EXPIRED)",
         "erased the content of message 4.1: an operator had it erased (OPERATOR)",
         "Content erased by be.police",
-        "gh.epa: answered “accepted” 2026-12-04 19:02:02 UTC, in time, 3 h 57 min before.",
+        "answered \N{LEFT DOUBLE QUOTATION MARK}accepted\N{RIGHT DOUBLE QUOTATION MARK}",
+        "in time, 3 h 57 min before.",
         "be.police: no answer in what is shown here.",
         "Both containers are on hold at Tema.",
         "1 erased, 1 still open, 1 refused, 1 not delivered",
@@ -83,6 +85,7 @@ def test_report_tells_fingerprints_in_words(story: AuditStory) -> None:
     """All 24 words of every agency, in order, and the keys of its card."""
     page = report_of(story)
     for bundle in verify(story.files()).bundles:
+        assert bundle.identities
         for identity in bundle.identities:
             for one in identity.fingerprints:
                 assert "".join(words(one)) in page.text
@@ -92,9 +95,7 @@ def test_report_tells_fingerprints_in_words(story: AuditStory) -> None:
 def test_report_of_one_bundle_says_what_it_cannot_know(story: AuditStory) -> None:
     """Without the sender's bundle, nobody knows what became of the other copies."""
     page = report_of(story, GH)
-    assert (
-        "Checks 17 to 22 (all bundles), not made: " in page.text or "Checks 17 to 22" in page.text
-    )
+    assert "Checks 17 to 22 (all bundles), not made: " in page.text
     assert "✓ received, says its own ledger" in page.text
     assert "? not told: the sender's bundle is not here" in page.text
     assert "none here" in page.text
@@ -111,14 +112,6 @@ def test_changed_byte_turns_the_verdict(story: AuditStory) -> None:
     """The file is named as unreadable, and nothing in it is shown."""
     data = bytearray(story.bundles[BE])
     data[len(data) // 2] ^= 1
-    changed = AuditStory(
-        {BE: bytes(data)},
-        story.disclosed,
-        story.answer,
-        story.refused,
-        story.expired,
-        story.erased,
-    )
-    page = report_of(changed)
+    page = report_of(replace(story, bundles={BE: bytes(data)}))
     assert "✗ DOES NOT HOLD" in page.text
     assert "Conversations" not in page.heading(2)

@@ -233,7 +233,13 @@ def erasure(trip: Trip) -> None:
     assert trip.net[NL].states(waits) == {GH: "dead"}
     trip.deliver(NL, GH, arrives)
     trip.attempt("erase", lambda: erase(trip.net[GH].office, arrives, "No longer needed"))
-    trip.attempt("view", lambda: view_alert(trip.net[NL].office, arrives))
+
+    def look() -> None:
+        unrecorded = view_alert(trip.net[NL].office, arrives).unrecorded
+        if unrecorded is not None:
+            raise unrecorded
+
+    trip.attempt("view", look)
 
 
 def other_key(request: bytes) -> bytes:

@@ -296,3 +296,18 @@ def test_only_constant_texts_are_taken_for_markup() -> None:
                 checked += 1
     assert checked
     assert MAX_IN_CONVERSATION <= MAX_MESSAGES
+
+
+def test_what_rests_on_a_check_that_fails_is_not_said_to_hold() -> None:
+    """Without a signed checkpoint, leaves that hash to a root show nothing."""
+    broken = Finding(Code.CHECKPOINT_INVALID, "no checkpoint verifies")
+    checks = (
+        Check(1, "container", "it is whole", State.HOLDS, 8),
+        Check(3, "checkpoints", "all are signed", State.FAILS, 1, 1, (broken,)),
+        Check(4, "tree", "the leaves hash to the root", State.HOLDS, 1),
+    )
+    one = replace(verdict().bundles[0], checks=checks)
+    text = Page(of(Forgery(), Verdict((one,), (), policy=False))).text
+    assert "The file is complete" in text
+    assert "no entry was changed" not in text
+    assert "Check 4: nothing was found amiss, but that rests on checks that fail" in text

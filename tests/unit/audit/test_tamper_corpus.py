@@ -13,7 +13,7 @@ from tests.support.scribes import Freezer
 from tests.vectors.tamper.generate import EXPECTED, FOLDER, FROZEN, corpus, findings
 from tests.vectors.tamper.world import CATALOGUE
 
-_WAYS = json.loads(EXPECTED.read_text("ascii"))
+WAYS = json.loads(EXPECTED.read_text("ascii"))
 _REMARKS = {
     Code.CARD_GAP,
     Code.COPY_OPEN,
@@ -24,10 +24,10 @@ _REMARKS = {
 """Codes of what cannot be verified, or has to be known: they never make an audit fail."""
 
 
-@pytest.mark.parametrize("name", _WAYS)
+@pytest.mark.parametrize("name", WAYS)
 def test_every_broken_bundle_is_found_out(name: str) -> None:
     """The finding is there that its maker expects, and no other than those on record."""
-    way = _WAYS[name]
+    way = WAYS[name]
     files = [(FOLDER / file).read_bytes() for file in way["files"]]
     found = findings(files, way["policy"])
     assert (way["check"], way["code"]) in [(one["check"], one["code"]) for one in found]
