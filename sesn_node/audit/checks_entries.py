@@ -57,7 +57,10 @@ class Walk:
                 check_keys_in_force(self._docket, ledger.origin, self._key_changes)
         for place, _ in self._waiting.rest():
             self._docket.tally(subjects.CONTAINER).fail(
-                Code.CONTRADICTION, "of a ledger that is not in the bundle", names.MESSAGES, place
+                Code.CONTRADICTION,
+                "it names an entry behind the end of its ledger, or a ledger that is not here",
+                names.MESSAGES,
+                place,
             )
         self._copies.finish()
         self._acts.finish()
@@ -150,18 +153,12 @@ class Walk:
             self._message(place, message, None)
 
     def _message(self, place: int, message: BundleMessage, own: Own | None) -> None:
-        if own is not None:
-            leaf = own.leaf
-        elif message.entry_index < self._size(message):
-            leaf = self._docket.bundle.leaf(message.origin, message.entry_index)
-        else:
-            leaf = bytes(32)
+        leaf = own.leaf if own is not None else self._leaf(message)
         self._acts.message(place, message)
         self._messages.meet(place, message, own, leaf)
 
-    def _size(self, message: BundleMessage) -> int:
-        ledgers = self._docket.bundle.manifest.ledgers
-        return next(one.size for one in ledgers if one.origin == message.origin)
+    def _leaf(self, message: BundleMessage) -> bytes:
+        return self._docket.bundle.leaf(message.origin, message.entry_index)
 
     def _meet(self, own: Own, member: str) -> None:
         """Hand an entry to whoever checks its kind."""

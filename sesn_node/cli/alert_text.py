@@ -28,6 +28,7 @@ from sesn_node.domain.identifiers import Finding, Result, findings
 from sesn_node.domain.ids import AgencyId, show_message_id
 from sesn_node.domain.times import utc_minute, utc_second
 from sesn_node.exchange.copyviews import CopyView
+from sesn_node.exchange.open import ERASED
 from sesn_node.exchange.views import AlertFile, AlertView, ResponseView
 from sesn_node.trust.card import TrustedCard
 
@@ -318,6 +319,8 @@ def _responses(view: AlertView) -> RenderableType:
 
 
 def _decision(response: ResponseView) -> Text:
+    if response.problem == ERASED:
+        return Text("erased", "dim")
     if response.decision is None:
         return Text(f"cannot be read: {response.problem}", "red")
     said = Text(response.decision.value.lower(), _DECISION_STYLES[response.decision])

@@ -126,7 +126,7 @@ def last_answers(run_folder: Path) -> tuple[str, ...]:
     path = run_folder / ANSWERS
     try:
         said = json.loads(read_file(path, limit=_LIMIT)) if path.exists() else []
-    except (SesnError, ValueError):
+    except (SesnError, ValueError, RecursionError):
         return ()
     return tuple(one for one in said if isinstance(one, str)) if isinstance(said, list) else ()
 

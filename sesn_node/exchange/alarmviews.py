@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sesn_node.domain.times import utc_minute
 from sesn_node.exchange.evidencefiles import evidence_name, standing_alarms
@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sesn_node.store.engine import Transaction
+
+_CAUSES: Final = (
+    "Two databases under one set of keys, an old copy that was started again, or stolen keys make "
+    "a fork; so does a lie."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +69,12 @@ class AlarmView:
         if file is None:
             return (
                 f"{call} Has its database been restored from an old copy? Is its node up to date?",
-                f"Once it proves its ledger, this alarm ends by itself. To end it all the same: "
-                f"{release}. To cut the agency off: {revoke}.",
+                f"Once it proves its ledger, this alarm ends. To end it now: {release}.",
+                f"To cut the agency off: {revoke}.",
             )
         return (
             f"Keep {file}: it proves the fork. '{self.command} ledger fork {file}' verifies it.",
-            f"{call} Two databases under one set of keys, an old copy that was started again, or "
-            "stolen keys make a fork; so does a lie.",
+            f"{call} {_CAUSES}",
             f"If you trust it again: {release}; what waits for it goes then. If not: {revoke}.",
         )
 

@@ -58,7 +58,8 @@ class _Left:
         own = parse_origin(origin)[0]
         ids = {row.message_id for row in rows}
         self._origin = origin
-        self._entries = transaction.ledger.entries_at([row.entry_index for row in rows])
+        about = transaction.browse.entries_about(list(ids))
+        self._entries = {row.index: row for row in about}
         self._outlines = {
             (one.sender or own, one.message_id): one for one in erasures.outlines(ids)
         }

@@ -55,7 +55,8 @@ _AGAIN_DUE = _DUE.join(
 ).where(
     again.c.agency == bindparam("agency"),
     again.c.next_attempt_ms <= bindparam("now_ms"),
-    outbox.c.wrapped_key.is_not(None))
+    outbox.c.wrapped_key.is_not(None),
+)
 _EXPIRED = (
     select(outbox.c.message_id, outbox.c.agency)
     .where(outbox.c.state == _QUEUED, outbox.c.expires_ms <= bindparam("now_ms"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, delete, insert, literal, select, update
+from sqlalchemy import and_, delete, insert, select, update
 
 from sesn_node.domain.delivery import DeliveryState
 from sesn_node.store.schema import again, outbox, recovered
@@ -66,16 +66,22 @@ class RecoveryTable:
             How many are to be delivered again by this call.
         """
         known = select(again.c.message_id).where(again.c.agency == agency)
-        wanted = select(outbox.c.agency, outbox.c.message_id, literal(0)).where(
-            outbox.c.agency == agency,
-            outbox.c.state == DeliveryState.ACKNOWLEDGED.value,
-            outbox.c.message_id.in_(list(message_ids)),
-            outbox.c.wrapped_key.is_not(None),
-            outbox.c.expires_ms > now_ms,
-            outbox.c.message_id.not_in(known),
+        found = self._connection.execute(
+            select(outbox.c.message_id).where(
+                outbox.c.agency == agency,
+                outbox.c.state == DeliveryState.ACKNOWLEDGED.value,
+                outbox.c.message_id.in_(list(message_ids)),
+                outbox.c.wrapped_key.is_not(None),
+                outbox.c.expires_ms > now_ms,
+                outbox.c.message_id.not_in(known),
+            )
         )
-        columns = [again.c.agency, again.c.message_id, again.c.next_attempt_ms]
-        return self._connection.execute(insert(again).from_select(columns, wanted)).rowcount
+        rows = [
+            {"agency": agency, "message_id": row.message_id, "next_attempt_ms": 0} for row in found
+        ]
+        if rows:
+            self._connection.execute(insert(again), rows)
+        return len(rows)
 
     def waiting(self) -> dict[str, int]:
         """Say how many copies each agency is still to be delivered again."""

@@ -155,7 +155,7 @@ UNWITNESSED: Final = _gauge(
     "ledger_unwitnessed_entries", "Entries of our ledger that a partner has not cosigned.", "peer"
 )
 ALARMS: Final = _gauge(
-    "ledger_alarms", "Alarms about a partner's ledgers that nobody has settled.", "peer", "kind"
+    "ledger_alarms", "Alarms about a partner's ledgers that nobody has settled.", "peer", "what"
 )
 QUARANTINED: Final = _gauge(
     "peer_quarantined", "1 for a partner that is cut off since its ledger forked.", "peer"

@@ -94,8 +94,8 @@ async def test_owner_proves_a_history_that_is_not_ours(net: Network, puppet: Pup
     """It signs the larger size that was shown, but its proof is of another start."""
     _tell(net[GH], puppet, b"one", b"two")
     _tell(net[NL], puppet, b"one", b"TWO", b"three")
-    connections = {"nl_customs": honest(net[NL], GH), "de_port": of_puppet(puppet, GH)}
-    async with gossiping(net[GH], **connections):
+    customs, port = honest(net[NL], GH), of_puppet(puppet, GH)
+    async with gossiping(net[GH], nl_customs=customs, de_port=port):
         await until(lambda: _alarms(net[GH]), "an alarm")
     (alarm,) = _alarms(net[GH])
     assert alarm.kind == UNPROVEN
@@ -107,8 +107,8 @@ async def test_owner_contradicts_what_it_showed_others(net: Network, puppet: Pup
     _tell(net[NL], puppet, b"one", b"TWO", b"three")
     _tell(net[GH], puppet, b"one", b"two")
     puppet.append(b"three")
-    connections = {"nl_customs": honest(net[NL], GH), "de_port": of_puppet(puppet, GH)}
-    async with gossiping(net[GH], **connections):
+    customs, port = honest(net[NL], GH), of_puppet(puppet, GH)
+    async with gossiping(net[GH], nl_customs=customs, de_port=port):
         await until(lambda: _state(net[GH]) is PeerState.QUARANTINED, "a quarantine")
     (alarm,) = _alarms(net[GH])
     assert (alarm.kind, alarm.size) == (FORK, 3)

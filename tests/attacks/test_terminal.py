@@ -115,7 +115,8 @@ class _Mouth(rpc.ExchangeServicer):
         self, request: pb.DeliverAgainRequest, context: Context
     ) -> pb.DeliverAgainResponse:
         """Nobody asks."""
-        raise AssertionError
+        del request, context
+        raise NotImplementedError
 
     async def GetCheckpoint(  # noqa: N802 - same
         self, request: pb.GetCheckpointRequest, context: Context

@@ -151,7 +151,7 @@ def test_flood_of_forks(net: Network, puppet: Puppet) -> None:
         assert answer.status == Status.UNKNOWN_ORIGIN
     release_peer(net[GH].office, puppet.agency)
     with unchanged(net[GH].office):
-        answer = add_checkpoint(net[GH].office, BE, format_add_checkpoint(0, [], puppet.note(head)))
+        answer = add_checkpoint(net[GH].office, BE, puppet.add_checkpoint(0))
     assert answer.status == Status.BAD_PROOF
     assert _kept(net[GH], first) == kept
 

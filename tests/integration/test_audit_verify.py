@@ -186,7 +186,8 @@ def test_selections(net: Network, auditor: Auditor) -> None:
         assert _check(verdict, "tree").state is State.HOLDS
         blind = selection.get("blind", False)
         assert (_check(verdict, "entries").state is State.NOT_MADE) == blind
-    assert _check(verdict, "contents").count == 1
+    disclosing = auditor.audit(NL, disclosed=(first,))
+    assert _check(disclosing, "contents").count == 1
     matched = auditor.audit(NL, GH, messages=(first,))
     _require(matched)
     remarks = {remark.code for remark in _check(matched, "deliveries").remarks}

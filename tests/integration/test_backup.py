@@ -200,7 +200,9 @@ def test_old_copy_says_what_is_missing(net: Network, backup: Path, tmp_path: Pat
     why = _refusal(member)
     for words in (f"holds {size}", f"signed {signed}", f"{signed - size} entries are missing", GH):
         assert words in why, why
-    assert "restore FILE'" in why
+    found = inspect(member.office.store, HeadFile(member.home / bootstrap.HEAD_FILE))
+    assert found is not None
+    assert any("restore FILE'" in step for step in found.steps)
     with member.office.store.read() as transaction:
         (row, *_) = transaction.browse.newest_sent("alert", 1)
     assert open_sent(member.office, row) == alert()
@@ -218,8 +220,10 @@ def test_missing_head_file(net: Network, backup: Path, tmp_path: Path) -> None:
     member.open()
     net.unchecked.add(NL)
     assert _trouble(member) is Trouble.NO_HEAD_FILE
-    why = _refusal(member)
-    assert f"Copy it to {head_file}" in why
+    _refusal(member)
+    found = inspect(member.office.store, HeadFile(head_file))
+    assert found is not None
+    assert any(f"Copy it to {head_file}" in step for step in found.steps)
     assert not head_file.exists()
     head_file.write_bytes(kept)
     assert _trouble(member) is None

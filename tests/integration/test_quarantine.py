@@ -163,7 +163,7 @@ async def test_nodes_ask_the_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     """An honest third proves its ledger over the wire, at two sizes that two partners hold."""
     nl_home, gh_home, be_home = founded(tmp_path, NL, GH, BE)
     logs = captured_logs(monkeypatch)
-    async with serve(gh_home) as gh, serve(nl_home) as nl:
+    async with serve(gh_home) as gh, serve(nl_home):
         await gh.acknowledged(await gh.send(nl_home))
     async with serve(gh_home) as gh, serve(be_home) as be:
         await gh.acknowledged(await gh.send(be_home))
@@ -171,9 +171,6 @@ async def test_nodes_ask_the_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     outcomes: list[str] = []
     monkeypatch.setattr(Watch, "compared", lambda _self, _peer, outcome: outcomes.append(outcome))
     async with serve(nl_home), serve(be_home), serve(gh_home):
-        monkeypatch.setattr(
-            nl.office.watch, "compared", lambda _, outcome: outcomes.append(outcome)
-        )
         await until(lambda: "proven" in outcomes, "a proof")
     assert not [one for one in logs if one["event"] in {"ledger-unproven", "ledger-fork"}]
     check_homes(nl_home, gh_home, be_home)

@@ -8,7 +8,14 @@ import pytest
 
 from sesn_node.bootstrap import HEAD_FILE
 from sesn_node.domain.entries import EntryKind
-from sesn_node.errors import ConflictError, SesnError, StorageError
+from sesn_node.domain.ids import MessageId, new_message_id
+from sesn_node.errors import (
+    ConflictError,
+    MalformedError,
+    PolicyError,
+    SesnError,
+    StorageError,
+)
 from sesn_node.exchange.erase import erase
 from sesn_node.exchange.export import export_tiles
 from sesn_node.exchange.guard import inspect
@@ -22,7 +29,7 @@ from sesn_node.exchange.recover import (
     recover_tiles,
 )
 from sesn_node.exchange.recovered import missing
-from sesn_node.exchange.redeliver import deliver_again, lost_from
+from sesn_node.exchange.redeliver import MOST_ASKED, deliver_again, lost_from
 from sesn_node.exchange.share import Draft, share
 from sesn_node.exchange.verify import verify_ledger
 from sesn_node.store.headfile import HeadFile
@@ -36,7 +43,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from sesn_node.domain.ids import MessageId
     from tests.support.network import Member, Network
 
 
@@ -89,6 +95,17 @@ def _is_there(net: Network, message_id: MessageId) -> bool:
     return bool(net[NL].received(message_id))
 
 
+def _get_back(net: Network) -> None:
+    """Have Ghana deliver again what nl.customs lost, which appends nothing there."""
+    member = net[NL]
+    asked = lost_from(member.office, GH)
+    assert deliver_again(net[GH].office, NL, asked) == len(asked)
+    size = member.size()
+    while not all(_is_there(net, MessageId(one)) for one in asked):
+        net.deliver(GH, NL)
+    assert member.size() == size
+
+
 def _traffic(net: Network, messages: int) -> tuple[list[MessageId], list[MessageId]]:
     """Exchange messages both ways, so that each side holds receipts; returns ids, ours first."""
     ours, theirs = [], []
@@ -135,12 +152,7 @@ def test_copy_of_a_hundred_messages_ago(net: Network, tmp_path: Path) -> None:
 
     # What was lost comes again: the same entries, the same receipts, no new ones.
     before = {one: ghana.copies(one)[NL] for one in theirs}
-    asked = lost_from(member.office, GH)
-    assert deliver_again(ghana.office, NL, asked) == len(asked)
-    size = member.size()
-    while not all(_is_there(net, one) for one in asked):  # type: ignore[arg-type]
-        net.deliver(GH, NL)
-    assert member.size() == size
+    _get_back(net)
     assert {one: ghana.copies(one)[NL] for one in theirs} == before
     assert lost_from(member.office, GH) == ()
     assert open_received(member.office, member.received(theirs[0])[0]) == alert()
@@ -288,3 +300,39 @@ def test_damaged_export(net: Network, tmp_path: Path, suffix: str) -> None:
         _recover(net, export)
     assert member.size() == before
     assert _trouble(member) is Trouble.BEHIND
+
+
+def test_asking_for_what_is_not_theirs(net: Network) -> None:
+    """A partner gets nothing by asking but what was its own; and not too often, or too much."""
+    ghana = net[GH].office
+    of_others = net.share(GH, BE)
+    net.deliver(GH, BE)
+    queued = net.share(GH, NL)
+    unknown = new_message_id(net.clock.now_ms, bytes(10))
+    assert deliver_again(ghana, NL, [of_others, queued, unknown]) == 0
+    with pytest.raises(MalformedError):
+        deliver_again(ghana, NL, [b"short"])
+    with pytest.raises(MalformedError):
+        deliver_again(ghana, NL, [unknown] * (MOST_ASKED + 1))
+    net.revoke(GH, BE)
+    with pytest.raises(PolicyError):
+        deliver_again(ghana, BE, [of_others])
+    while ghana.again_limiter.allow(NL, ghana.clock()):
+        pass
+    with pytest.raises(PolicyError, match="too often"):
+        deliver_again(ghana, NL, [unknown])
+
+
+def test_asked_again_without_having_lost_it(net: Network) -> None:
+    """Who asks for what it has gets it once more, and nothing changes on either side."""
+    net.share(GH, NL)
+    net.deliver(GH, NL)
+    with net[NL].office.store.read() as transaction:
+        ids = [row.message_id for row in transaction.inbox.every() if row.sender == GH]
+    sizes = net[NL].size(), net[GH].size()
+    assert deliver_again(net[GH].office, NL, ids) == len(ids)
+    assert deliver_again(net[GH].office, NL, ids) == 0
+    net.deliver(GH, NL)
+    assert (net[NL].size(), net[GH].size()) == sizes
+    with net[GH].office.store.read() as transaction:
+        assert transaction.recovery.waiting() == {}

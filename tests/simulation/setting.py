@@ -23,7 +23,7 @@ from sesn_node.exchange import headgate, office, officekeys, sequencer
 from sesn_node.exchange.oldcopy import OLD_COPY
 from sesn_node.exchange.work import Work
 from sesn_node.store import engine, headfile, keyfile
-from sesn_node.transport import link, node
+from sesn_node.transport import link, node, probe
 from sesn_node.transport.collector import Collector
 from sesn_node.transport.pump import Pump
 from tests.simulation.client import Channel
@@ -217,8 +217,9 @@ def _transport() -> Iterator[tuple[object, str, object]]:
     yield node, "server_credentials", lambda _identity, _roots: None
     yield node, "ThreadPoolExecutor", lambda *_, **__: None
     yield node, "gc", SimpleNamespace(set_threshold=lambda *_: None)
-    yield link, "channel_credentials", lambda identity, _root: identity.leaf_pem
-    yield link, "channel_options", lambda _agency: ()
+    for dialling in (link, probe):
+        yield dialling, "channel_credentials", lambda identity, _root: identity.leaf_pem
+        yield dialling, "channel_options", lambda _agency: ()
 
     def secure_channel(endpoint: str, leaf: bytes, options: object) -> Channel:
         assert options is not None

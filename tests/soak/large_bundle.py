@@ -13,6 +13,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from sesn_node.audit.verify import verify
@@ -23,8 +25,8 @@ from tests.support.scribes import Scribe
 _KIB_A_MIB = 1024
 
 
-def make(messages: int, batch: int, sent_percent: int) -> bytes:
-    """Make the bundle of an agency that sent and received so many messages, in such batches."""
+def make(messages: int, batch: int, sent_percent: int) -> tuple[bytes, bytes]:
+    """Make the bundles of an agency and its partner, after so many messages in such batches."""
     one, other = Scribe(NL, seed=1), Scribe(GH, seed=1)
     one.trust(other)
     other.trust(one)
@@ -37,21 +39,21 @@ def make(messages: int, batch: int, sent_percent: int) -> bytes:
         sent += count if forth else 0
         if sys.stderr.isatty():
             sys.stderr.write(f"\r{done + count:,} messages")
-    return Draft.of(one).write()
+    return Draft.of(one).write(), Draft.of(other).write()
 
 
-def measure(path: Path) -> None:
-    """Audit a bundle and say what it took; the last line is what the caller reads."""
+def measure(paths: Sequence[Path]) -> None:
+    """Audit bundles together, and say what it took."""
     started, used = time.perf_counter(), time.process_time()
-    with path.open("rb") as file:
-        verdict = verify([file])
+    with ExitStack() as stack:
+        verdict = verify([stack.enter_context(path.open("rb")) for path in paths])
     seconds, processor = time.perf_counter() - started, time.process_time() - used
     peak = _peak_kib() / _KIB_A_MIB
-    size = path.stat().st_size / 1e6
+    size = sum(path.stat().st_size for path in paths) / 1e6
     for check in verdict.checks:
         for finding in check.findings:
             sys.stdout.write(f"{check.number} {finding.code} {finding.place}: {finding.text}\n")
-    for check in verdict.bundles[0].checks:
+    for check in verdict.checks:
         sys.stdout.write(f"{check.number:3} {check.name:14} {check.state:9} {check.count:>9,}\n")
     sys.stdout.write(
         f"holds: {verdict.holds}; {size:.0f} MB; {seconds:.1f} s, {processor:.1f} s of one "
@@ -71,16 +73,21 @@ def main() -> None:
     parser.add_argument("--messages", type=int, default=100_000)
     parser.add_argument("--batch", type=int, default=32, help="messages a checkpoint")
     parser.add_argument("--sent", type=int, default=50, help="of a hundred messages")
-    parser.add_argument("--keep", type=Path, help="write the bundle here, and keep it")
-    parser.add_argument("--audit", type=Path, help="measure the audit of this bundle")
+    parser.add_argument("--matched", action="store_true", help="audit the partner's bundle too")
+    parser.add_argument("--keep", type=Path, help="write the bundles into this folder")
+    parser.add_argument("--audit", type=Path, nargs="+", help="measure the audit of these bundles")
     options = parser.parse_args()
     if options.audit is not None:
         measure(options.audit)
         return
-    with tempfile.TemporaryDirectory() as folder:
-        path = options.keep or Path(folder) / "large.sesnaudit"
-        path.write_bytes(make(options.messages, options.batch, options.sent))
-        command = [sys.executable, "-m", "tests.soak.large_bundle", "--audit", str(path)]
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = options.keep or Path(scratch)
+        paths = [folder / "ours.sesnaudit", folder / "theirs.sesnaudit"]
+        made = make(options.messages, options.batch, options.sent)
+        for path, data in zip(paths, made, strict=True):
+            path.write_bytes(data)
+        audited = [str(path) for path in paths[: 1 + options.matched]]
+        command = [sys.executable, "-m", "tests.soak.large_bundle", "--audit", *audited]
         subprocess.run(command, check=True)
 
 

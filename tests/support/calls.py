@@ -51,6 +51,7 @@ async def every_rpc(channel: grpc.aio.Channel) -> set[grpc.StatusCode]:
         await status(exchange.GetCard(pb.GetCardRequest(), timeout=TIMEOUT_S)),
         await status(exchange.AddCheckpoint(pb.AddCheckpointRequest(), timeout=TIMEOUT_S)),
         await status(exchange.GetCheckpoint(pb.GetCheckpointRequest(), timeout=TIMEOUT_S)),
+        await status(exchange.DeliverAgain(pb.DeliverAgainRequest(), timeout=TIMEOUT_S)),
         await stream_status(
             lambda: exchange.Deliver(timeout=TIMEOUT_S), pb.DeliverRequest(sequence=1)
         ),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from dataclasses import replace
 from io import BytesIO
+from pathlib import Path
 
 import pytest
 
@@ -96,6 +98,14 @@ def test_every_check_is_in_a_verdict(pair: tuple[Scribe, Scribe]) -> None:
     assert verdict.bundles[0].identities[0].fingerprints == (pair[0].card.fingerprint,)
 
 
+def test_the_documents_list_every_check() -> None:
+    """By number and name, in order."""
+    path = Path(__file__).parents[3] / "docs" / "spec" / "audit-checks.md"
+    rows = re.findall(r"^\| (\d+) \| ([a-z-]+) \|", path.read_text("utf-8"), re.MULTILINE)
+    checks = (*subjects.OF_A_BUNDLE, *subjects.OF_SEVERAL)
+    assert rows == [(str(check.number), check.name) for check in checks]
+
+
 def test_a_bundle_from_the_future_is_remarked_on(pair: tuple[Scribe, Scribe]) -> None:
     """It may be the auditor's clock, so it is no finding."""
     data = Draft.of(pair[0]).write()
@@ -173,23 +183,32 @@ def test_a_failing_disk_is_no_finding() -> None:
         verify([_Failing(b"PK")])
 
 
+def _fail(error: Exception) -> None:
+    raise error
+
+
 def test_a_tally_counts_everything_and_keeps_the_first() -> None:
     """An error within a case is its finding; errors that are not ours go through."""
     tally = Tally(subjects.TREE)
     for index in range(KEPT_FINDINGS + 3):
         with tally.case(Code.ROOT_MISMATCH, "leaves.bin", index):
-            raise MalformedError(f"no. {index}\x1b[2J\n of many")
+            _fail(MalformedError(f"no. {index}\x1b[2J\n of many"))
     with tally.case(Code.ROOT_MISMATCH):
-        raise Problem(Code.FORK, "its own code")
+        _fail(Problem(Code.FORK, "its own code"))
     check = tally.result()
     assert (check.state, check.count, check.failed) == (State.FAILS, 9, 9)
     assert len(check.findings) == KEPT_FINDINGS
     assert check.findings[0].text == "no. 0[2J of many"
     assert check.findings[2].place == "leaves.bin #2"
-    with pytest.raises(ValueError, match="ours"), tally.case(Code.FORK):
-        raise ValueError("not ours")
     with tally.case(Code.FORK):
-        raise StorageError("ours")
+        _fail(StorageError("ours"))
+    assert tally.failed == 10
+
+
+def test_an_error_that_is_not_ours_goes_through() -> None:
+    """It is a fault of the verifier, and no finding about the bundle."""
+    with pytest.raises(ValueError, match="not ours"), Tally(subjects.TREE).case(Code.FORK):
+        raise ValueError("not ours")
 
 
 def test_a_place_names_the_message(pair: tuple[Scribe, Scribe]) -> None:

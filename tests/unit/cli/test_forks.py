@@ -16,19 +16,21 @@ from sesn_node.exchange.witness import add_checkpoint
 from sesn_node.ledger.checkpoint import sign_checkpoint
 from sesn_node.ledger.head import TreeHead
 from sesn_node.ledger.witness import format_add_checkpoint
-from tests.support.commands import assert_commands_exist, sesn
+from tests.support.commands import Ran, assert_commands_exist, sesn
 from tests.support.homes import BE, GH, NL, PASSPHRASE
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
+    from sesn_node.domain.ids import AgencyId
     from tests.support.homes import Homes
 
 
 @pytest.fixture
-def homes_of(homes: Homes, tmp_path: Path) -> dict[str, Path]:
+def homes_of(homes: Homes, tmp_path: Path) -> Mapping[AgencyId, Path]:
     """Homes of nl.customs, gh.epa and be.police, which trust each other."""
-    return dict(homes.copy((NL, GH, BE), tmp_path / "homes"))
+    return homes.copy((NL, GH, BE), tmp_path / "homes")
 
 
 def _note(home: Path, root: bytes, size: int = 3) -> bytes:
@@ -43,7 +45,7 @@ def _note(home: Path, root: bytes, size: int = 3) -> bytes:
 
 
 @pytest.fixture
-def forked(homes_of: dict[str, Path]) -> Path:
+def forked(homes_of: Mapping[AgencyId, Path]) -> Path:
     """The home of nl.customs, to which be.police has shown that gh.epa forked."""
     with open_home(homes_of[NL], PASSPHRASE) as desk:
         for root in (b"1" * 32, b"2" * 32):
@@ -52,14 +54,23 @@ def forked(homes_of: dict[str, Path]) -> Path:
     return homes_of[NL]
 
 
+def _listed(ran: Ran, name: str) -> list[dict[str, object]]:
+    """Return a list of objects that a command answered with."""
+    found = ran.json[name]
+    assert isinstance(found, list)
+    objects: list[dict[str, object]] = []
+    for one in found:
+        assert isinstance(one, dict)
+        objects.append(dict(one))
+    return objects
+
+
 def test_status_shows_it_first(forked: Path) -> None:
     """What was found, where the evidence is, and each step, with commands that exist."""
     ran = sesn("status", home=forked)
     assert ran.out.startswith("gh.epa signed two histories of gh.epa.sesn/ledger/1 at size 3")
     assert_commands_exist(ran.out)
-    told = sesn("status", "--json", home=forked).json["alarms"]
-    assert isinstance(told, list)
-    (alarm,) = told
+    (alarm,) = _listed(sesn("status", "--json", home=forked), "alarms")
     assert (alarm["kind"], alarm["agency"], alarm["shown_by"]) == ("fork", GH, BE)
     assert alarm["quarantined"] is True
     assert str(alarm["file"]).startswith(str(forked / EVIDENCE))
@@ -69,9 +80,7 @@ def test_doctor_shows_it_first(forked: Path) -> None:
     """The first diagnosis is the fork, with the remedy."""
     ran = sesn("doctor", "--offline", "--json", home=forked)
     assert ran.code == 11
-    checks = ran.json["checks"]
-    assert isinstance(checks, list)
-    first = checks[0]
+    first = _listed(ran, "checks")[0]
     assert (first["check"], first["grade"], first["subject"]) == ("fork", "failed", GH)
     assert f"sesn --home {forked} peer release gh.epa" in str(first["remedy"])
     assert_commands_exist(str(first["remedy"]))
@@ -105,7 +114,7 @@ def test_release_as_json(forked: Path) -> None:
     assert (told["state"], told["released"], told["queued"]) == ("trusted", True, 0)
 
 
-def test_adding_it_again_is_refused(forked: Path, homes_of: dict[str, Path]) -> None:
+def test_adding_it_again_is_refused(forked: Path, homes_of: Mapping[AgencyId, Path]) -> None:
     """Pinning the card once more is no release."""
     card = forked.parent / "gh.sesncard"
     exported = sesn("card", "export", str(card), home=homes_of[GH])
@@ -116,7 +125,7 @@ def test_adding_it_again_is_refused(forked: Path, homes_of: dict[str, Path]) -> 
     assert "peer release gh.epa" in ran.err
 
 
-def test_evidence_verifies_offline(forked: Path, homes_of: dict[str, Path]) -> None:
+def test_evidence_verifies_offline(forked: Path, homes_of: Mapping[AgencyId, Path]) -> None:
     """`sesn ledger fork` needs no home; with a card it tells whose keys these are."""
     (file,) = (forked / EVIDENCE).iterdir()
     ran = sesn("ledger", "fork", str(file))
@@ -139,7 +148,7 @@ def test_evidence_that_is_none(tmp_path: Path, data: bytes) -> None:
     assert str(file) in ran.err
 
 
-def test_unproven_ledger(homes_of: dict[str, Path]) -> None:
+def test_unproven_ledger(homes_of: Mapping[AgencyId, Path]) -> None:
     """Nobody is cut off; status and doctor tell it, and an operator can put it down."""
     home = homes_of[NL]
     heads = [TreeHead(ledger_origin(GH, 1), size, bytes([size]) * 32) for size in (3, 5)]
@@ -150,8 +159,7 @@ def test_unproven_ledger(homes_of: dict[str, Path]) -> None:
     ran = sesn("status", home=home)
     assert ran.out.startswith("gh.epa has not proven")
     assert_commands_exist(ran.out)
-    checks = sesn("doctor", "--offline", "--json", home=home).json["checks"]
-    assert isinstance(checks, list)
+    checks = _listed(sesn("doctor", "--offline", "--json", home=home), "checks")
     assert checks[0]["check"] == "unproven"
     ran = sesn("peer", "release", "gh.epa", "--yes", home=home)
     assert "it was trusted all the time" in ran.out

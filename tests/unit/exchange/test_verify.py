@@ -16,6 +16,7 @@ import pytest
 from sesn_node.bootstrap import HEAD_FILE
 from sesn_node.domain.alert import Decision
 from sesn_node.errors import StorageError, VerificationError
+from sesn_node.exchange.erase import erase
 from sesn_node.exchange.expire import expire
 from sesn_node.exchange.verify import Verification, verify_ledger
 from sesn_node.store.engine import Store
@@ -41,6 +42,7 @@ CHECKS = (
     "endings",
     "received",
     "messages",
+    "erased",
 )
 
 
@@ -55,6 +57,7 @@ def whole(homes: Homes, tmp_path_factory: pytest.TempPathFactory) -> Path:
     net.deliver(NL, BE)
     net.respond(GH, first, Decision.ACCEPTED)
     net.respond(GH, second, Decision.DECLINED)
+    received = net.share(BE, NL)
     net.share(BE, NL)
     net.deliver(GH, NL)
     net.deliver(BE, NL)
@@ -64,6 +67,8 @@ def whole(homes: Homes, tmp_path_factory: pytest.TempPathFactory) -> Path:
     net.share(NL, DE)
     net.revoke(NL, DE)
     net.share(NL, GH)
+    erase(net[NL].office, net.share(NL, GH, BE), "Sent by mistake")
+    erase(net[NL].office, received, "No longer needed")
     net.check()
     net.close()
     return folder
@@ -179,6 +184,15 @@ A_RECEIPT = "state = 'acknowledged' AND agency = 'gh.epa'"
         ("UPDATE inbox SET entry_index = entry_index - 1", "received"),
         ("UPDATE inbox SET sender = 'fr.police' WHERE sender = 'be.police'", "received"),
         ("DELETE FROM inbox WHERE kind = 'alert'", "messages"),
+        ("DELETE FROM erasure", "erased"),
+        ("UPDATE erasure SET entry_index = entry_index - 1", "erased"),
+        ("UPDATE erasure SET sender = 'fr.police'", "erased"),
+        ("UPDATE sent SET ciphertext = x'00' WHERE ciphertext IS NULL", "erased"),
+        ("UPDATE inbox SET content_key = x'00' WHERE content_key IS NULL", "erased"),
+        ("UPDATE outbox SET wrapped_key = x'00' WHERE wrapped_key IS NULL", "erased"),
+        ("UPDATE sent SET ciphertext = NULL", "erased"),
+        ("UPDATE inbox SET content_key = NULL", "erased"),
+        ("INSERT INTO search_term SELECT x'00', 1, sender, message_id FROM erasure", "erased"),
         (_flip("card", "sealed", "agency = 'gh.epa'"), "cards"),
         ("UPDATE card SET sha256 = x'00' WHERE agency = 'gh.epa'", "cards"),
         ("DELETE FROM card WHERE agency = 'be.police'", "entries"),

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sesn_node.crypto.keys import KeyKind, generate
-from sesn_node.crypto.signers import signer_for
+from sesn_node.crypto.signers import Signer, signer_for
 from sesn_node.domain.ids import AgencyId, ledger_origin
 from sesn_node.errors import MalformedError, SesnError, VerificationError
 from sesn_node.ledger.checkpoint import LogKeys, sign_checkpoint
@@ -23,25 +23,19 @@ from sesn_node.ledger.forkproof import (
 from sesn_node.ledger.head import TreeHead
 
 _ORIGIN = ledger_origin(AgencyId("nl.customs"), 1)
-_OTHER = ledger_origin(AgencyId("gh.epa"), 1)
 
 
-def _pair() -> tuple[object, object]:
-    return tuple(
-        signer_for(generate(kind, created_ms=1, not_before_ms=1, not_after_ms=2))
-        for kind in (KeyKind.LOG_ED25519, KeyKind.LOG_MLDSA44)
-    )  # type: ignore[return-value]
+def _signer(kind: KeyKind) -> Signer:
+    return signer_for(generate(kind, created_ms=1, not_before_ms=1, not_after_ms=2))
 
 
-_ED25519, _MLDSA44 = _pair()
-_KEYS = LogKeys(_ORIGIN, _ED25519.public, _MLDSA44.public)  # type: ignore[attr-defined]
-_E2, _M2 = _pair()
-_KEYS2 = LogKeys(_ORIGIN, _E2.public, _M2.public)  # type: ignore[attr-defined]
+_FIRST = (_signer(KeyKind.LOG_ED25519), _signer(KeyKind.LOG_MLDSA44))
+_SECOND = (_signer(KeyKind.LOG_ED25519), _signer(KeyKind.LOG_MLDSA44))
+_KEYS, _KEYS2 = (LogKeys(_ORIGIN, one.public, two.public) for one, two in (_FIRST, _SECOND))
 
 
 def _note(root: bytes, size: int = 6, *, second: bool = False) -> bytes:
-    signers = (_E2, _M2) if second else (_ED25519, _MLDSA44)
-    return sign_checkpoint(TreeHead(_ORIGIN, size, root), *signers, 1)  # type: ignore[arg-type]
+    return sign_checkpoint(TreeHead(_ORIGIN, size, root), *(_SECOND if second else _FIRST), 1)
 
 
 _ONE, _TWO = _note(b"1" * 32), _note(b"2" * 32)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sesn_node.errors import StorageError
+from sesn_node.errors import MalformedError, StorageError
 from sesn_node.store.files import locked, read_file, replace_file
 from sesn_node.store.headfile import HeadFile, Released
 
@@ -180,3 +180,49 @@ def test_head_file_that_cannot_be_locked(tmp_path: Path) -> None:
     """Without its folder the head file cannot be raised, and nothing may be released."""
     with pytest.raises(StorageError, match="cannot be opened"):
         HeadFile(tmp_path / "missing" / "ledger.head").raise_to(_note(8), 8, 5)
+
+
+def test_timeline_of_the_server(tmp_path: Path) -> None:
+    """It is kept with the rest, adopted where it was not known, and left alone otherwise."""
+    head_file = HeadFile(tmp_path / "ledger.head")
+    head_file.raise_to(_note(7), 7, 5)
+    head_file.raise_to(_note(7), 7, 5, "00000001")
+    held = head_file.read()
+    assert held is not None
+    assert (held.size, held.witnessed, held.timeline) == (7, 5, "00000001")
+    assert head_file.path.read_bytes().startswith(b"witnessed 5 timeline 00000001\n")
+    head_file.raise_to(_note(7), 7, 5, "00000002")
+    assert head_file.read() == held
+
+
+def test_confirming_never_lowers_the_size(tmp_path: Path) -> None:
+    """What was witnessed may be forgotten by an operator's word; what was signed may not."""
+    head_file = HeadFile(tmp_path / "ledger.head")
+    head_file.confirm(_note(7), 7, 9, "00000001")
+    head_file.confirm(_note(7), 7, 5, "0000000A")
+    held = head_file.read()
+    assert held is not None
+    assert (held.size, held.witnessed, held.timeline) == (7, 5, "0000000A")
+    with pytest.raises(StorageError, match="stays as it is"):
+        head_file.confirm(_note(6), 6, 9, "0000000A")
+    head_file.path.write_bytes(b"nonsense")
+    with pytest.raises(StorageError, match="stays as it is"):
+        head_file.confirm(_note(7), 7, 9, "0000000A")
+    assert head_file.path.read_bytes() == b"nonsense"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"witnessed 5 timeline",
+        b"witnessed 5 timeline \n",
+        b"witnessed 5  timeline 00000001",
+        b"witnessed \xff timeline 1",
+    ],
+)
+def test_first_line_that_is_none(tmp_path: Path, line: bytes) -> None:
+    """A first line that nobody wrote is malformed."""
+    head_file = HeadFile(tmp_path / "ledger.head")
+    head_file.path.write_bytes(line + b"\n" + _note(7))
+    with pytest.raises(MalformedError):
+        head_file.read()
