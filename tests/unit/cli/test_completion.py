@@ -28,7 +28,7 @@ def _completed(monkeypatch: pytest.MonkeyPatch, line: str) -> list[str]:
     [
         ("sesn ", [noun.name for noun in NOUNS]),
         ("sesn al", ["alert"]),
-        ("sesn peer ", ["add", "list", "revoke"]),
+        ("sesn peer ", ["add", "list", "release", "revoke"]),
         ("sesn alert de", ["decline"]),
         ("sesn ledger verify --js", ["--json"]),
     ],
