@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from sesn_node.domain.ids import AgencyId
     from sesn_node.exchange.office import Office
     from sesn_node.exchange.work import Work
+    from sesn_node.store.browse import Browse
     from sesn_node.store.engine import Store, Transaction
     from sesn_node.store.headfile import HeadFile
     from sesn_node.trust.card import TrustedCard
@@ -134,7 +135,7 @@ def next_card(
     described: Card,
     now_ms: int,
     new: Mapping[KeyKind, KeyRecord],
-    last_expiry: Callable[[int], int],
+    history: Browse,
 ) -> Card:
     """Write the card that follows ours.
 
@@ -144,7 +145,7 @@ def next_card(
             number do not count.
         now_ms: When it is issued.
         new: Keys to bring into use; ledger and witness keys in pairs.
-        last_expiry: Says when the last of our messages that were written before a time expires.
+        history: Says when our messages were written, and when they expire.
 
     Raises:
         PolicyError: `TOO_MANY_KEYS`: there is no room for another key.
@@ -154,7 +155,7 @@ def next_card(
     return replace(
         described,
         root_certificate=card.root_certificate,
-        seal_keys=_seal_keys(card, new.get(KeyKind.SEAL), now_ms, last_expiry),
+        seal_keys=_seal_keys(card, new.get(KeyKind.SEAL), now_ms, history),
         ledgers=_ledgers(card, new),
         witness=_witness(card, new),
         encryption_keys=_encryption_keys(card, new.get(KeyKind.ENCRYPTION), now_ms),
@@ -192,21 +193,27 @@ def promised_keys(transaction: Transaction, agency: AgencyId) -> dict[bytes, int
 
 
 def _seal_keys(
-    card: Card, new: KeyRecord | None, now_ms: int, last_expiry: Callable[[int], int]
+    card: Card, new: KeyRecord | None, now_ms: int, history: Browse
 ) -> tuple[SealKey, ...]:
     """Older keys stay until the last message that was sealed with them has expired."""
     if new is None:
         *older, newest = card.seal_keys
     else:
         older, newest = list(card.seal_keys), seal_key(new)
-        # It ends now, so that whoever steals it can seal nothing new. The hour is for processes
-        # on other machines, whose clocks may be ahead of ours.
+        # It ends now, so that whoever steals it can seal nothing new; but not before the newest
+        # message that it sealed, if our clock was set back since. The hour is for processes on
+        # other machines, whose clocks may be ahead of ours.
         last = older[-1]
-        end_ms = max(min(last.not_after_ms, now_ms + HOUR_MS), last.not_before_ms + 1)
+        end_ms = max(now_ms, history.last_creation()) + HOUR_MS
+        end_ms = max(min(last.not_after_ms, end_ms), last.not_before_ms + 1)
         older[-1] = replace(last, not_after_ms=end_ms)
-    needed = [key for key in older if now_ms < max(key.not_after_ms, last_expiry(key.not_after_ms))]
+    needed = [
+        key
+        for key in older
+        if now_ms < max(key.not_after_ms, history.last_expiry(key.not_after_ms))
+    ]
     if len(needed) >= MAX_KEYS:
-        free_ms = last_expiry(needed[0].not_after_ms)
+        free_ms = history.last_expiry(needed[0].not_after_ms)
         days = -(-(free_ms - now_ms) // DAY_MS)
         raise PolicyError(
             f"the card has room for {MAX_KEYS} seal keys, and messages sealed with each of the "

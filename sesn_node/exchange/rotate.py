@@ -237,7 +237,7 @@ def _issue(
 ) -> TrustedCard:
     now_ms = office.clock()
     with office.store.read() as transaction:
-        body = next_card(own, described, now_ms, made, transaction.browse.last_expiry)
+        body = next_card(own, described, now_ms, made, transaction.browse)
     return open_card(issue_card(body, root), now_ms)
 
 

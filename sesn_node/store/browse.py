@@ -230,6 +230,11 @@ class Browse:
         ).scalar_one()
         return 0 if found is None else int(found)
 
+    def last_creation(self) -> int:
+        """Return when the newest of our messages was written, as its header says; or 0."""
+        found = self._connection.execute(select(func.max(sent.c.created_ms))).scalar_one()
+        return 0 if found is None else int(found)
+
     def _stream(self, statement: Select[tuple[object, ...]]) -> Iterator[Row[tuple[object, ...]]]:
         # The option stands on the statement: set on the connection, it would stay there.
         yield from self._connection.execute(statement.execution_options(yield_per=_ROWS_AT_ONCE))

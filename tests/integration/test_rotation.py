@@ -196,6 +196,17 @@ def test_words_of_a_witness_of_before_the_rotation(connect: Callable[..., Networ
         assert net[NL].states(message_id) == {GH: "acknowledged"}
 
 
+def test_seal_keys_changed_while_our_clock_was_behind(connect: Callable[..., Network]) -> None:
+    """A message that seems to be of later than the rotation is still by a key in force then."""
+    net = connect(NL, GH)
+    message_id = net.share(NL, GH)
+    net.pass_time(-3 * DAY_MS)
+    rotate_all_of(net[NL], Rotatable.SEAL)
+    net.pass_time(3 * DAY_MS)
+    net.deliver(NL, GH)
+    assert net[NL].states(message_id) == {GH: "acknowledged"}
+
+
 @pytest.mark.parametrize("what", [Rotatable.SEAL, Rotatable.STORAGE])
 def test_a_message_that_was_sealed_when_the_keys_changed(
     connect: Callable[..., Network], what: Rotatable
