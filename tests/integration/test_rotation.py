@@ -199,6 +199,7 @@ def test_words_of_a_witness_of_before_the_rotation(connect: Callable[..., Networ
 def test_seal_keys_changed_while_our_clock_was_behind(connect: Callable[..., Network]) -> None:
     """A message that seems to be of later than the rotation is still by a key in force then."""
     net = connect(NL, GH)
+    net.pass_time(4 * DAY_MS)
     message_id = net.share(NL, GH)
     net.pass_time(-3 * DAY_MS)
     rotate_all_of(net[NL], Rotatable.SEAL)
