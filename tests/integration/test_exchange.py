@@ -138,10 +138,10 @@ def test_unknown_alert_cannot_be_decided(connect: Callable[..., Network]) -> Non
     net.deliver(NL, GH)
     answer_id = net.respond(GH, message_id, Decision.ACCEPTED)
     net.deliver(GH, NL)
-    for agency, unknown in ((NL, message_id), (NL, answer_id)):
+    for unknown, code in ((message_id, "OWN_ALERT"), (answer_id, "UNKNOWN_MESSAGE")):
         with pytest.raises(PolicyError) as error:
-            respond(net[agency].office, unknown, Decision.ACCEPTED, "")
-        assert error.value.code == "UNKNOWN_MESSAGE"
+            respond(net[NL].office, unknown, Decision.ACCEPTED, "")
+        assert error.value.code == code
     net.check()
 
 

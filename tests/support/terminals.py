@@ -25,7 +25,9 @@ PASSPHRASE = "correct horse battery staple"
 
 # The child takes the terminal as its controlling one: a passphrase is read from /dev/tty.
 _ON_TERMINAL = (
-    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
+    "import fcntl, os, signal, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
+    # Whoever runs the tests in the background has it ignored, and that is inherited.
+    "signal.signal(signal.SIGINT, signal.SIG_DFL); "
     "os.execv(sys.executable, [sys.executable, '-m', 'sesn_node', *sys.argv[1:]])"
 )
 

@@ -144,8 +144,6 @@ def test_alert_can_be_read_where_nothing_may_be_appended(net: Network) -> None:
         ran = sesn("alert", "show", message_id, home=home)
     assert ran.code == 0
     assert "untested television sets" in ran.out
-    assert "view-not-recorded" in ran.err
-    assert "OLD_COPY" in ran.err
     ran = sesn("alert", "show", message_id, "--json", home=home)
     assert (ran.code, ran.json["view_recorded"]) == (0, False)
     line = ("alert", "erase", message_id, "--reason", _WHY, "--yes")
