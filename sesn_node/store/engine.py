@@ -168,6 +168,8 @@ class Store:
         self._file: sqlite.OpenFile | None = None
         if self._dialect == sql.SQLITE:
             self._file = sqlite.OpenFile(url.removeprefix(address.SQLITE))
+            # SQLite makes the file that is not there: an empty one, in the place of ours.
+            event.listen(self._engine, "do_connect", self._before_connecting)
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
@@ -188,6 +190,10 @@ class Store:
             self._file.check()
         with self._transaction(sql.begin_write(self._dialect)) as transaction:
             yield transaction
+
+    def _before_connecting(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.check()
 
     def leases(self) -> Leases:
         """Return the leases by which the processes of one agency share out deliveries."""
