@@ -202,7 +202,7 @@ async def test_end_of_collecting_is_noted(rig: Rig) -> None:
     link = DirectLink(rig.net[GH].receiver.open(NL).receive)
     async with rig.running() as one:
         streams = [asyncio.create_task(one.serve(link)) for _ in range(2)]  # type: ignore[arg-type]
-        await until(lambda: rig.link().connected_ms, "it collects")
+        await until(lambda: one._connections == len(streams), "it collects")  # noqa: SLF001 - no other sign
         streams[0].cancel()
         await asyncio.gather(streams[0], return_exceptions=True)
         assert rig.link().ended_ms is None
