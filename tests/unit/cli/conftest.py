@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import structlog
 
-from tests.support.homes import BE, GH, NL, PASSPHRASE
+from tests.support.homes import BE, DE, GH, NL, PASSPHRASE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,3 +46,11 @@ def _logging() -> Iterator[None]:
 def home(homes: Homes, tmp_path: Path) -> Path:
     """The home of nl.customs, which trusts gh.epa and be.police."""
     return homes.copy((NL, GH, BE), tmp_path / "homes")[NL]
+
+
+@pytest.fixture
+def card_of_de(homes: Homes, tmp_path: Path) -> Path:
+    """The card of an agency that nobody pinned."""
+    path = tmp_path / "de.sesncard"
+    path.write_bytes(homes.card(DE).sealed)
+    return path

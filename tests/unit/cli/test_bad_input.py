@@ -36,14 +36,6 @@ def alert_file(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.fixture
-def card_of_de(homes: Homes, tmp_path: Path) -> Path:
-    """The card of an agency that nobody pinned."""
-    path = tmp_path / "de.sesncard"
-    path.write_bytes(homes.card(DE).sealed)
-    return path
-
-
 @pytest.mark.parametrize(
     ("line", "words"),
     [

@@ -10,13 +10,12 @@ import pytest
 
 from sesn_node.cli.exits import ExitCode
 from tests.support.commands import sesn, untouched
-from tests.support.homes import DE, GH
+from tests.support.homes import GH
 from tests.support.terminals import at_terminal
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.support.homes import Homes
     from tests.support.terminals import Terminal
 
 _CTRL_C = "\x03"
@@ -37,14 +36,6 @@ def alert_file(tmp_path: Path) -> Path:
     """An alert that can be sent."""
     path = tmp_path / "alert.json"
     path.write_text(json.dumps(ALERT))
-    return path
-
-
-@pytest.fixture
-def card_of_de(homes: Homes, tmp_path: Path) -> Path:
-    """The card of an agency that nobody pinned."""
-    path = tmp_path / "de.sesncard"
-    path.write_bytes(homes.card(DE).sealed)
     return path
 
 
