@@ -20,10 +20,13 @@ from typing import TYPE_CHECKING, Final
 from sesn_node import config as settings
 from sesn_node.crypto.keyring import KEY_FILE_BYTES, Keyring, decrypt_keyring
 from sesn_node.domain.ids import ledger_origin
-from sesn_node.domain.times import DAY_MS
+from sesn_node.domain.times import DAY_MS, SECOND_MS
+from sesn_node.errors import ConfigError, SesnError
+from sesn_node.exchange.endorsing import PeoplePolicy
 from sesn_node.exchange.office import Office, Partners, Terms
 from sesn_node.exchange.ownledger import NodeCache
 from sesn_node.exchange.sequencer import Sequencer
+from sesn_node.exchange.timestamps import Authority, TimestampPlan
 from sesn_node.exchange.vault import Vault
 from sesn_node.store.disk import MIB, Disk
 from sesn_node.store.engine import Store
@@ -32,16 +35,20 @@ from sesn_node.store.files import naming, read_file
 from sesn_node.store.headfile import HeadFile
 from sesn_node.store.keyfile import KeyFile
 from sesn_node.telemetry.watch import Watch
+from sesn_node.trust.timestamp_signers import MAX_ROOTS_BYTES, read_roots
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from sesn_node.config import Config
+    from sesn_node.domain.people import OperatorId
     from sesn_node.telemetry.traces import Traces
     from sesn_node.transport.node import Node
+    from sesn_node.trust.timestamp_signers import TimestampRoots
 
 ROOT_KEY: Final = Path("keys/root.key")
 NODE_KEY: Final = Path("keys/node.key")
+OPERATOR_KEYS: Final = Path("keys/operators")
 HEAD_FILE: Final = Path("ledger.head")
 RUN_FOLDER: Final = Path("run")
 EVIDENCE: Final = Path("evidence")
@@ -67,7 +74,11 @@ class Desk:
     tls: Callable[[], tuple[bytes, bytes]] = field(repr=False)
 
     def node(self) -> Node:
-        """Build the node that serves this home."""
+        """Build the node that serves this home.
+
+        Raises:
+            ConfigError: A file that the settings name is unusable.
+        """
         # Only a serving node pays for the import of grpc; an officer's command does not.
         from sesn_node.transport.node import Node, NodeSettings  # noqa: PLC0415 - see above
         from sesn_node.transport.pump import Pace  # noqa: PLC0415 - see above
@@ -87,6 +98,7 @@ class Desk:
                 ),
                 grace_s=delivery.shutdown_grace_ms / 1000,
                 metrics=self.config.metrics.listen,
+                timestamps=_timestamp_plan(self.config),
             ),
         )
 
@@ -113,7 +125,7 @@ def open_home(
         sequencer = Sequencer(
             store=store,
             head_file=HeadFile(home / HEAD_FILE),
-            origin=ledger_origin(config.agency.id, config.agency.ledger_epoch),
+            founded=ledger_origin(config.agency.id, config.agency.ledger_epoch),
             partners=partners,
             vault=vault,
             cache=cache,
@@ -133,6 +145,7 @@ def open_home(
                 watch=watch,
                 disk=disk_of(config),
                 evidence=EvidenceFolder(home / EVIDENCE),
+                people=_people(config),
             )
             yield Desk(config, office, office.tls_identity)
         finally:
@@ -176,6 +189,20 @@ def open_keyring(home: Path, passphrase: bytes) -> Keyring:
         return decrypt_keyring(read_file(home / NODE_KEY, limit=KEY_FILE_BYTES), passphrase)
 
 
+def operator_key_path(home: Path, name: OperatorId) -> Path:
+    """Return where the key of an operator is, under the operator's own passphrase."""
+    return home / OPERATOR_KEYS / f"{name}.key"
+
+
+def _people(config: Config) -> PeoplePolicy:
+    wanted = config.people
+    return PeoplePolicy(
+        sign=wanted.sign is settings.Sign.ALWAYS,
+        four_eyes=wanted.four_eyes,
+        demand=wanted.demand,
+    )
+
+
 def _terms(config: Config) -> Terms:
     return Terms(
         limits=config.limits.on_card(),
@@ -185,4 +212,42 @@ def _terms(config: Config) -> Terms:
         backoff_initial_ms=config.delivery.backoff_initial_ms,
         backoff_cap_ms=config.delivery.backoff_cap_ms,
         attempts=config.delivery.attempts,
+        backup_days=config.backups.keep_days,
+        grace_ms=timestamp_grace_ms(config),
+    )
+
+
+def timestamp_grace_ms(config: Config) -> int | None:
+    """Return how long no time-stamping authority may answer; None if none is asked."""
+    wanted = config.timestamps
+    return wanted.grace_seconds * SECOND_MS if wanted.authorities else None
+
+
+def timestamp_roots(config: Config) -> dict[str, TimestampRoots]:
+    """Read whom we trust to certify each time-stamping authority, by its address.
+
+    Raises:
+        ConfigError: A file of roots cannot be read, or holds none.
+    """
+    found = {}
+    for one in config.timestamps.authorities:
+        path = config.roots_path(one)
+        try:
+            found[one.url] = read_roots(read_file(path, limit=MAX_ROOTS_BYTES))
+        except SesnError as error:
+            raise ConfigError(
+                f"timestamps.authorities: {path}, the roots of {one.url}: {error.message}"
+            ) from error
+    return found
+
+
+def _timestamp_plan(config: Config) -> TimestampPlan | None:
+    wanted = config.timestamps
+    if not wanted.authorities:
+        return None
+    roots = timestamp_roots(config)
+    return TimestampPlan(
+        tuple(Authority(one.url, roots[one.url], one.policy) for one in wanted.authorities),
+        interval_ms=wanted.interval_seconds * SECOND_MS,
+        timeout_s=wanted.timeout_ms / SECOND_MS,
     )

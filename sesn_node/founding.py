@@ -31,7 +31,7 @@ from sesn_node.domain.cards import Card, LedgerKeySet, WitnessKeySet
 from sesn_node.domain.ids import ledger_origin, witness_name
 from sesn_node.domain.times import HOUR_MS
 from sesn_node.errors import ConfigError
-from sesn_node.exchange import rotate
+from sesn_node.exchange import reopen, rotate
 from sesn_node.exchange.owncard import (
     CARD_MS,
     LIFETIMES_MS,
@@ -54,6 +54,8 @@ if TYPE_CHECKING:
     from sesn_node.config import Config
     from sesn_node.crypto.kdf import KdfParams
     from sesn_node.crypto.signers import Signer
+    from sesn_node.exchange.inquiry import Inquiry
+    from sesn_node.exchange.reopen import Reopened
     from sesn_node.exchange.rotate import Rotatable, Rotated
     from sesn_node.trust.card import TrustedCard
 
@@ -169,6 +171,13 @@ def issue_own_card(home: Path, passphrase: bytes) -> TrustedCard:
 def rotate_keys(desk: Desk, what: Collection[Rotatable], root: Signer | None) -> Rotated:
     """Make new keys and bring them into use. Raises as `rotate.rotate` does."""
     return rotate.rotate(desk.office, what, described=_described(desk), root=root)
+
+
+def reopen_ledger(desk: Desk, inquiry: Inquiry, root: Signer, *, unanswered: bool) -> Reopened:
+    """Close our ledger, whose end is lost, and open the next. Raises as `reopen.reopen` does."""
+    return reopen.reopen(
+        desk.office, inquiry, described=_described(desk), root=root, unanswered=unanswered
+    )
 
 
 @contextmanager

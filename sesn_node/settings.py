@@ -2,8 +2,8 @@
 
 A section is a frozen dataclass whose fields are annotated with `Setting`: one place tells a key's
 meaning and bounds to the reader of the code, to the checks and to the comments of the file.
-Types are text, whole numbers, lists of texts, and enums of texts. `sesn_node.config` has the
-sections themselves.
+Types are text, whole numbers, enums of texts, and lists of texts or of tables, which are sections
+of their own. `sesn_node.config` has the sections themselves.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from enum import StrEnum
-from typing import TypeAlias, TypeVar, get_origin, get_type_hints
+from typing import TypeAlias, TypeVar, get_args, get_origin, get_type_hints
 
 from sesn_node.domain.checks import check_count, check_distinct, check_line, check_range
 from sesn_node.errors import ConfigError, MalformedError
 
-Value: TypeAlias = str | int | tuple[str, ...]
+Value: TypeAlias = "str | int | tuple[str, ...] | tuple[Section, ...]"
 """What a setting holds; members of an enum are text."""
 
 S = TypeVar("S", bound="Section")
@@ -58,7 +58,9 @@ class Setting:
             check_count(key, value, self.low, self.high)
             check_distinct(key, value)
             for item in value:
-                self._verify_text(key, item, _TEXT_CHARACTERS)
+                # A section has checked itself.
+                if isinstance(item, str):
+                    self._verify_text(key, item, _TEXT_CHARACTERS)
 
     def _verify_text(self, key: str, value: str, high: int) -> None:
         check_line(key, value, high)
@@ -113,6 +115,11 @@ def read(section: type[S], document: Mapping[str, object]) -> S:
     table = document.get(where, {})
     if not isinstance(table, dict):
         raise ConfigError(f"{where}: expected a section, [{where}], got {_short(table)}")
+    return _build(section, where, table)
+
+
+def _build(section: type[S], where: str, table: Mapping[str, object]) -> S:
+    """Build a section from its keys; `where` stands before them in messages."""
     known = settings(section)
     for key in table:
         if key not in known:
@@ -148,6 +155,9 @@ def _convert(where: str, kind: object, value: object) -> Value:
             return value
         raise ConfigError(f"{where}: expected a whole number, got {_short(value)}")
     if get_origin(kind) is tuple:
+        item_kind = get_args(kind)[0]
+        if isinstance(item_kind, type) and issubclass(item_kind, Section):
+            return _convert_tables(where, item_kind, value)
         if isinstance(value, list) and all(isinstance(item, str) for item in value):
             return tuple(value)
         raise ConfigError(f'{where}: expected a list of texts such as ["a"], got {_short(value)}')
@@ -158,6 +168,23 @@ def _convert(where: str, kind: object, value: object) -> Value:
             return kind(value)
         raise ConfigError(f"{where}: expected one of {', '.join(kind)}, got {_short(value)}")
     return value
+
+
+def _convert_tables(where: str, kind: type[S], value: object) -> tuple[S, ...]:
+    """Build the sections of a list; `where` names the list in messages."""
+    keys = ", ".join(settings(kind))
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise ConfigError(f"{where}: expected a list of tables with {keys}, got {_short(value)}")
+    found = []
+    for index, item in enumerate(value):
+        place = f"{where}[{index}]"
+        try:
+            found.append(_build(kind, place, item))
+        except ConfigError as error:
+            # A section knows its own name alone.
+            problem = error.message.removeprefix(f"{name(kind)}.").removeprefix(f"{place}.")
+            raise ConfigError(f"{place}.{problem}") from error
+    return tuple(found)
 
 
 def _short(value: object) -> str:
@@ -179,4 +206,13 @@ def _meaning(section: type[Section], key: str) -> str:
 
 def _toml(value: Value) -> str:
     """Write a value as TOML: JSON's numbers, lists and texts without control characters are."""
+    if isinstance(value, tuple) and any(isinstance(item, Section) for item in value):
+        tables = (_table(item) for item in value if isinstance(item, Section))
+        return "".join(["[\n", *(f"    {table},\n" for table in tables), "]"])
     return json.dumps(value, ensure_ascii=False)
+
+
+def _table(section: Section) -> str:
+    """Write a section as an inline table."""
+    keys = (f"{key} = {_toml(getattr(section, key))}" for key in settings(type(section)))
+    return f"{{ {', '.join(keys)} }}"

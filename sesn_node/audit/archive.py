@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
+from sesn_node.audit.account import MemberDigest
 from sesn_node.audit.directory import read_parts
 from sesn_node.audit.layout import Part, directory, local_header
 from sesn_node.audit.problems import BundleCode, malformed
-from sesn_node.audit.records import MemberDigest
 from sesn_node.crypto.digests import RunningSha256
 from sesn_node.crypto.primitives import sha256
 from sesn_node.errors import MalformedError

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import BinaryIO, Final, TypeVar
 
 from sesn_node.audit import codec, names
+from sesn_node.audit.account import Manifest
 from sesn_node.audit.archive import Archive, MemberReader, Progress, read_archive
 from sesn_node.audit.manifest import MAX_MANIFEST_BYTES, decode_manifest
 from sesn_node.audit.problems import BundleCode, malformed
@@ -15,7 +16,6 @@ from sesn_node.audit.records import (
     BundleEntry,
     BundleMessage,
     Disclosure,
-    Manifest,
     TimestampToken,
 )
 from sesn_node.domain.ids import Origin, parse_origin

@@ -9,29 +9,34 @@ from sesn_node.audit.codes import Code
 from sesn_node.audit.own import MessageEntries, Own
 from sesn_node.audit.tally import Problem, require
 from sesn_node.crypto.seal import commit
-from sesn_node.domain.entries import EntryKind, EntryRef, OperatorCode
+from sesn_node.domain.entries import EntryKind, EntryRef, HoldCode, OperatorCode
 from sesn_node.domain.ids import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from sesn_node.audit.checks_losses import Losses
     from sesn_node.audit.docket import Docket
     from sesn_node.audit.records import BundleMessage
 
-OF_CONTENTS: Final = frozenset({EntryKind.VIEWED, EntryKind.DISCLOSED, EntryKind.ERASED})
+OF_CONTENTS: Final = frozenset(
+    {EntryKind.VIEWED, EntryKind.DISCLOSED, EntryKind.ERASED, EntryKind.LEGAL_HOLD}
+)
 """Acts on what a message says; each answers the message's SHARED or RECEIVED entry here."""
 
 
 class Acts:
     """Entries about what people did with messages, held against the messages' own entries."""
 
-    def __init__(self, docket: Docket) -> None:
+    def __init__(self, docket: Docket, losses: Losses) -> None:
         self._docket = docket
+        self._losses = losses
         self._tally = docket.tally(subjects.ACTS)
         self.entries: dict[Origin, MessageEntries] = {
             origin: MessageEntries() for origin in docket.origins
         }
         self._erased: dict[tuple[Origin, int], bytes] = {}
+        self._held: set[tuple[Origin, int]] = set()
         self.disclosed: set[bytes] = set()
         """Ids of messages of which the ledger says that their content was disclosed."""
         self._said_erased: dict[tuple[Origin, int], int] = {}
@@ -54,9 +59,23 @@ class Acts:
                 raise Problem(Code.ANSWERS_NOTHING, f"{entry.kind.value} entry: answers nothing")
             self._answers_ours(own, ref)
             key = ref.origin, ref.index
+            if entry.kind is not EntryKind.OPERATOR:
+                require(
+                    key not in self._erased,
+                    Code.ERASED_CONTRADICTED,
+                    f"{entry.kind.value} entry: of a content that an earlier entry says is gone",
+                )
+            if entry.kind is EntryKind.LEGAL_HOLD:
+                placed = entry.code == HoldCode.PLACED
+                (self._held.add if placed else self._held.discard)(key)
             if entry.kind is EntryKind.DISCLOSED:
                 self.disclosed.add(entry.message_id or b"")
             if entry.kind is EntryKind.ERASED:
+                require(
+                    key not in self._held,
+                    Code.ERASED_CONTRADICTED,
+                    "ERASED entry: of a content that an earlier entry puts under a legal hold",
+                )
                 self._erased[key] = entry.message_id or b""
                 self._tally.remark(
                     Code.ERASED,
@@ -81,7 +100,7 @@ class Acts:
                 )
         if self._docket.whole:
             for key, message_id in self._erased.items():
-                if key not in self._said_erased:
+                if key not in self._said_erased and not self._losses.has_lost(*key):
                     self._tally.fail(
                         Code.ERASED_CONTRADICTED,
                         "the ledger says that it is erased, and the message does not",

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 from itertools import pairwise
 
 from sesn_node.audit.codes import Code
 from sesn_node.audit.tally import Problem, Tally, require
+from sesn_node.crypto.keys import key_id
 from sesn_node.crypto.signing import EcdsaVerifier
+from sesn_node.domain.cards import ClosedLedger
 from sesn_node.domain.ids import AgencyId, Origin, parse_origin
 from sesn_node.domain.messages import Header
-from sesn_node.errors import SesnError, VerificationError
+from sesn_node.domain.times import utc_second
+from sesn_node.errors import VerificationError
 from sesn_node.ledger.checkpoint import LogKeys
 from sesn_node.ledger.cosignature import WitnessKeys
 from sesn_node.trust.card import (
@@ -23,7 +25,6 @@ from sesn_node.trust.card import (
 )
 
 MEMBER = "cards.pb"
-_REMEMBERED = 4096
 
 _SUCCESSION = {CARD_FORK: Code.CARD_FORK, LEDGER_KEYS_CHANGED: Code.CARD_KEYS_CHANGED}
 
@@ -31,21 +32,23 @@ _SUCCESSION = {CARD_FORK: Code.CARD_FORK, LEDGER_KEYS_CHANGED: Code.CARD_KEYS_CH
 class CardBook:
     """Every card that opened. Whether a root is its agency's own, only an auditor can say."""
 
-    __slots__ = ("_by_agency", "_copied", "_hashes", "log_key_sets", "seal_keys", "witness_keys")
+    __slots__ = ("_by_agency", "_copied", "_hashes", "_logs", "_seals", "_witnesses")
 
     def __init__(self) -> None:
         self._by_agency: dict[AgencyId, list[TrustedCard]] = {}
         self._hashes: dict[bytes, TrustedCard] = {}
         self._copied: list[tuple[AgencyId, AgencyId]] = []
-        # With a memory: thousands of records ask for the keys of few agencies.
-        self.log_key_sets = lru_cache(_REMEMBERED)(self._log_key_sets)
-        self.seal_keys = lru_cache(_REMEMBERED)(self._seal_keys)
-        self.witness_keys = lru_cache(_REMEMBERED)(self._witness_keys)
+        # Found at once: a bundle may have thousands of cards, and of records that name no key of
+        # any of them.
+        self._logs: dict[Origin, dict[LogKeys, set[bytes]]] = {}
+        self._seals: dict[tuple[AgencyId, bytes], dict[tuple[int, int], TrustedCard]] = {}
+        self._witnesses: dict[AgencyId, tuple[WitnessKeys, ...]] = {}
 
     def read(self, records: Iterable[tuple[bytes, int]], created_ms: int, tally: Tally) -> None:
         """Open the cards, and hold those of each agency against each other.
 
-        1. Every card opens as of when it was taken, which is not after the bundle was made.
+        1. Every card opens as of when it was taken. If that is after the bundle was made, the clock
+           was set back: a remark.
         2. Cards of one agency and root follow each other: none stands twice, and each names the
            one before (`check_successor`). A card that is left out between two is a remark.
         3. No two agencies list one key.
@@ -58,11 +61,15 @@ class CardBook:
         for place, (sealed, taken_ms) in enumerate(records):
             with tally.case(Code.CARD_INVALID, MEMBER, place):
                 card = open_card(sealed, taken_ms)
-                require(
-                    taken_ms <= created_ms,
-                    Code.CONTRADICTION,
-                    f"card of {card.agency}: taken at {taken_ms}, after the bundle was made",
-                )
+                if taken_ms > created_ms:
+                    # By one clock, which was set back in between, or was wrong at either time.
+                    tally.remark(
+                        Code.TIME_BACKWARDS,
+                        f"card of {card.agency}: taken at {utc_second(taken_ms)} UTC, after the "
+                        "bundle was made",
+                        MEMBER,
+                        place,
+                    )
                 require(
                     card.sha256 not in self._hashes,
                     Code.CONTRADICTION,
@@ -72,11 +79,14 @@ class CardBook:
                 self._by_agency.setdefault(card.agency, []).append(card)
         for cards in self._by_agency.values():
             # A stable sort: roots in the order in which they were taken.
-            roots = list(dict.fromkeys(card.root.der for card in cards))
-            cards.sort(key=lambda card: (roots.index(card.root.der), card.card.sequence))
+            roots: dict[bytes, int] = {}
+            for card in cards:
+                roots.setdefault(card.root.der, len(roots))
+            cards.sort(key=lambda card: (roots[card.root.der], card.card.sequence))
             for old, new in pairwise(cards):
                 if old.root.der == new.root.der:
                     self._follow(old, new, tally)
+            self._note_keys(cards)
         self._find_copies()
 
     @property
@@ -123,13 +133,48 @@ class CardBook:
         Raises:
             Problem: SEAL_INVALID.
         """
-        for start_ms, end_ms, key in self.seal_keys(header.sender, header.seal_key_id):
+        listed = self._seals.get((header.sender, header.seal_key_id), {})
+        for (start_ms, end_ms), card in listed.items():
             if start_ms <= header.created_ms < end_ms:
-                return key
+                return card.seal_key(header.seal_key_id, header.created_ms)
         raise Problem(
             Code.SEAL_INVALID,
             f"no card of {header.sender} lists the sealing key {header.seal_key_id.hex()[:16]} as "
             f"in force at {header.created_ms} (Unix milliseconds)",
+        )
+
+    def log_key_sets(self, origin: Origin) -> tuple[LogKeys, ...]:
+        """Return all keys that signed a ledger, the newest last; empty if no card lists it."""
+        return tuple(self._logs.get(origin, ()))
+
+    def end_of(self, origin: Origin) -> ClosedLedger | None:
+        """Return where a ledger ended, by the newest card of its owner; None if none says so."""
+        cards = self._by_agency.get(parse_origin(origin)[0])
+        ends = cards[-1].card.closed if cards else ()
+        return next((one for one in ends if one.origin == origin), None)
+
+    def roots_of(self, origin: Origin, keys: LogKeys) -> frozenset[bytes]:
+        """Return the fingerprints under which a ledger's owner lists a key set of it."""
+        return frozenset(self._logs.get(origin, {}).get(keys, ()))
+
+    def witness_keys(self, agency: AgencyId) -> tuple[WitnessKeys, ...]:
+        """Return the keys of an agency as a witness, the newest first."""
+        return self._witnesses.get(agency, ())
+
+    def _note_keys(self, cards: Sequence[TrustedCard]) -> None:
+        """Note what the cards of one agency list, in their order."""
+        agency = cards[0].agency
+        for card in cards:
+            for origin in dict.fromkeys(keys.origin for keys in card.card.ledgers):
+                sets = self._logs.setdefault(origin, {})
+                for keys in card.log_key_sets(origin):
+                    sets.setdefault(keys, set()).add(card.fingerprint)
+        for card in reversed(cards):
+            for seal in card.card.seal_keys:
+                listed = self._seals.setdefault((agency, key_id(seal.spki)), {})
+                listed.setdefault((seal.not_before_ms, seal.not_after_ms), card)
+        self._witnesses[agency] = tuple(
+            dict.fromkeys(card.witness_keys for card in reversed(cards))
         )
 
     def _follow(self, old: TrustedCard, new: TrustedCard, tally: Tally) -> None:
@@ -151,29 +196,3 @@ class CardBook:
                 if owner != agency:
                     found[owner, agency] = None
         self._copied = list(found)
-
-    def _log_key_sets(self, origin: Origin) -> tuple[LogKeys, ...]:
-        """All keys that signed a ledger, the newest last; empty if no card lists it."""
-        try:
-            agency, _ = parse_origin(origin)
-        except SesnError:
-            return ()
-        sets: dict[LogKeys, None] = {}
-        for card in self.cards(agency):
-            sets.update(dict.fromkeys(card.log_key_sets(origin)))
-        return tuple(sets)
-
-    def _seal_keys(
-        self, agency: AgencyId, key_id: bytes
-    ) -> tuple[tuple[int, int, EcdsaVerifier], ...]:
-        """First and last instant of a seal key in each card that lists it, the newest first."""
-        return tuple(
-            (one.not_before_ms, one.not_after_ms, card.seal_key(key_id, one.not_before_ms))
-            for card in reversed(self.cards(agency))
-            for one in card.card.seal_keys
-            if EcdsaVerifier(one.spki).key_id == key_id
-        )
-
-    def _witness_keys(self, agency: AgencyId) -> tuple[WitnessKeys, ...]:
-        """Keys of an agency as a witness, the newest first."""
-        return tuple(dict.fromkeys(card.witness_keys for card in reversed(self.cards(agency))))

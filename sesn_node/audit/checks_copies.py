@@ -17,6 +17,7 @@ from sesn_node.domain.ids import AgencyId, Origin
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from sesn_node.audit.checks_losses import Losses
     from sesn_node.audit.docket import Docket
     from sesn_node.audit.own import MessageEntries, Own
     from sesn_node.audit.records import Copy
@@ -29,7 +30,13 @@ OF_COPIES: Final = frozenset(
         EntryKind.OPERATOR,
     }
 )
-_OF_OUR_OWN: Final = frozenset({UndeliveredCode.PEER_REVOKED.value, UndeliveredCode.ERASED.value})
+_OF_OUR_OWN: Final = frozenset(
+    {
+        UndeliveredCode.PEER_REVOKED.value,
+        UndeliveredCode.ERASED.value,
+        UndeliveredCode.RECALLED.value,
+    }
+)
 """Why a copy was given up that was not tried too often."""
 
 
@@ -67,11 +74,15 @@ class Copies:
     Args:
         docket: The audit.
         entries: Which entries of each ledger are about which message.
+        losses: What the agency says that it has lost.
     """
 
-    def __init__(self, docket: Docket, entries: Mapping[Origin, MessageEntries]) -> None:
+    def __init__(
+        self, docket: Docket, entries: Mapping[Origin, MessageEntries], losses: Losses
+    ) -> None:
         self._docket = docket
         self._entries = entries
+        self._losses = losses
         self._receipts = docket.tally(subjects.RECEIPTS)
         self._endings = docket.tally(subjects.ENDINGS)
         self._open: dict[tuple[bytes, AgencyId], Story] = {}
@@ -91,9 +102,13 @@ class Copies:
         acknowledged = entry.kind is EntryKind.ACKNOWLEDGED
         tally = self._receipts if acknowledged else self._endings
         story = self._open.get(key)
+        if acknowledged and self._lacks_receipt(own, story):
+            self._losses.receipt(own, tally, member)
+            return
         if story is None:
-            # A selection holds entries about messages that were not selected.
-            if self._docket.whole:
+            # A selection holds entries about messages that were not selected; of one that is lost,
+            # nothing is left to hold an ending against.
+            if self._docket.whole and not self._losses.has_lost_sent(message_id):
                 tally.fail(
                     Code.ANSWERS_NOTHING,
                     f"{entry.kind.value} entry about a copy for {entry.agency} that is not here, "
@@ -109,6 +124,17 @@ class Copies:
             tally.fail_with(problem, problem.kind, member, own.index, message_id)
         if acknowledged:
             del self._open[key]
+
+    def _lacks_receipt(self, own: Own, story: Story | None) -> bool:
+        """Tell whether the receipt that an ACKNOWLEDGED entry answers is said to be lost.
+
+        The copy then stands as the database of that day had it, and may go out, and end, again.
+        """
+        if not self._losses.claims(own.origin, own.index):
+            return False
+        if story is None:
+            return self._losses.has_lost_sent(own.entry.message_id or b"")
+        return story.copy.receipt is None
 
     def finish(self) -> None:
         """Say what is open at the end of the last ledger."""

@@ -9,13 +9,15 @@ from sesn_node.audit.checks_tree import leaf_chunks
 from sesn_node.audit.codes import Code
 from sesn_node.audit.tally import Problem, require
 from sesn_node.audit.tree import roots_at
-from sesn_node.domain.entries import EntryKind, KeyCode
-from sesn_node.domain.ids import Origin
+from sesn_node.domain.counting import many
+from sesn_node.domain.entries import LOST_LEAF, EntryKind, KeyCode
+from sesn_node.domain.ids import Origin, parse_origin
 
 if TYPE_CHECKING:
+    from sesn_node.audit.account import LedgerExtent
     from sesn_node.audit.docket import Docket
     from sesn_node.audit.own import Own
-    from sesn_node.audit.records import LedgerExtent
+    from sesn_node.domain.entries import EntryRef
 
 
 class Epochs:
@@ -62,8 +64,16 @@ class Epochs:
             )
 
     def finish(self) -> None:
-        """End the last ledger."""
+        """End the last ledger, which must be the one that the newest card says is written."""
         self._end()
+        cards = self._docket.book.cards(self._docket.agency)
+        if cards and cards[-1].current_origin not in self._docket.origins:
+            self._tally.fail(
+                Code.INCOMPLETE,
+                f"card {cards[-1].card.sequence} of {self._docket.agency} says that it writes "
+                f"{cards[-1].current_origin}, which is not in the bundle",
+                names.CARDS,
+            )
 
     def _end(self) -> None:
         ledger = self._ledger
@@ -76,6 +86,24 @@ class Epochs:
                 f"no entry of {ledger.origin} says which card its keys are of",
                 names.entries_name(ledger.epoch),
             )
+
+    def _check_lost(self, own: Own, ref: EntryRef, held: int) -> None:
+        """Look at a ledger whose end is lost, and known by a signed checkpoint alone."""
+        size = ref.index + 1
+        require(
+            self._docket.blind
+            or own.entry.object_sha256 in self._docket.heads.roots(ref.origin, size),
+            Code.EPOCH_BROKEN,
+            f"it closes {ref.origin} at {size} entries, and no checkpoint of it here says so",
+        )
+        text = (
+            f"entries {held} to {size - 1} of {ref.origin} are lost: the ledger was closed with "
+            "them, by a checkpoint that it had signed, and only what partners hold tells of them"
+        )
+        losses = self._docket.tally(subjects.LOSSES)
+        losses.remark(Code.CONTENT_LOST, text, names.entries_name(parse_origin(own.origin)[1]), 0)
+        losses.cannot(f"{size - held} entries of {ref.origin} are lost")
+        self._docket.heads.continued.add(ref.origin)
 
     def _check_closed(self, own: Own) -> None:
         """Hold what the first entry says of the closed ledger against that; raises `Problem`."""
@@ -96,11 +124,17 @@ class Epochs:
                 own.index,
             )
             return
+        lost = ref.index + 1 - closed.size
         require(
-            closed == list(self._closed.values())[-1] and closed.size == ref.index + 1,
+            closed == list(self._closed.values())[-1]
+            and (lost == 0 or (lost > 0 and ref.leaf_hash == LOST_LEAF)),
             Code.EPOCH_BROKEN,
-            f"it closes {ref.origin} at {ref.index + 1} entries, and the bundle has {closed.size}",
+            f"it closes {ref.origin} at {many(ref.index + 1, 'entry', 'entries')}, and the bundle "
+            f"has {closed.size:,}",
         )
+        if lost:
+            self._check_lost(own, ref, closed.size)
+            return
         bundle = self._docket.bundle
         roots = roots_at(leaf_chunks(bundle, ref.origin), [closed.size])
         require(

@@ -1,13 +1,15 @@
-"""Checkpoints: their ledgers' signatures, the cosignatures beside them, and the policy's quorum."""
+"""Checkpoints: their ledgers' signatures, and the cosignatures beside them."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import TYPE_CHECKING, Final
 
 from sesn_node.audit import names, subjects
+from sesn_node.audit.checks_quorum import Quorum
 from sesn_node.audit.codes import Code
 from sesn_node.audit.tally import Problem, require
 from sesn_node.domain.ids import AgencyId, Origin, parse_origin
@@ -17,13 +19,15 @@ from sesn_node.ledger.cosignature import verify_cosignatures
 from sesn_node.ledger.head import TreeHead
 from sesn_node.ledger.merkle import verify_inclusion
 from sesn_node.ledger.note import NoteSignature, parse_signature_lines
-from sesn_node.ledger.policy import NO_QUORUM, UNKNOWN_LOG, evaluate
+from sesn_node.ledger.subtree import split_time
 
 if TYPE_CHECKING:
     from sesn_node.audit.docket import Docket
     from sesn_node.audit.records import BundleCheckpoint, ProvenElsewhere
 
 _NOBODY = frozenset[AgencyId]()
+_MOST_ROOTS: Final = 8
+"""Roots of one size that are kept: two prove the fork, and nobody needs a thousand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +36,26 @@ class Head:
 
     Args:
         root: Root hash, 32 bytes.
-        key_set: Which of the ledger's key sets signed it; 0 is the first. The last that did.
+        key_set: Which of the ledger's key sets signed it; 0 is the first. The last that did; of
+            several notes over this root, the first of these.
         cosigners: Agencies whose cosignatures over it verified.
         place: Its place in the member.
+        time_s: When its ledger signed it first, by the ledger's clock, Unix seconds; 0 if unsaid.
     """
 
     root: bytes
     key_set: int
     cosigners: frozenset[AgencyId]
     place: int
+    time_s: int
+
+    def merged(self, other: Head) -> Head:
+        """Return what two notes over one root say together."""
+        older = min(self, other, key=lambda one: one.key_set)
+        times = [one.time_s for one in (self, other) if one.time_s]
+        return replace(
+            older, cosigners=self.cosigners | other.cosigners, time_s=min(times, default=0)
+        )
 
 
 class HeadBook:
@@ -56,9 +71,15 @@ class HeadBook:
         """Closed ledgers whose end the first entry of the next one names."""
 
     def add(self, origin: Origin, size: int, head: Head) -> None:
-        """Remember a checkpoint."""
+        """Remember a checkpoint; one entry for each root, whose notes may be many."""
         held = self._heads.setdefault(origin, {})
-        held[size] = (*held.get(size, ()), head)
+        others = held.get(size, ())
+        for at, one in enumerate(others):
+            if one.root == head.root:
+                held[size] = (*others[:at], one.merged(head), *others[at + 1 :])
+                return
+        if len(others) < _MOST_ROOTS:
+            held[size] = (*others, head)
 
     @property
     def origins(self) -> tuple[Origin, ...]:
@@ -118,15 +139,18 @@ def check_heads(docket: Docket) -> None:
     stopped = (subjects.CHECKPOINTS, subjects.PARTNERS, subjects.COSIGNATURES)
     records = docket.records(names.CHECKPOINTS, docket.bundle.checkpoints(), *stopped)
     own = frozenset(docket.origins)
+    quorum = Quorum(docket)
     for place, record in enumerate(records):
         subject = subjects.CHECKPOINTS if record.origin in own else subjects.PARTNERS
         with docket.tally(subject).case(Code.CHECKPOINT_INVALID, names.CHECKPOINTS, place):
             checkpoint, key_set = _verified(docket, record)
             cosigners, lines = _cosigners(docket, record, checkpoint.claimed, place)
-            head = Head(checkpoint.claimed.root, key_set, cosigners, place)
+            keys = docket.book.log_key_sets(record.origin)[key_set]
+            time_s = _signed_s(checkpoint, keys)
+            head = Head(checkpoint.claimed.root, key_set, cosigners, place, time_s)
             docket.heads.add(record.origin, record.size, head)
             if record.origin in own:
-                _judge_policy(docket, checkpoint, lines, head)
+                quorum.judge(checkpoint, lines, head)
     _find_forks(docket)
     for ledger in docket.bundle.manifest.ledgers:
         if not docket.heads.of(ledger.origin).get(ledger.size):
@@ -166,36 +190,6 @@ def check_keys_in_force(docket: Docket, origin: Origin, changes: Sequence[tuple[
                 )
 
 
-def check_quorum(docket: Docket) -> None:
-    """Say how far others vouch for each ledger; with a policy, its quorum must be there."""
-    tally = docket.tally(subjects.QUORUM)
-    if docket.policy is None:
-        tally.cannot("no policy was given: name the witnesses that you trust with --policy")
-    vouched_next = False
-    for ledger in reversed(docket.bundle.manifest.ledgers):
-        vouched = docket.heads.vouched.get(ledger.origin, 0)
-        if vouched_next and ledger.origin in docket.heads.continued:
-            # Its end is named by the first entry of the next one, which others vouch for.
-            docket.heads.vouched[ledger.origin] = vouched = ledger.size
-        vouched_next = vouched > 0
-        if docket.policy is not None:
-            tally.saw()
-        if docket.policy is not None and not vouched and not tally.failed:
-            tally.fail(
-                Code.NO_QUORUM,
-                f"no checkpoint of {ledger.origin} carries the cosignatures that the policy asks "
-                "for",
-                names.CHECKPOINTS,
-            )
-        if vouched < ledger.size:
-            tally.remark(
-                Code.TAIL_NOT_COSIGNED,
-                f"{ledger.origin}: entries {vouched} to {ledger.size - 1} are in no checkpoint "
-                "that enough others cosigned; for them there is its owner's word alone",
-                names.CHECKPOINTS,
-            )
-
-
 def _verified(docket: Docket, record: BundleCheckpoint) -> tuple[Checkpoint, int]:
     """Verify a checkpoint under the keys of its ledger; return it, and which set signed it."""
     checkpoint = parse_checkpoint(record.note)
@@ -213,14 +207,26 @@ def _signing_set(checkpoint: Checkpoint, key_sets: Sequence[LogKeys]) -> int:
     failure = VerificationError(
         f"checkpoint of {checkpoint.claimed.origin}: no card here lists keys of this ledger"
     )
+    # Whoever issues cards can list thousands of sets: only those that a line names are tried.
+    named = {line.key_id for line in checkpoint.note.signatures}
     for place in reversed(range(len(key_sets))):
+        newest = place + 1 == len(key_sets)
+        if not newest and key_sets[place].ed25519_key.key_id not in named:
+            continue
         try:
             verify_checkpoint(checkpoint, key_sets[place])
         except VerificationError as error:
-            failure = failure if place + 1 < len(key_sets) else error
+            failure = error if newest else failure
         else:
             return place
     raise failure
+
+
+def _signed_s(checkpoint: Checkpoint, keys: LogKeys) -> int:
+    """Tell when its ledger signed a verified checkpoint first; 0 if it does not say."""
+    key = keys.mldsa44_key
+    payloads = key.payloads(checkpoint.note.signatures)
+    return min((split_time(one, key)[0] for one in payloads), default=0)
 
 
 def _cosigners(
@@ -245,7 +251,10 @@ def _cosigned_by(
     docket: Docket, agency: AgencyId, signatures: Sequence[NoteSignature], head: TreeHead
 ) -> None:
     failure: SesnError = VerificationError(f"cosignature of {agency}: no card of it is here")
+    named = {line.key_id for line in signatures}
     for place, keys in enumerate(docket.book.witness_keys(agency)):
+        if place and keys.ed25519_key.key_id not in named:
+            continue
         try:
             verify_cosignatures(signatures, head, keys)
         except VerificationError as error:
@@ -255,42 +264,20 @@ def _cosigned_by(
     raise failure
 
 
-def _judge_policy(
-    docket: Docket, checkpoint: Checkpoint, lines: tuple[NoteSignature, ...], head: Head
-) -> None:
-    """Note how far a checkpoint of ours carries what the policy asks for."""
-    origin, size = checkpoint.claimed.origin, checkpoint.claimed.size
-    if docket.policy is None:
-        vouched = bool(head.cosigners - {docket.agency})
-    else:
-        known = docket.book.log_key_sets(origin)
-        try:
-            outcome = evaluate(docket.policy, checkpoint, known, lines)
-            outcome.require_quorum()
-            vouched = True
-        except VerificationError as error:
-            vouched = False
-            # The lack of cosignatures is judged when all checkpoints are seen, and so is a key
-            # that the policy lists: an earlier checkpoint was signed by an earlier key.
-            if error.code not in {NO_QUORUM, UNKNOWN_LOG, "MISSING_SIGNATURE"}:
-                docket.tally(subjects.QUORUM).fail(
-                    Code.POLICY_SIGNATURE, str(error), names.CHECKPOINTS, head.place
-                )
-            elif error.code == UNKNOWN_LOG and origin == docket.origins[-1]:
-                docket.tally(subjects.QUORUM).fail(
-                    Code.UNKNOWN_LOG, str(error), names.CHECKPOINTS, head.place
-                )
-    if vouched:
-        docket.heads.vouched[origin] = max(docket.heads.vouched.get(origin, 0), size)
-
-
 def _find_forks(docket: Docket) -> None:
-    """Two roots at one size prove a fork: of a partner, or of the bundle's own agency."""
+    """Two roots at one size prove a fork: of a partner, or of the bundle's own agency.
+
+    Not if nobody vouches for both signers: of two roots of an agency, one may be another's make.
+    """
     own = frozenset(docket.origins)
     for origin in docket.heads.origins:
         tally = docket.tally(subjects.CHECKPOINTS if origin in own else subjects.PARTNERS)
         for size, heads in docket.heads.of(origin).items():
-            if len({head.root for head in heads}) > 1:
+            if any(
+                one.root != other.root
+                and not docket.roots_of(origin, one).isdisjoint(docket.roots_of(origin, other))
+                for one, other in combinations(heads, 2)
+            ):
                 tally.fail(
                     Code.FORK,
                     f"{parse_origin(origin)[0]} signed two different roots of {origin} at size "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sesn_node.audit import names, subjects
 from sesn_node.audit.checks_copies import Copies, Story
@@ -22,9 +22,12 @@ from sesn_node.wire.envelopes import decode_header
 if TYPE_CHECKING:
     from sesn_node.audit.docket import Docket
     from sesn_node.audit.records import BundleMessage, Copy, ProvenElsewhere, Received
+    from sesn_node.audit.restated import Restated
     from sesn_node.domain.entries import Entry
     from sesn_node.domain.ids import AgencyId
     from sesn_node.domain.messages import Header
+
+_ID_BYTES: Final = 16
 
 
 class Messages:
@@ -33,11 +36,13 @@ class Messages:
     Args:
         docket: The audit.
         copies: Where the copies of sent messages are followed.
+        again: What later ledgers state again.
     """
 
-    def __init__(self, docket: Docket, copies: Copies) -> None:
+    def __init__(self, docket: Docket, copies: Copies, again: Restated) -> None:
         self._docket = docket
         self._copies = copies
+        self._again = again
         self._sent = docket.tally(subjects.SENT)
         self._receipts = docket.tally(subjects.RECEIPTS)
         self._received = docket.tally(subjects.RECEIVED)
@@ -45,6 +50,11 @@ class Messages:
         self.commitments: dict[tuple[str, bytes], bytes] = {}
         """Commitments of the messages of which a content is disclosed."""
         self._disclosed = frozenset(docket.bundle.manifest.selection.disclosed)
+
+    @property
+    def ids(self) -> set[bytes]:
+        """Ids of all messages whose headers could be read."""
+        return {key[:_ID_BYTES] for key in self._seen}
 
     def meet(self, place: int, message: BundleMessage, own: Own | None, leaf: bytes) -> None:
         """Check a message.
@@ -149,13 +159,12 @@ class Messages:
                 f"the receipt of {copy.agency} is about another message, or for another agency",
             )
             require(
-                entry.answers == answered,
+                entry.answers == answered or self._again.expect(place, about, entry.answers),
                 Code.RECEIPT_INVALID,
                 f"the receipt of {copy.agency} answers another entry than ours",
             )
             require(
-                receipt.shared_size > answered.index
-                and self._docket.heads.cosigned(answered.origin, receipt.shared_size, copy.agency),
+                self._is_cosigned(receipt.shared_size, copy.agency, answered),
                 Code.RECEIPT_NOT_COSIGNED,
                 f"the cosignature of {copy.agency} on our ledger at size {receipt.shared_size} is "
                 "not here, or does not cover the message",
@@ -167,6 +176,17 @@ class Messages:
             )
             proven = received
         return proven  # noqa: RET504 - an error within the case leaves it None
+
+    def _is_cosigned(self, size: int, agency: AgencyId, answered: EntryRef) -> bool:
+        """Tell whether an agency cosigned our ledger with a receipt.
+
+        The open one, by then: it may state again what a closed one says of the message.
+        """
+        return any(
+            self._docket.heads.cosigned(origin, size, agency)
+            and (origin != answered.origin or size > answered.index)
+            for origin in self._docket.origins
+        )
 
     def _check_received(
         self, message: BundleMessage, way: Received, header: Header, own: Own | None

@@ -50,7 +50,8 @@ class Code(StrEnum):
     ENTRY_MISSING = "ENTRY_MISSING"
     """An entry that the manifest promises is not there."""
     TIME_BACKWARDS = "TIME_BACKWARDS"
-    """An entry is dated before an earlier one, by more than clocks differ."""
+    """An entry is dated before an earlier one, by more than clocks differ: a clock was set back, or
+    the entry was dated back when it was made."""
     FIRST_ENTRY = "FIRST_ENTRY"
     """The ledger does not begin as a ledger must."""
     EPOCH_BROKEN = "EPOCH_BROKEN"
@@ -69,6 +70,10 @@ class Code(StrEnum):
 
     MESSAGE_MISSING = "MESSAGE_MISSING"
     """An entry tells of a message that is not in the bundle."""
+    RECOVERED = "RECOVERED"
+    """Entries came back from an export, which holds neither messages nor receipts."""
+    CONTENT_LOST = "CONTENT_LOST"
+    """What an entry refers to was lost, as manifest and ledger say: not verifiable here."""
     MESSAGE_TWICE = "MESSAGE_TWICE"
     """One message stands twice in the bundle, or in the ledger."""
     HEADER_INVALID = "HEADER_INVALID"
@@ -103,7 +108,8 @@ class Code(StrEnum):
     ERASED_CONTRADICTED = "ERASED_CONTRADICTED"
     """Message and ledger disagree on whether the content is gone."""
     TIMESTAMP_INVALID = "TIMESTAMP_INVALID"
-    """A time-stamp token is not over a checkpoint of the bundle, or does not verify."""
+    """A time-stamp token is not over a checkpoint of the bundle, does not verify, or is earlier
+    than what it covers is dated."""
 
     DELIVERY_MISSING = "DELIVERY_MISSING"
     """One side's ledger tells of a delivery, and the other's does not."""

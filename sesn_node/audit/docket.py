@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from sesn_node.audit import subjects
 from sesn_node.audit.codes import Code
+from sesn_node.audit.dates import Dates
 from sesn_node.audit.tally import Progress, Subject, Tally
 from sesn_node.domain.ids import AgencyId, Origin
 from sesn_node.errors import MalformedError
@@ -15,9 +17,11 @@ from sesn_node.errors import MalformedError
 if TYPE_CHECKING:
     from sesn_node.audit.bundle import Bundle
     from sesn_node.audit.checks_cards import CardBook
-    from sesn_node.audit.checks_heads import HeadBook
+    from sesn_node.audit.checks_heads import Head, HeadBook
     from sesn_node.audit.facts import Facts
+    from sesn_node.audit.verdict import Stamped
     from sesn_node.ledger.policy import Policy
+    from sesn_node.trust.timestamp_signers import TimestampRoots
 
 T = TypeVar("T")
 
@@ -34,6 +38,11 @@ class Docket:
         facts: What matching with other bundles needs.
         progress: Told how many leaves and entries are done.
         tallies: The checks under way, by number.
+        issued: Hashes of the agency's cards that its ledger tells of.
+        lost: How many entries of each ledger lack what they refer to, as the agency says itself.
+        roots: Whom the auditor trusts to certify time-stamping authorities; or None.
+        dates: Dates of the entries that time-stamps cover.
+        stamped: How far each ledger is time-stamped, by tokens that verified.
     """
 
     bundle: Bundle
@@ -43,6 +52,11 @@ class Docket:
     facts: Facts
     progress: Progress
     tallies: dict[int, Tally] = field(default_factory=dict)
+    lost: Counter[Origin] = field(default_factory=Counter)
+    roots: TimestampRoots | None = None
+    dates: Dates = field(default_factory=Dates)
+    stamped: dict[Origin, Stamped] = field(default_factory=dict)
+    issued: set[bytes] = field(default_factory=set)
     _done: int = 0
 
     def __post_init__(self) -> None:
@@ -68,6 +82,10 @@ class Docket:
         """Whether every entry and every message is in the bundle."""
         selection = self.bundle.manifest.selection
         return selection.everything and not selection.blind
+
+    def roots_of(self, origin: Origin, head: Head) -> frozenset[bytes]:
+        """Return the fingerprints of the agency and roots that vouch for who signed a head."""
+        return self.book.roots_of(origin, self.book.log_key_sets(origin)[head.key_set])
 
     def tally(self, subject: Subject) -> Tally:
         """Return the tally of a check."""

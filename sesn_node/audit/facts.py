@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -65,13 +65,16 @@ class Facts:
         others: Agencies of the other bundles; of nobody else anything is kept.
     """
 
-    __slots__ = ("_arrivals", "_others", "_refused", "_sent")
+    __slots__ = ("_arrivals", "_first", "_lost", "_others", "_receipts", "_refused", "_sent")
 
     def __init__(self, others: frozenset[AgencyId] = frozenset()) -> None:
         self._others = others
         self._sent: dict[AgencyId, dict[tuple[Origin, int], Delivery]] = {}
         self._arrivals: dict[AgencyId, dict[tuple[Origin, int], Arrival]] = {}
         self._refused: dict[tuple[AgencyId, bytes], set[str]] = {}
+        self._lost: set[tuple[Origin, int]] = set()
+        self._first: dict[tuple[Origin, int], tuple[Origin, int]] = {}
+        self._receipts: dict[AgencyId, list[tuple[Own, EntryRef]]] = {}
 
     def concern(self, agency: AgencyId) -> bool:
         """Tell whether anything is kept of an agency."""
@@ -94,6 +97,34 @@ class Facts:
             self._arrivals.setdefault(entry.agency, {})[ref.origin, ref.index] = Arrival(
                 message_id, ref.leaf_hash, own.origin, own.index, own.leaf, entry.time_ms
             )
+
+    def restated(self, again: tuple[Origin, int], first: tuple[Origin, int]) -> None:
+        """Note that an entry of a later ledger says what an earlier one says."""
+        if self._others:
+            self._first[again] = first
+
+    def first(self, place: tuple[Origin, int]) -> tuple[Origin, int]:
+        """Return where the first entry stands that says what this one says."""
+        return self._first.get(place, place)
+
+    def lost(self, own: Own) -> None:
+        """Note a SHARED entry of ours whose message we say we have lost."""
+        if self._others:
+            self._lost.add((own.origin, own.index))
+
+    def acknowledged(self, own: Own) -> None:
+        """Note an ACKNOWLEDGED entry of ours whose receipt we say we have lost."""
+        agency, ref = own.entry.agency, own.entry.answers
+        if agency is not None and ref is not None and agency in self._others:
+            self._receipts.setdefault(agency, []).append((own, ref))
+
+    def has_lost(self, origin: Origin, index: int) -> bool:
+        """Tell whether the message of our SHARED entry is one that we say we have lost."""
+        return (origin, index) in self._lost
+
+    def lost_receipts(self, agency: AgencyId) -> Sequence[tuple[Own, EntryRef]]:
+        """ACKNOWLEDGED entries without their receipts of an agency, and what they answer."""
+        return self._receipts.get(agency, ())
 
     def sent_to(self, agency: AgencyId) -> Mapping[tuple[Origin, int], Delivery]:
         """Copies for an agency, by our SHARED entry."""

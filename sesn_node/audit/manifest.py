@@ -10,8 +10,8 @@ from __future__ import annotations
 import json
 from typing import Final, TypeAlias
 
+from sesn_node.audit.account import LedgerExtent, Manifest, MemberDigest, RecoveredRange, Selection
 from sesn_node.audit.problems import BundleCode
-from sesn_node.audit.records import LedgerExtent, Manifest, MemberDigest, Selection
 from sesn_node.crypto.documents import Document, read_document
 from sesn_node.domain.checks import printable
 from sesn_node.domain.ids import AgencyId, MessageId, Origin, parse_message_id, show_message_id
@@ -32,7 +32,7 @@ def encode_manifest(manifest: Manifest) -> bytes:
         "agency": manifest.agency,
         "created_ms": manifest.created_ms,
         "selection": _selection_to_json(manifest.selection),
-        "ledgers": [{"origin": one.origin, "size": one.size} for one in manifest.ledgers],
+        "ledgers": [_ledger_to_json(one) for one in manifest.ledgers],
         "members": [
             {"name": one.name, "length": one.length, "sha256": one.sha256.hex()}
             for one in manifest.members
@@ -61,6 +61,13 @@ def _canonical(data: bytes) -> Manifest:
     if encode_manifest(manifest) != data:
         raise MalformedError(f"{_WHAT}: not canonical JSON")
     return manifest
+
+
+def _ledger_to_json(ledger: LedgerExtent) -> _Json:
+    found: dict[str, _Json] = {"origin": ledger.origin, "size": ledger.size}
+    if ledger.recovered:
+        found["recovered"] = [{"end": one.end, "start": one.start} for one in ledger.recovered]
+    return found
 
 
 def _selection_to_json(selection: Selection) -> _Json:
@@ -115,9 +122,20 @@ def _read_ids(document: Document, name: str) -> tuple[MessageId, ...]:
 
 
 def _read_ledger(document: Document) -> LedgerExtent:
-    ledger = LedgerExtent(Origin(document.text("origin")), document.integer("size"))
+    recovered = document.documents("recovered") if document.has("recovered") else ()
+    ledger = LedgerExtent(
+        Origin(document.text("origin")),
+        document.integer("size"),
+        tuple(_read_recovered(one) for one in recovered),
+    )
     document.end()
     return ledger
+
+
+def _read_recovered(document: Document) -> RecoveredRange:
+    recovered = RecoveredRange(document.integer("start"), document.integer("end"))
+    document.end()
+    return recovered
 
 
 def _read_member(document: Document) -> MemberDigest:

@@ -14,6 +14,7 @@ from sesn_node.domain.ids import parse_origin
 if TYPE_CHECKING:
     from sesn_node.audit.docket import Docket
     from sesn_node.audit.facts import Arrival, Delivery
+    from sesn_node.audit.own import Own
     from sesn_node.audit.tally import Tally
     from sesn_node.domain.entries import EntryRef
     from sesn_node.domain.ids import Origin
@@ -39,8 +40,11 @@ class Pair:
         """Compare both ways: every copy with its arrival, and every arrival with its copy."""
         arrivals = self._receiver.facts.received_from(self._sender.agency)
         sent = self._sender.facts.sent_to(self._receiver.agency)
+        # What was shared may be stated again in a later ledger, and arrive as that.
+        first = {self._sender.facts.first(key): one for key, one in arrivals.items()}
+        first.update(arrivals)
         for key, delivery in sent.items():
-            arrival = arrivals.get(key)
+            arrival = first.get(key)
             if delivery.state is DeliveryState.ACKNOWLEDGED:
                 self._deliveries.saw()
                 self._acknowledged(delivery, arrival)
@@ -56,9 +60,13 @@ class Pair:
                         f"{self._sender.agency} shared at {delivery.time_ms}",
                         *_where(arrival),
                     )
+        for own, received in self._sender.facts.lost_receipts(self._receiver.agency):
+            self._deliveries.saw()
+            self._receipt_lost(own, received)
         for (origin, index), arrival in arrivals.items():
             self._deliveries.saw()
-            self._arrived(origin, index, arrival, known=(origin, index) in sent)
+            known = self._sender.facts.first((origin, index)) in sent
+            self._arrived(origin, index, arrival, known=known)
         self._say_left_out()
 
     def _acknowledged(self, delivery: Delivery, arrival: Arrival | None) -> None:
@@ -67,19 +75,13 @@ class Pair:
         place = names.MESSAGES, delivery.place, delivery.message_id
         if received is None:
             return  # The receipt does not verify, which its own check says.
-        leaf = _leaf(self._receiver, received.origin, received.index)
-        if leaf is None:
-            self._deliveries.remark(Code.NOT_VISIBLE, self._beyond(received), *place)
-        elif leaf != received.leaf_hash:
-            self._deliveries.fail(
-                Code.DELIVERY_MISSING,
-                f"{self._sender.agency} holds a receipt of {self._receiver.agency} for an entry "
-                "that its ledger does not have",
-                *place,
-            )
-        elif arrival is not None and (arrival.origin, arrival.index) != (
-            received.origin,
-            received.index,
+        stands = self._stands(received, f"{self._sender.agency} holds a receipt", place)
+        if (
+            stands
+            and arrival is not None
+            # A later ledger states again what a closed one says.
+            and arrival.origin == received.origin
+            and arrival.index != received.index
         ):
             self._deliveries.fail(
                 Code.DELIVERY_DIFFERS,
@@ -87,6 +89,25 @@ class Pair:
                 "the other entry",
                 *place,
             )
+
+    def _receipt_lost(self, own: Own, received: EntryRef) -> None:
+        """The receipt is lost, and the entry that it was for must stand with who gave it."""
+        place = names.entries_name(parse_origin(own.origin)[1]), own.index, own.entry.message_id
+        said = f"{self._sender.agency} says that it has lost a receipt"
+        self._stands(received, said, place)
+
+    def _stands(self, received: EntryRef, said: str, place: tuple[str, int, bytes | None]) -> bool:
+        """Tell whether an entry for which a receipt was given stands in the receiver's ledger."""
+        leaf = _leaf(self._receiver, received.origin, received.index)
+        if leaf is None:
+            self._deliveries.remark(Code.NOT_VISIBLE, self._beyond(received), *place)
+        elif leaf != received.leaf_hash:
+            self._deliveries.fail(
+                Code.DELIVERY_MISSING,
+                f"{said} of {self._receiver.agency} for an entry that its ledger does not have",
+                *place,
+            )
+        return leaf == received.leaf_hash
 
     def _ended(self, delivery: Delivery, arrival: Arrival | None) -> None:
         """A copy without a receipt: was it really not received, or refused with that word?"""
@@ -123,6 +144,9 @@ class Pair:
                 f"of {sender} has another entry",
                 *_where(arrival),
             )
+        elif self._sender.facts.has_lost(origin, index):
+            text = f"{receiver} shows a message that {sender} says it has lost"
+            self._deliveries.remark(Code.CONTENT_LOST, text, *_where(arrival))
         elif not known and self._sender.whole:
             self._deliveries.fail(
                 Code.DELIVERY_MISSING,

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from sesn_node.audit.records import MAX_LEDGERS
+from sesn_node.audit.account import MAX_LEDGERS
 
 MANIFEST: Final = "manifest.json"
 CARDS: Final = "cards.pb"

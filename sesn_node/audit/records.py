@@ -1,4 +1,4 @@
-"""What an audit bundle holds. Mirrors `proto/sesn/v1/audit.proto` and the manifest.
+"""What an audit bundle holds. Mirrors `proto/sesn/v1/audit.proto`; `account` has the manifest.
 
 Every record is checked when it is built: lengths, ranges and order within it. Nothing here is
 verified: signatures, proofs and what belongs to what are the verifier's business. Entries,
@@ -7,10 +7,10 @@ headers, notes and payloads are bytes, verbatim, and not parsed here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from sesn_node.audit.account import check_ascending, check_origin
 from sesn_node.crypto.seal import SALT_BYTES
 from sesn_node.domain.checks import (
     MAX_INTEGER,
@@ -26,7 +26,7 @@ from sesn_node.domain.checks import (
 )
 from sesn_node.domain.delivery import DeliveryState
 from sesn_node.domain.entries import MAX_ENTRY_BYTES
-from sesn_node.domain.ids import AgencyId, MessageId, Origin, parse_origin
+from sesn_node.domain.ids import AgencyId, MessageId, Origin
 from sesn_node.domain.messages import (
     MAX_HEADER_BYTES,
     MAX_PAYLOAD_BYTES,
@@ -43,118 +43,7 @@ MAX_COSIGNATURES: Final = 1_000
 """Witnesses of one checkpoint."""
 MAX_TOKEN_BYTES: Final = 64 * 1024
 """An RFC 3161 token with its certificates."""
-MAX_LISTED: Final = 5_000
-"""Messages that a selection may name, in each of its lists: a database binds so many values."""
-MAX_LEDGERS: Final = 64
-"""Ledgers in one bundle: as many as a card lists."""
 _MAX_CODE: Final = 40
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Selection:
-    """What was asked for; the bundle holds what fits all of it, and what is disclosed.
-
-    Args:
-        from_ms: Messages that were recorded from this instant on, Unix milliseconds.
-        to_ms: Messages that were recorded before this instant.
-        conversation: Messages of this conversation.
-        messages: Messages of these ids, strictly ascending; empty if not asked by id.
-        disclosed: Ids of messages whose content is in the bundle, strictly ascending.
-        blind: Entries are left out.
-
-    Raises:
-        MalformedError: A field out of its bounds.
-    """
-
-    from_ms: int | None = None
-    to_ms: int | None = None
-    conversation: MessageId | None = None
-    messages: tuple[MessageId, ...] = ()
-    disclosed: tuple[MessageId, ...] = ()
-    blind: bool = False
-
-    def __post_init__(self) -> None:
-        for name in ("from_ms", "to_ms"):
-            value: int | None = getattr(self, name)
-            if value is not None:
-                check_time_ms(name, value)
-        if self.conversation is not None:
-            check_message_id("conversation", self.conversation)
-        for name in ("messages", "disclosed"):
-            ids: tuple[MessageId, ...] = getattr(self, name)
-            check_count(name, ids, 0, MAX_LISTED)
-            for index, one in enumerate(ids):
-                check_message_id(f"{name}[{index}]", one)
-            _check_ascending(name, ids)
-
-    @property
-    def everything(self) -> bool:
-        """Whether nothing narrows it; `blind` aside, all entries and messages are in the bundle."""
-        return not (
-            self.messages or self.conversation or self.from_ms is not None or self.to_ms is not None
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerExtent:
-    """A ledger of the agency, of which all leaves up to `size` are in the bundle."""
-
-    origin: Origin
-    size: int
-
-    def __post_init__(self) -> None:
-        _check_origin("origin", self.origin)
-        check_range("size", self.size, 0, MAX_INTEGER)
-
-    @property
-    def epoch(self) -> int:
-        """Its number."""
-        return parse_origin(self.origin)[1]
-
-
-@dataclass(frozen=True, slots=True)
-class MemberDigest:
-    """Length in bytes and SHA-256 of one member."""
-
-    name: str
-    length: int
-    sha256: bytes
-
-    def __post_init__(self) -> None:
-        check_line("name", self.name, 64, required=True)
-        check_range("length", self.length, 0, MAX_INTEGER)
-        check_fixed("sha256", self.sha256, SHA256_BYTES)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Manifest:
-    """What the bundle says of itself. It is not signed: what it claims, the verifier checks.
-
-    Args:
-        agency: Whose bundle it is.
-        created_ms: When it was made, Unix milliseconds by the agency's clock.
-        selection: What was asked for.
-        ledgers: The agency's ledgers that are in it, ascending by epoch, 1 to 64.
-        members: Every other member, in the order of the file.
-
-    Raises:
-        MalformedError: A field out of its bounds, or a ledger of another agency.
-    """
-
-    agency: AgencyId
-    created_ms: int
-    selection: Selection
-    ledgers: tuple[LedgerExtent, ...]
-    members: tuple[MemberDigest, ...]
-
-    def __post_init__(self) -> None:
-        check_agency("agency", self.agency)
-        check_time_ms("created_ms", self.created_ms)
-        check_count("ledgers", self.ledgers, 1, MAX_LEDGERS)
-        for index, ledger in enumerate(self.ledgers):
-            if parse_origin(ledger.origin)[0] != self.agency:
-                raise MalformedError(f"ledgers[{index}].origin: not a ledger of {self.agency}")
-        _check_ascending("ledgers", [ledger.epoch for ledger in self.ledgers])
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,11 +92,11 @@ class BundleCheckpoint:
     cosignatures: tuple[BundleCosignature, ...] = ()
 
     def __post_init__(self) -> None:
-        _check_origin("origin", self.origin)
+        check_origin("origin", self.origin)
         check_range("size", self.size, 0, MAX_INTEGER)
         check_length("note", self.note, 1, MAX_NOTE_BYTES)
         check_count("cosignatures", self.cosignatures, 0, MAX_COSIGNATURES)
-        _check_ascending("cosignatures", [one.agency for one in self.cosignatures])
+        check_ascending("cosignatures", [one.agency for one in self.cosignatures])
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +135,7 @@ class ProvenElsewhere:
         check_count("proof", self.proof, 0, MAX_PROOF_HASHES)
         for place, one in enumerate(self.proof):
             check_fixed(f"proof[{place}]", one, SHA256_BYTES)
-        _check_origin("origin", self.origin)
+        check_origin("origin", self.origin)
         check_range("size", self.size, 0, MAX_INTEGER)
 
 
@@ -305,7 +194,7 @@ class Sent:
 
     def __post_init__(self) -> None:
         check_count("copies", self.copies, 1, MAX_RECIPIENTS)
-        _check_ascending("copies", [copy.agency for copy in self.copies])
+        check_ascending("copies", [copy.agency for copy in self.copies])
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,7 +229,7 @@ class BundleMessage:
     way: Sent | Received
 
     def __post_init__(self) -> None:
-        _check_origin("origin", self.origin)
+        check_origin("origin", self.origin)
         check_range("entry_index", self.entry_index, 0, MAX_INTEGER)
         check_length("header", self.header, 1, MAX_HEADER_BYTES)
         check_length("seal", self.seal, MIN_SEAL_BYTES, MAX_SEAL_BYTES)
@@ -372,23 +261,7 @@ class TimestampToken:
     token: bytes
 
     def __post_init__(self) -> None:
-        _check_origin("origin", self.origin)
+        check_origin("origin", self.origin)
         check_range("size", self.size, 0, MAX_INTEGER)
         check_fixed("root", self.root, SHA256_BYTES)
         check_length("token", self.token, 1, MAX_TOKEN_BYTES)
-
-
-def _check_origin(path: str, value: str) -> None:
-    try:
-        parse_origin(value)
-    except MalformedError as exc:
-        raise MalformedError(f"{path}: {exc.message}") from exc
-
-
-def _check_ascending(path: str, keys: Iterable[str | bytes | int]) -> None:
-    before: str | bytes | int | None = None
-    for index, key in enumerate(keys):
-        # One list has keys of one type only.
-        if before is not None and not before < key:  # type: ignore[operator]
-            raise MalformedError(f"{path}[{index}]: not strictly ascending")
-        before = key

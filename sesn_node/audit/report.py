@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, BinaryIO, TextIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from sesn_node.audit.report_bundles import bundles_part
 from sesn_node.audit.report_checks import checks_part, gaps_part, numbers_part
@@ -19,6 +19,7 @@ from sesn_node.audit.report_reading import read_case
 from sesn_node.audit.report_style import STYLE
 from sesn_node.audit.report_verdict import verdict_part
 from sesn_node.crypto.primitives import sha256
+from sesn_node.domain.counting import many
 
 if TYPE_CHECKING:
     from sesn_node.audit.report_case import Case
@@ -38,22 +39,16 @@ _ALWAYS = frozenset({"verdict", "bundles", "checks"})
 """Parts that are there even if no bundle can be read."""
 
 
-def write_report(verdict: Verdict, bundles: Sequence[BinaryIO], file: TextIO) -> None:
-    """Write the report.
+def report(verdict: Verdict, bundles: Sequence[BinaryIO]) -> Iterator[Html]:
+    """Yield the page piece by piece, to be written in UTF-8.
 
     Args:
         verdict: What `verify` said of the bundles.
         bundles: The bundles, in the same order, seekable.
-        file: Text, UTF-8.
 
     Raises:
-        OSError: A file fails.
+        OSError: A bundle cannot be read.
     """
-    file.writelines(report(verdict, bundles))
-
-
-def report(verdict: Verdict, bundles: Sequence[BinaryIO]) -> Iterator[Html]:
-    """Yield the page piece by piece; arguments as in `write_report`."""
     case = read_case(verdict, bundles)
     yield _opening()
     yield _title(verdict, case)
@@ -90,14 +85,12 @@ def _title(verdict: Verdict, case: Case) -> Html:
         for name, title in _PARTS
         if case.sources or name in _ALWAYS
     )
-    count = len(verdict.bundles)
     return join(
         tag("h1", "Audit report"),
         tag(
             "p",
-            f"On {count:,} audit {'bundle' if count == 1 else 'bundles'} of the Seaport "
-            "Environmental Security Network. Made offline, from the files alone: no agency was "
-            "asked.",
+            f"On {many(len(verdict.bundles), 'audit bundle')} of the Seaport Environmental "
+            "Security Network. Made offline, from the files alone: no agency was asked.",
             class_="lead",
         ),
         tag("nav", tag("ul", *links), aria_label="Contents"),

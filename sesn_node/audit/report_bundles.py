@@ -13,18 +13,18 @@ from sesn_node.audit.report_markup import (
     ident,
     join,
     listed,
-    many,
     moment,
     quoted,
     table,
     tag,
 )
 from sesn_node.audit.verdict import BundleVerdict, Verdict
+from sesn_node.domain.counting import many
 from sesn_node.domain.ids import show_message_id
 from sesn_node.domain.times import utc_second
 
 if TYPE_CHECKING:
-    from sesn_node.audit.records import Selection
+    from sesn_node.audit.account import Selection
     from sesn_node.audit.report_case import Case, Source
 
 
@@ -44,7 +44,7 @@ def _bundle(number: int, one: BundleVerdict, source: Source | None) -> Html:
     if one.created_ms is not None:
         pairs.insert(0, ("made", join(moment(one.created_ms), " UTC, by the agency's clock")))
     if source is not None:
-        pairs.append(("length", f"{source.bundle.size:,} bytes"))
+        pairs.append(("length", many(source.bundle.size, "byte")))
         pairs.append(("selected", _selected(source.bundle.manifest.selection)))
         pairs.append(
             (

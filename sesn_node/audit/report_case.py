@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from sesn_node.audit.bundle import Bundle
     from sesn_node.audit.records import Copy, TimestampToken
     from sesn_node.audit.verdict import BundleVerdict
-    from sesn_node.domain.alert import Payload
     from sesn_node.domain.messages import Header
+    from sesn_node.domain.payload import Payload
     from sesn_node.trust.card import TrustedCard
 
 MAX_CONVERSATIONS: Final = 100

@@ -14,7 +14,6 @@ from sesn_node.audit.report_markup import (
     ident,
     join,
     listed,
-    many,
     moment,
     quoted,
     table,
@@ -22,6 +21,7 @@ from sesn_node.audit.report_markup import (
 )
 from sesn_node.audit.report_words import reason
 from sesn_node.audit.verdict import Check, Finding, State, Verdict
+from sesn_node.domain.counting import many
 from sesn_node.domain.entries import EntryKind
 from sesn_node.domain.ids import show_message_id
 

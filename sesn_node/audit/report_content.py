@@ -16,11 +16,18 @@ from sesn_node.audit.report_markup import (
     quoted,
     tag,
 )
-from sesn_node.audit.report_words import WORDS
-from sesn_node.wire.payloads import JsonOut, payload_to_json
+from sesn_node.audit.report_words import FIELD_WORDS, WORDS
+from sesn_node.crypto.primitives import sha256
+from sesn_node.domain.forward import Forward
+from sesn_node.domain.ids import show_message_id
+from sesn_node.domain.payload import MessageKind
+from sesn_node.errors import MalformedError
+from sesn_node.wire.envelopes import decode_header
+from sesn_node.wire.payloads import JsonOut, decode_payload, payload_to_json
 
 if TYPE_CHECKING:
     from sesn_node.audit.report_case import Content
+    from sesn_node.domain.payload import Payload
 
 MAX_TEXT: Final = 20_000
 """Characters of one text that are shown."""
@@ -37,12 +44,26 @@ _LABELS: Final = {
     "hs_code": "HS code",
     "hs_edition": "HS edition",
     "basel_codes": "Basel codes",
-    "message_id": "answers message",
     "header_sha256": "its header (SHA-256)",
     "at": "when",
+    "onward": "may be passed on to",
+    "retain_until": "keep until",
+    "passed_on": "was passed on to",
+    "backups_expire": "last backup gone",
+    "basis": "how it is known",
 }
-_TIMES: Final = frozenset({"respond_by", "at"})
-_PLAIN: Final = frozenset({"subject", "narrative", "text", "description", "name", "address"})
+_ABOUT: Final = {
+    MessageKind.RESPONSE: "answers message",
+    MessageKind.ANSWER: "answers message",
+    MessageKind.UPDATE: "updates message",
+    MessageKind.RECALL: "withdraws message",
+}
+_TIMES: Final = frozenset({"respond_by", "at", "retain_until", "backups_expire", "until"})
+_PLAIN: Final = frozenset(
+    {"subject", "narrative", "text", "description", "name", "address"}
+    | {"reason", "hold", "place", "container", "imo", "seal", "why"}
+    | {"purpose", "legal_basis", "handling_text"}
+)
 """Fields in people's own words, which are never replaced."""
 
 
@@ -62,13 +83,40 @@ def content_part(content: Content, heading: str) -> Html:
         parts.append(tag("p", text, code(content.sha256.hex())))
     else:
         writer = _Writer()
-        whole = payload_to_json(content.payload)
-        body = whole.get("alert") or whole.get("response") or {}
-        fields = {**_mapping(body), **_mapping(whole.get("markings") or {})}
-        parts.append(writer.fields(fields))
+        parts += _said(content.payload, writer)
         if writer.left_out:
             parts.append(tag("p", f"{writer.left_out:,} values more are left out.", class_="note"))
     return tag("div", *parts, class_="content")
+
+
+def _said(payload: Payload, writer: _Writer) -> list[Html]:
+    """Write what a payload says: of a forward why, then what it passes on."""
+    body = payload.body
+    if not isinstance(body, Forward):
+        return [writer.payload(payload)]
+    why = {"why": body.text} if body.text else {}
+    marks = _mapping(payload_to_json(payload).get("markings") or {})
+    parts = [writer.fields({**why, **_outside(body), **marks})]
+    try:
+        parts.append(writer.payload(decode_payload(body.original.payload)))
+    except MalformedError:
+        data = body.original.payload
+        text = f"{len(data):,} bytes that this program cannot read; SHA-256 "
+        parts.append(tag("p", text, code(sha256(data).hex())))
+    return parts
+
+
+def _outside(forward: Forward) -> dict[str, JsonOut]:
+    """Say whose message is passed on, as its header says; its seal is not verified here."""
+    try:
+        header = decode_header(forward.original.header)
+    except MalformedError:
+        return {"passes_on": "a message whose header cannot be read"}
+    consent = {"with": "a consent of its originator"} if forward.consent else {}
+    return {
+        "passes_on": f"message {show_message_id(header.message_id)} of {header.sender}",
+        **consent,
+    }
 
 
 class _Writer:
@@ -76,10 +124,24 @@ class _Writer:
 
     def __init__(self) -> None:
         self._count = 0
+        self._labels: Mapping[str, str] = {}
         self.left_out = 0
 
+    def payload(self, payload: Payload) -> Html:
+        whole = payload_to_json(payload)
+        body = _mapping(whole.get(payload.kind.value) or {})
+        nested = body.get("alert")
+        if isinstance(nested, dict):
+            # An update has the whole alert.
+            body = {**{key: one for key, one in body.items() if key != "alert"}, **nested}
+        self._labels = {"message_id": _ABOUT.get(payload.kind, "about message")}
+        return self.fields({**body, **_mapping(whole.get("markings") or {})})
+
+    def _label(self, name: str) -> str:
+        return self._labels.get(name) or _label(name)
+
     def fields(self, fields: Mapping[str, JsonOut]) -> Html:
-        pairs = ((_label(name), self._value(name, value)) for name, value in fields.items())
+        pairs = ((self._label(name), self._value(name, value)) for name, value in fields.items())
         return facts([(name, value) for name, value in pairs if value])
 
     def _value(self, name: str, value: JsonOut) -> Html:
@@ -96,7 +158,7 @@ class _Writer:
             shown = value.replace("T", " ").removesuffix("Z")
             return tag("time", f"{shown} UTC", datetime=value)
         if name not in _PLAIN:
-            value = WORDS.get(value, value)
+            value = FIELD_WORDS.get(name, WORDS).get(value, value)
         if "\n" in value or len(value) > _LONG:
             return tag("div", quoted(value, MAX_TEXT), class_="said", dir="auto")
         return quoted(value, MAX_TEXT)

@@ -18,15 +18,16 @@ from sesn_node.audit.report_markup import (
     ident,
     join,
     listed,
-    many,
     moment,
     quoted,
     span,
     table,
     tag,
 )
-from sesn_node.audit.report_words import PRIORITIES, reason
+from sesn_node.audit.report_words import PRIORITIES, SAYS, reason
 from sesn_node.domain.alert import Alert
+from sesn_node.domain.conversation import Request
+from sesn_node.domain.counting import many
 from sesn_node.domain.delivery import DeliveryState
 from sesn_node.domain.entries import EntryKind
 from sesn_node.domain.ids import AgencyId, Origin, parse_origin, show_message_id
@@ -105,7 +106,7 @@ def _conversation(
             told.content.payload.body.subject
             for told in messages
             if told.content and told.content.payload
-            if isinstance(told.content.payload.body, Alert)
+            if isinstance(told.content.payload.body, Alert | Request)
         ),
         "",
     )
@@ -172,6 +173,7 @@ def _happened(event: Event, told: Told, number: str, shared: Event | None) -> tu
         EntryKind.VIEWED: ("viewed", "the content of ", ref),
         EntryKind.DISCLOSED: ("disclosed", "the content of ", ref, " in an audit bundle"),
         EntryKind.ERASED: ("erased", "the content of ", ref, why),
+        EntryKind.LEGAL_HOLD: ("acted", "on the keeping of ", ref, why),
     }
     verb, *rest = words.get(event.kind, (event.kind.value.lower(), ref))
     text = join(tag("strong", verb), " ", *rest)
@@ -292,7 +294,7 @@ def _content(told: Told) -> Html:
     payload = told.content.payload
     kind = "Content"
     if payload is not None and told.content.matches:
-        kind = "What the alert says" if isinstance(payload.body, Alert) else "What the answer says"
+        kind = SAYS[payload.kind]
     also = tag("p", "Since erased by ", erased, ".", class_="note") if told.erased else EMPTY
     return join(content_part(told.content, kind), also)
 

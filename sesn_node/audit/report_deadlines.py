@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from sesn_node.audit.report_markup import Html, ident, join, moment, span
-from sesn_node.domain.alert import Alert, Response
+from sesn_node.domain.alert import Alert
+from sesn_node.domain.conversation import Request, Response
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -52,7 +53,11 @@ def deadline_lines(told: Told, messages: Sequence[Told]) -> Iterator[Html]:
 
 def _asked_ms(told: Told) -> int | None:
     payload = None if told.content is None else told.content.payload
-    if payload is None or not isinstance(payload.body, Alert) or payload.body.respond_by is None:
+    if (
+        payload is None
+        or not isinstance(payload.body, Alert | Request)
+        or payload.body.respond_by is None
+    ):
         return None
     return _unix_ms(payload.body.respond_by)
 

@@ -13,7 +13,6 @@ from sesn_node.audit.report_markup import (
     ident,
     join,
     listed,
-    many,
     moment,
     quoted,
     table,
@@ -22,14 +21,15 @@ from sesn_node.audit.report_markup import (
 from sesn_node.audit.report_words import other
 from sesn_node.crypto.primitives import sha256
 from sesn_node.crypto.signing import EcdsaVerifier
-from sesn_node.domain.entries import EntryKind
+from sesn_node.domain.counting import many, numbered
+from sesn_node.domain.entries import ABOUT_NO_MESSAGE
 from sesn_node.domain.ids import parse_origin
 from sesn_node.trust.fingerprint import hex_groups, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sesn_node.audit.verdict import Identity, Verdict
+    from sesn_node.audit.verdict import Identity, LedgerSummary, Verdict
     from sesn_node.domain.ids import AgencyId
     from sesn_node.trust.card import TrustedCard
 
@@ -68,17 +68,38 @@ def _ledgers(source: Source) -> Iterator[Html]:
         pairs: list[tuple[str, str]] = [
             ("ledger", code(ledger.origin)),
             ("entries", f"{ledger.size:,}, of which partners vouch for {ledger.vouched:,}"),
+            *_stamped(ledger),
         ]
+        pairs += [
+            ("came back", numbered(one.start, one.end - 1, "entry", "entries"))
+            for one in ledger.recovered
+        ]
+        if ledger.lost:
+            pairs.append(("lost", f"what {many(ledger.lost, 'entry refers', 'entries refer')} to"))
         root = code(ledger.root.hex()) if ledger.root else "no checkpoint verifies"
         pairs.append(("root (SHA-256)", root))
         if head is not None:
             pairs.append(
-                ("checkpoints here", f"{head.count:,}, the newest of {head.size:,} entries")
+                (
+                    "checkpoints here",
+                    f"{head.count:,}, the newest of {many(head.size, 'entry', 'entries')}",
+                )
             )
             if head.time_s:
                 pairs.append(("signed", join(moment(head.time_s * _ABOUT_MESSAGES_MS), " UTC")))
             pairs.append(("by keys", listed((code(one) for one in head.key_ids), " ")))
         yield facts(pairs)
+
+
+def _stamped(ledger: LedgerSummary) -> Iterator[tuple[str, str]]:
+    """Tell how far an authority that the auditor trusts has time-stamped a ledger."""
+    if ledger.stamped is not None:
+        first = many(ledger.stamped.size, "entry", "entries")
+        when = moment(ledger.stamped.time_ms)
+        yield (
+            "time-stamped",
+            join(first, " at ", when, " UTC by ", quoted(ledger.stamped.authority)),
+        )
 
 
 def _witnesses(source: Source) -> Html:
@@ -135,10 +156,7 @@ def _other(source: Source) -> Html:
         (moment(one.time_ms), other(one), ident(f"{parse_origin(one.origin)[1]} #{one.index}"))
         for one in source.other
     ]
-    total = sum(
-        source.kinds[kind]
-        for kind in (EntryKind.PEER, EntryKind.KEY, EntryKind.EXPORTED, EntryKind.EPOCH)
-    )
+    total = sum(source.kinds[kind] for kind in ABOUT_NO_MESSAGE)
     more = total - len(rows)
     rest = tag("p", f"{more:,} more are left out.") if more > 0 else EMPTY
     caption = "Keys, trust and exports, as the ledger records them"
@@ -175,7 +193,7 @@ def _fingerprints(verdict: Verdict, case: Case) -> Iterator[Html]:
 
 
 def _keys(cards: list[TrustedCard], identity: Identity) -> Iterator[tuple[str, str]]:
-    yield "named by your policy", "yes, its ledger keys" if identity.by_policy else "no"
+    yield "signed for by ledger keys of your policy", "yes" if identity.by_policy else "no"
     if not cards:
         return
     newest = cards[-1]

@@ -28,7 +28,9 @@ _MAX_TIME_S: Final = 253_402_300_799
 """9999-12-31T23:59:59Z."""
 _BY_RECIPIENT: Final = frozenset({EntryKind.RECEIVED, EntryKind.REFUSED})
 """Kinds whose entry names the sender; the ledger's owner is the recipient."""
-_OF_CONTENT: Final = frozenset({EntryKind.VIEWED, EntryKind.DISCLOSED, EntryKind.ERASED})
+_OF_CONTENT: Final = frozenset(
+    {EntryKind.VIEWED, EntryKind.DISCLOSED, EntryKind.ERASED, EntryKind.LEGAL_HOLD}
+)
 
 
 def witnessed(told: Told, proven: ProvenElsewhere, kind: EntryKind) -> None:

@@ -141,11 +141,6 @@ def span(delay_ms: int) -> str:
     return sign + " ".join(f"{count} {unit}" for count, unit in units[first : first + 2] if count)
 
 
-def many(count: int, one: str, several: str = "") -> str:
-    """Write a number of things: `1 entry`, `2,000 entries`."""
-    return f"{count:,} {one if count == 1 else several or one + 's'}"
-
-
 def _marked(text: str) -> str:
     return "".join(
         html.escape(part) if visible else f'<span class="unseen">{html.escape(part)}</span>'

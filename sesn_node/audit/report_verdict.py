@@ -10,12 +10,12 @@ from sesn_node.audit.report_markup import (
     Html,
     bullets,
     join,
-    many,
     quoted,
     tag,
 )
 from sesn_node.audit.report_words import CHECKS
 from sesn_node.audit.verdict import BundleVerdict, Check, State, Verdict
+from sesn_node.domain.counting import many, word_for
 
 if TYPE_CHECKING:
     from sesn_node.audit.report_case import Case
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _MAX_NAMED: Final = 3
 _SIGNED: Final = frozenset({1, 2, 3})
 _LEDGER: Final = _SIGNED | {4, 5}
-_EVERYTHING: Final = frozenset(range(1, 17))
+_EVERYTHING: Final = frozenset({*range(1, 17), 23})
 _RESTS_ON: Final = {
     1: frozenset[int](),
     2: frozenset({1}),
@@ -41,6 +41,7 @@ _RESTS_ON: Final = {
     14: _LEDGER,
     15: _LEDGER | {10, 13},
     16: _SIGNED,
+    23: _LEDGER,
 }
 """Checks without which another means little; those between bundles rest on all of a bundle."""
 _LIMITS: Final = (
@@ -102,8 +103,9 @@ def headline(verdict: Verdict, case: Case) -> str:
             "unaltered"
         )
     if unread:
-        files = f"{unread:,} of {len(verdict.bundles):,} files"
-        text = f"{files} cannot be read as an audit bundle, and so proves nothing. {text}"
+        files = f"{unread:,} of {many(len(verdict.bundles), 'file')}"
+        proves = word_for(unread, "proves", "prove")
+        text = f"{files} cannot be read as an audit bundle, and so {proves} nothing. {text}"
     return f"{text}{_but(verdict, checks)}."
 
 
@@ -134,6 +136,12 @@ def _but(verdict: Verdict, checks: Iterable[Check]) -> str:
         parts.append(
             f"for the newest {many(alone, 'entry', 'entries')} there is the word of "
             "the agency alone, since no partner's confirmation covers them yet"
+        )
+    lost = sum(ledger.lost for one in verdict.bundles for ledger in one.ledgers)
+    if lost:
+        parts.append(
+            f"what {many(lost, 'entry', 'entries')} {word_for(lost, 'refers', 'refer')} to was "
+            "lost by the agency itself, so that only its partners can show it"
         )
     return ". But " + ", and ".join(parts) if parts else ""
 

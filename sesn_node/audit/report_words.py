@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sesn_node.domain.alert import CallKind, Decision, PartyRole, RequestedAction, Tlp, Urgency
-from sesn_node.domain.entries import EntryKind, ErasedCode, UndeliveredCode
+from sesn_node.domain.alert import CallKind, PartyRole, RequestedAction, Urgency
+from sesn_node.domain.conversation import (
+    Confidence,
+    Decision,
+    DestructionOutcome,
+    SightingBasis,
+)
+from sesn_node.domain.entries import EntryKind, ErasedCode, HoldCode, UndeliveredCode
+from sesn_node.domain.markings import Tlp
 from sesn_node.domain.messages import Priority
+from sesn_node.domain.payload import MessageKind
 from sesn_node.domain.refusals import RefusalCode
 
 if TYPE_CHECKING:
@@ -20,7 +28,7 @@ CHECKS: Final = {
         "The ledger in the file is the one that was signed: no entry was changed, left out, added "
         "or moved since."
     ),
-    5: "Every entry that is shown is the one in the ledger, and entries are dated in order.",
+    5: "Every entry that is shown is the one in the ledger, and none is missing.",
     6: "Each ledger begins as it must, and goes on from the one before.",
     7: "What partners signed of their own ledgers shows one history of each.",
     8: "What partners confirmed of the agency's ledger, they signed themselves.",
@@ -38,6 +46,7 @@ CHECKS: Final = {
     20: "What one agency says of a delivery, the other says too.",
     21: "A copy that did not arrive is in nobody's ledger as received.",
     22: "Nothing was received before it was sent, as far as clocks tell.",
+    23: "What came back from an export after a loss is named, and nothing of it is missing.",
 }
 """What holds if a check holds, by its number."""
 
@@ -62,6 +71,8 @@ CODES: Final = {
     ErasedCode.RETENTION.value: "it had been kept as long as it may be",
     ErasedCode.RECALLED.value: "its sender withdrew it",
     "ERASED": "its content was erased before it could be delivered",
+    HoldCode.PLACED.value: "a legal hold was placed: it must not be erased",
+    HoldCode.RELEASED.value: "a legal hold was released",
     "REQUEUED": "it is tried again",
     "RESEALED": "its content was sealed anew, as another message",
     "QUEUED": "it was still waiting when the file was made",
@@ -92,6 +103,37 @@ WORDS: Final = {
 }
 """Words of a content; others are shown as they stand."""
 
+FIELD_WORDS: Final = {
+    "basis": {
+        SightingBasis.SEEN.value: "seen by an officer",
+        SightingBasis.RECORDED.value: "recorded by a camera, gate or scanner",
+        SightingBasis.DOCUMENTED.value: "a document says so",
+        SightingBasis.REPORTED.value: "told by somebody else",
+    },
+    "confidence": {one.value: one.value.lower() for one in Confidence},
+    "outcome": {
+        DestructionOutcome.DESTROYED.value: "destroyed: the content is gone from the node",
+        DestructionOutcome.NEVER_KEPT.value: "never kept: if it comes, nothing of it stays",
+        DestructionOutcome.HELD.value: "not destroyed: a legal hold forbids it",
+    },
+}
+"""Words of one field of a content."""
+
+SAYS: Final = {
+    MessageKind.ALERT: "What the alert says",
+    MessageKind.RESPONSE: "What the answer says",
+    MessageKind.UPDATE: "What the update says",
+    MessageKind.RECALL: "What the recall says",
+    MessageKind.DESTRUCTION: "What the destruction receipt says",
+    MessageKind.FORWARD: "What was passed on",
+    MessageKind.CONSENT: "What the consent says",
+    MessageKind.REQUEST: "What the request says",
+    MessageKind.ANSWER: "What the answer says",
+    MessageKind.NOTE: "What the note says",
+    MessageKind.SIGHTING: "What the sighting says",
+}
+"""What to call a content, by its kind."""
+
 _OTHER: Final = {
     "TRUSTED": "decided to trust {agency}",
     "CARD_TAKEN": "took a new card of {agency}",
@@ -117,4 +159,6 @@ def other(event: Event) -> str:
         return "made an audit bundle"
     if event.kind is EntryKind.EPOCH:
         return "began this ledger after closing the one before"
+    if event.kind is EntryKind.RECOVERED:
+        return "got entries back from an export, without messages and receipts"
     return _OTHER.get(event.code, event.code).format(agency=event.agency)

@@ -22,9 +22,7 @@ CHECKPOINTS: Final = Subject(
 TREE: Final = Subject(
     4, "tree", "the leaves hash to the newest root, and every earlier root is of a prefix"
 )
-ENTRIES: Final = Subject(
-    5, "entries", "every entry hashes to its leaf, reads, and is dated in order"
-)
+ENTRIES: Final = Subject(5, "entries", "every entry hashes to its leaf, and reads; none is missing")
 EPOCHS: Final = Subject(6, "epochs", "each ledger begins as it must, and names the one it follows")
 PARTNERS: Final = Subject(
     7, "partners", "every checkpoint of a partner is signed twice, and shows one history"
@@ -54,6 +52,9 @@ CONTENTS: Final = Subject(
 TIMESTAMPS: Final = Subject(
     16, "time-stamps", "every time-stamp token is over a checkpoint and verifies"
 )
+LOSSES: Final = Subject(
+    23, "losses", "what recovered entries refer to is here, and the ledger says what was recovered"
+)
 OF_A_BUNDLE: Final = (
     CONTAINER,
     CARDS,
@@ -71,6 +72,7 @@ OF_A_BUNDLE: Final = (
     ACTS,
     CONTENTS,
     TIMESTAMPS,
+    LOSSES,
 )
 
 ONE_HISTORY: Final = Subject(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from sesn_node.audit.codes import Code
@@ -46,24 +46,39 @@ class Problem(VerificationError):
         self.kind = kind
 
 
+class _First:
+    """Counts findings, and keeps the first of them."""
+
+    __slots__ = ("count", "kept")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.kept: list[Finding] = []
+
+    def add(self, finding: Finding) -> None:
+        """Count a finding; its text may quote what the bundle's maker, or a partner, wrote."""
+        self.count += 1
+        if len(self.kept) < KEPT_FINDINGS:
+            text = printable(" ".join(finding.text.split()))[:_MAX_TEXT]
+            self.kept.append(replace(finding, text=text))
+
+
 class Tally:
     """A check under way."""
 
-    __slots__ = ("_count", "_failed", "_findings", "_reason", "_remarks", "_subject", "_unverified")
+    __slots__ = ("_count", "_found", "_reason", "_remarked", "_subject")
 
     def __init__(self, subject: Subject) -> None:
         self._subject = subject
         self._count = 0
-        self._failed = 0
-        self._findings: list[Finding] = []
-        self._unverified = 0
-        self._remarks: list[Finding] = []
+        self._found = _First()
+        self._remarked = _First()
         self._reason = ""
 
     @property
     def failed(self) -> int:
         """How many findings there are so far."""
-        return self._failed
+        return self._found.count
 
     def saw(self, count: int = 1) -> None:
         """Count things that were examined."""
@@ -113,9 +128,7 @@ class Tally:
         message_id: bytes | None = None,
     ) -> None:
         """Note a finding."""
-        self._failed += 1
-        if len(self._findings) < KEPT_FINDINGS:
-            self._findings.append(_finding(code, text, member, index, message_id))
+        self._found.add(Finding(code, text, member, index, message_id))
 
     def remark(
         self,
@@ -126,9 +139,7 @@ class Tally:
         message_id: bytes | None = None,
     ) -> None:
         """Note what cannot be verified, or has to be known."""
-        self._unverified += 1
-        if len(self._remarks) < KEPT_FINDINGS:
-            self._remarks.append(_finding(code, text, member, index, message_id))
+        self._remarked.add(Finding(code, text, member, index, message_id))
 
     def cannot(self, reason: str) -> None:
         """Say why the check could not be made; findings that there are count all the same."""
@@ -141,13 +152,13 @@ class Tally:
             number=self._subject.number,
             name=self._subject.name,
             title=self._subject.title,
-            state=State.FAILS if self._failed else state,
+            state=State.FAILS if self.failed else state,
             count=self._count,
-            failed=self._failed,
-            findings=tuple(self._findings),
-            unverified=self._unverified,
-            remarks=tuple(self._remarks),
-            reason="" if self._failed else self._reason,
+            failed=self.failed,
+            findings=tuple(self._found.kept),
+            unverified=self._remarked.count,
+            remarks=tuple(self._remarked.kept),
+            reason="" if self.failed else self._reason,
         )
 
 
@@ -160,10 +171,3 @@ def require(holds: bool, kind: Code, text: str) -> None:  # noqa: FBT001 - reads
 def is_malformed(error: SesnError) -> bool:
     """Tell whether bytes break their format, rather than a promise."""
     return isinstance(error, MalformedError)
-
-
-def _finding(
-    code: Code, text: str, member: str, index: int | None, message_id: bytes | None
-) -> Finding:
-    # Texts may quote what the bundle's maker, or a partner of it, wrote.
-    return Finding(code, printable(" ".join(text.split()))[:_MAX_TEXT], member, index, message_id)

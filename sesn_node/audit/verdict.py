@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from sesn_node.audit.codes import Code
 from sesn_node.domain.ids import AgencyId, Origin, show_message_id
+
+if TYPE_CHECKING:
+    from sesn_node.audit.account import RecoveredRange
 
 Json: TypeAlias = "str | int | bool | Sequence[Json] | Mapping[str, Json] | None"
 
@@ -121,7 +124,9 @@ class Identity:
     Args:
         agency: The agency.
         fingerprints: Of the agency and each root that its cards are under, 32 bytes each.
-        by_policy: Whether the policy names the ledger keys that its newest card lists.
+        by_policy: Whether the policy names the ledger keys that its newest card lists, and these
+            signed, in a bundle of its own here, the ledger that tells of that card. Then nothing is
+            left to compare.
     """
 
     agency: AgencyId
@@ -138,6 +143,25 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
+class Stamped:
+    """The first entries of a ledger, and when they existed by a trusted authority's clock.
+
+    Args:
+        size: How many.
+        time_ms: When, Unix milliseconds.
+        authority: Who says so: subject of its certificate.
+    """
+
+    size: int
+    time_ms: int
+    authority: str
+
+    def json(self) -> dict[str, Json]:
+        """Show it to a program."""
+        return {"size": self.size, "time_ms": self.time_ms, "authority": self.authority}
+
+
+@dataclass(frozen=True, slots=True)
 class LedgerSummary:
     """How far a ledger of a bundle reaches.
 
@@ -147,12 +171,19 @@ class LedgerSummary:
         root: Root at that size, as signed, 32 bytes; empty if no checkpoint verifies.
         vouched: Entries of the largest checkpoint that the policy's quorum has cosigned; without a
             policy, that any known partner has. What comes after is the ledger's own word alone.
+        recovered: Entries that came back from an export, by their owner's word.
+        lost: How many of these lack the message or receipt that they refer to.
+        stamped: How many entries a trusted authority's token proves to have existed, and when;
+            None if no token verified.
     """
 
     origin: Origin
     size: int
     root: bytes
     vouched: int
+    recovered: tuple[RecoveredRange, ...] = ()
+    lost: int = 0
+    stamped: Stamped | None = None
 
     def json(self) -> dict[str, Json]:
         """Show it to a program."""
@@ -161,6 +192,9 @@ class LedgerSummary:
             "size": self.size,
             "root": self.root.hex(),
             "vouched": self.vouched,
+            "recovered": [{"start": one.start, "end": one.end} for one in self.recovered],
+            "lost": self.lost,
+            "stamped": None if self.stamped is None else self.stamped.json(),
         }
 
 

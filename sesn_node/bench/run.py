@@ -13,16 +13,11 @@ from functools import cache
 
 from sesn_node.bench.pair import RECEIVER, running_pair
 from sesn_node.config import LogFormat, LogLevel
-from sesn_node.domain.alert import (
-    Alert,
-    Markings,
-    Payload,
-    RequestedAction,
-    Tlp,
-    Urgency,
-)
+from sesn_node.domain.alert import Alert, RequestedAction, Urgency
 from sesn_node.domain.delivery import DeliveryState
 from sesn_node.domain.ids import MessageId
+from sesn_node.domain.markings import Markings, Tlp
+from sesn_node.domain.payload import Payload
 from sesn_node.exchange.office import Office
 from sesn_node.exchange.share import Draft, recording, seal_draft, share
 from sesn_node.exchange.work import Committed

@@ -1,7 +1,8 @@
-"""`sesn alert`: send, list, read, accept, decline."""
+"""`sesn alert`: check, preview, send, list, read, accept, decline, pass on."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -9,28 +10,40 @@ import typer
 from rich.text import Text
 
 from sesn_node.bootstrap import Desk
+from sesn_node.cli.alert_check import check_
+from sesn_node.cli.alert_csv import ALERT_COLUMNS, alert_row
 from sesn_node.cli.alert_erase import erase_, erased_
+from sesn_node.cli.alert_file import read_alert
+from sesn_node.cli.alert_forward import consent_, forward_
+from sesn_node.cli.alert_hold import hold_
 from sesn_node.cli.alert_json import alert_json, alert_line_json, copies_json, findings_json
+from sesn_node.cli.alert_preview import preview_
+from sesn_node.cli.alert_reach import reach_
+from sesn_node.cli.alert_recall import recall_
+from sesn_node.cli.alert_related import related_
 from sesn_node.cli.alert_text import copies_text, draft_text, list_text, show_text
+from sesn_node.cli.alert_update import update_
 from sesn_node.cli.ask import confirm, require_terminal
+from sesn_node.cli.csv_text import AsCsv, print_csv
 from sesn_node.cli.exits import ExitCode
-from sesn_node.cli.files import input_file
 from sesn_node.cli.options import command_of, home_of, open_desk, wake_node
+from sesn_node.cli.recipients import To, cards_of, check_names, recipients_of
 from sesn_node.cli.show import AsJson, Json, console, error_console, print_json, say
 from sesn_node.cli.wait import end_by, wait_for
-from sesn_node.domain.alert import Decision, Payload
+from sesn_node.domain.conversation import Decision
 from sesn_node.domain.ids import AgencyId, agency_id, show_message_id
+from sesn_node.domain.payload import Payload
+from sesn_node.domain.people import Right
 from sesn_node.domain.terms import Sought
-from sesn_node.errors import MalformedError, PolicyError
+from sesn_node.domain.times import SECOND_MS
 from sesn_node.exchange.copyviews import copies_of
-from sesn_node.exchange.naming import find_alert, not_a_partner
+from sesn_node.exchange.naming import find_alert
 from sesn_node.exchange.respond import respond
 from sesn_node.exchange.share import Draft, share
 from sesn_node.exchange.viewing import view_alert
 from sesn_node.exchange.views import alerts
+from sesn_node.exchange.watchlist import marked_alerts
 from sesn_node.trust.card import TrustedCard
-from sesn_node.trust.directory import NOT_TRUSTED
-from sesn_node.wire.payloads import MAX_JSON_BYTES, alert_from_json
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -54,9 +67,7 @@ def send(  # noqa: PLR0913, PLR0917 - one argument an option
         Path,
         typer.Argument(metavar="FILE.json", exists=True, dir_okay=False, help="The alert."),
     ],
-    to: Annotated[
-        list[str], typer.Option(metavar="AGENCY", help="A recipient; repeat it for several.")
-    ],
+    to: To,
     yes: Annotated[
         bool, typer.Option("--yes", metavar="", help="Do not ask who may see it; send.")
     ] = False,
@@ -70,16 +81,19 @@ def send(  # noqa: PLR0913, PLR0917 - one argument an option
 ) -> None:
     """Seal an alert to its recipients, record it in the ledger, and queue it.
 
-    What has been queued is never lost: it leaves as soon as the recipient's node is reached.
+    What has been queued is never lost: it leaves as soon as the recipient's node is reached. Where
+    the settings ask for four eyes, it is kept as a draft until 'sesn approve' lets it go.
     """
-    recipients = tuple(dict.fromkeys(agency_id(one) for one in to))
-    payload = _payload(file)
+    check_names(to)
+    payload = read_alert(file)
     if not yes:
         require_terminal("add --yes to send without being asked")
-    with open_desk(context) as desk:
-        cards = _recipients(desk, recipients)
-        _show_draft(payload, cards, ask=not yes, quiet=as_json)
-        message_id = share(desk.office, Draft(payload, recipients))
+    with open_desk(context, Right.WRITE) as desk:
+        recipients = recipients_of(desk, to, quiet=as_json)
+        cards = cards_of(desk, recipients)
+        _show_draft(payload, cards, desk.office.clock(), ask=not yes, quiet=as_json)
+        draft = Draft(payload, recipients)
+        message_id = share(desk.office, draft)
         serving = wake_node(home_of(context))
         shown, command = show_message_id(message_id), command_of(context)
         store = desk.office.store
@@ -125,6 +139,7 @@ def list_(  # noqa: PLR0913, PLR0917 - one argument an option
         str | None, typer.Option(metavar="NUMBER", help="Only alerts that name this seal.")
     ] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="Show at most so many.")] = 20,
+    as_csv: AsCsv = False,
     as_json: AsJson = False,
 ) -> None:
     """List the newest alerts, sent and received, newest first.
@@ -136,14 +151,17 @@ def list_(  # noqa: PLR0913, PLR0917 - one argument an option
     doubts = sought.doubts()
     with open_desk(context) as desk:
         found = alerts(desk.office, limit, sought or None)
+        marked, now_ms = marked_alerts(desk.office, found), desk.office.clock()
     if as_json:
-        lines: dict[str, Json] = {"alerts": [alert_line_json(view) for view in found]}
+        lines: dict[str, Json] = {"alerts": [alert_line_json(view, marked) for view in found]}
         print_json({**lines, "findings": findings_json(doubts)} if sought else lines)
         return
     for doubt in doubts:
         error_console().print(Text(f"{doubt.field} {doubt.observed}: {doubt.reason}", "yellow"))
-    if found:
-        console().print(list_text(found))
+    if as_csv:
+        print_csv(ALERT_COLUMNS, (alert_row(view, marked) for view in found))
+    elif found:
+        console().print(list_text(found, marked, now_ms))
     elif sought:
         say("No alert here names all of that.")
     else:
@@ -152,9 +170,15 @@ def list_(  # noqa: PLR0913, PLR0917 - one argument an option
 
 @app.command("show")
 def show(
-    context: typer.Context, message_id: AlertId, sender: Sender = None, as_json: AsJson = False
+    context: typer.Context,
+    message_id: AlertId,
+    sender: Sender = None,
+    history: Annotated[
+        bool, typer.Option("--history", metavar="", help="Show every version, not only the newest.")
+    ] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Show an alert, who got it and when, with proof, and what they decided.
+    """Show an alert as it stands now, who got it and when, with proof, and what they decided.
 
     Our ledger records that it was shown, at most once an hour.
     """
@@ -166,9 +190,10 @@ def show(
         collecting = [agency for agency, peer in peers.items() if _collects(peer.card)]
     if as_json:
         recorded = viewing.unrecorded is None
-        print_json({**alert_json(viewing.file), "view_recorded": recorded})
+        shown = alert_json(viewing.file, history=history)
+        print_json({**shown, "view_recorded": recorded})
     else:
-        console().print(show_text(viewing.file, names, collecting))
+        console().print(show_text(viewing.file, names, collecting, history=history))
 
 
 @app.command("accept")
@@ -197,6 +222,15 @@ def decline(
     _respond(context, message_id, Decision.DECLINED, reason, sender=sender, as_json=as_json)
 
 
+app.command("check")(check_)
+app.command("preview")(preview_)
+app.command("related")(related_)
+app.command("forward")(forward_)
+app.command("consent")(consent_)
+app.command("update")(update_)
+app.command("recall")(recall_)
+app.command("reach")(reach_)
+app.command("hold")(hold_)
 app.command("erase")(erase_)
 app.command("erased")(erased_)
 
@@ -211,7 +245,7 @@ def _respond(  # noqa: PLR0913 - one argument an option
     as_json: bool,
 ) -> None:
     whose = _sender(sender)
-    with open_desk(context) as desk:
+    with open_desk(context, Right.WRITE) as desk:
         alert = find_alert(desk.office.store, message_id)
         answered = respond(desk.office, alert, decision, text, sender=whose)
         copies = copies_of(desk.office.store, answered.message_id)
@@ -233,48 +267,20 @@ def _sender(text: str | None) -> AgencyId | None:
     return None if text is None else agency_id(text)
 
 
-def _payload(file: Path) -> Payload:
-    """Read an alert.
-
-    Raises:
-        MalformedError: It is none; the message names the file, and where examples are.
-        StorageError: The file cannot be read.
-    """
-    data = input_file(file, limit=MAX_JSON_BYTES, what="alert")
-    try:
-        return alert_from_json(data)
-    except MalformedError as error:
-        raise MalformedError(
-            f"{file}: {error.message}; configs/demo/ has examples", code=error.code
-        ) from error
-
-
-def _recipients(desk: Desk, recipients: tuple[AgencyId, ...]) -> list[TrustedCard]:
-    """Return the cards of recipients.
-
-    Raises:
-        PolicyError: One is not trusted; found out before anybody is asked.
-    """
-    directory, now_ms = desk.office.directory(), desk.office.clock()
-    for agency in recipients:
-        if agency == directory.own.agency:
-            raise PolicyError(f"{agency} is our own agency", code=NOT_TRUSTED)
-        if agency not in directory.peers:
-            raise not_a_partner(agency)
-    return [directory.trusted(agency, now_ms).card for agency in recipients]
-
-
 def _collects(card: TrustedCard) -> bool:
     return not card.card.endpoints
 
 
-def _show_draft(payload: Payload, cards: list[TrustedCard], *, ask: bool, quiet: bool) -> None:
+def _show_draft(
+    payload: Payload, cards: list[TrustedCard], now_ms: int, *, ask: bool, quiet: bool
+) -> None:
     """Show what is about to leave and who will see it, and ask; else show only what is doubtful.
 
     Raises:
         Abort: The answer was no.
     """
-    text = draft_text(payload, cards, whole=ask)
+    now = datetime.fromtimestamp(now_ms / SECOND_MS, UTC)
+    text = draft_text(payload, cards, now, whole=ask)
     if text is not None and (ask or not quiet):
         error_console().print(text)
     if ask:

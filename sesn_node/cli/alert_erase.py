@@ -18,14 +18,15 @@ from sesn_node.cli.show import (
     Json,
     console,
     error_console,
-    many,
     print_json,
     say,
     short_ids,
     table,
 )
 from sesn_node.domain.checks import check_line
+from sesn_node.domain.counting import many
 from sesn_node.domain.ids import MessageId, agency_id, show_message_id
+from sesn_node.domain.people import Right
 from sesn_node.domain.times import utc_minute, utc_second
 from sesn_node.exchange.erase import (
     MAX_REASON_CHARACTERS,
@@ -37,6 +38,7 @@ from sesn_node.exchange.erase import (
 )
 from sesn_node.exchange.naming import find_message
 from sesn_node.store.erasures import ErasureRow
+from sesn_node.store.numbers import index_of
 
 _ELSEWHERE = "Backups and copies that were made before still hold it; see docs/operations.md."
 
@@ -75,7 +77,7 @@ def erase_(  # noqa: PLR0913, PLR0917 - one argument an option
     whose = None if sender is None else agency_id(sender)
     if not yes:
         require_terminal("add --yes to erase without being asked")
-    with open_desk(context) as desk:
+    with open_desk(context, Right.ERASE) as desk:
         found = find_message(desk.office.store, message_id)
         if not yes:
             planned = erasable(desk.office, found, whose)
@@ -133,7 +135,7 @@ def _say(done: Erased) -> None:
     for row in done.messages:
         shown = show_message_id(MessageId(row.message_id))
         if row.message_id in done.fresh:
-            say(f"{shown}: erased; entry {row.entry_index} of our ledger says so.")
+            say(f"{shown}: erased; entry {index_of(row.entry_index)} of our ledger says so.")
         else:
             when = utc_second(row.erased_ms)
             say(f"{shown}: was erased before, at {when} UTC: {row.reason}")
@@ -181,7 +183,7 @@ def _list(rows: Sequence[ErasureRow]) -> Table:
             ids[row.message_id],
             Text(row.sender),
             utc_minute(row.erased_ms),
-            f"{row.entry_index:,}",
+            f"{index_of(row.entry_index):,}",
             Text(row.reason).append(left, "yellow"),
         )
     return listing

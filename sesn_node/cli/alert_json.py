@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from types import MappingProxyType
 
+from sesn_node.cli.handling_text import allowed_json
 from sesn_node.cli.show import Json, iso
-from sesn_node.domain.alert import Decision
-from sesn_node.domain.identifiers import Finding, findings
+from sesn_node.cli.versions_text import updates_json
+from sesn_node.codes.consignment import check_alert
+from sesn_node.domain.conversation import Decision
+from sesn_node.domain.findings import Finding
+from sesn_node.domain.handling import allowed, marks
 from sesn_node.domain.ids import MessageId, show_message_id
+from sesn_node.domain.payload import Payload
+from sesn_node.domain.times import SECOND_MS
 from sesn_node.exchange.copyviews import CopyView, ReceiptView
+from sesn_node.exchange.forwardviews import ForwardView
 from sesn_node.exchange.views import AlertFile, AlertView, EntryView, ResponseView
+from sesn_node.exchange.watchlist import Marks
 from sesn_node.ledger.encoding import encode_base64
 from sesn_node.store.erasures import ErasureRow
+from sesn_node.store.numbers import index_of
+from sesn_node.trust.people import told
 from sesn_node.wire.payloads import payload_to_json
 
 
-def alert_line_json(view: AlertView) -> dict[str, Json]:
+def alert_line_json(view: AlertView, marked: Marks = MappingProxyType({})) -> dict[str, Json]:
     """Show an alert as one of a list; what cannot be opened is null, with the `problem`."""
     alert = view.alert
     decision = decision_of(view)
@@ -26,12 +38,15 @@ def alert_line_json(view: AlertView) -> dict[str, Json]:
         "to": list(view.recipients),
         "time": iso(view.at_ms),
         "tlp": view.payload.markings.tlp.value if view.payload else None,
+        "marks": list(marks(view.payload.markings)) if view.payload else [],
+        "originator": view.forward.originator if view.forward else None,
         "subject": alert.subject if alert else None,
         "urgency": alert.urgency.value if alert else None,
         "requested_action": alert.requested_action.value if alert else None,
         "respond_by": iso(int(alert.respond_by.timestamp() * 1000))
         if alert and alert.respond_by
         else None,
+        "watched": list(marked.get((view.sender, view.message_id), ())),
         "problem": view.problem or None,
         "erased": erased_json(view.erased) if view.erased else None,
         "decision": decision.value if decision else None,
@@ -45,17 +60,55 @@ def decision_of(view: AlertView) -> Decision | None:
     return decided[0] if decided and not view.ours else None
 
 
-def alert_json(found: AlertFile) -> dict[str, Json]:
-    """Show an alert with all that is known about it."""
+def alert_json(found: AlertFile, *, history: bool = False) -> dict[str, Json]:
+    """Show an alert with all that is known about it; with `history`, what each update said.
+
+    `payload` is what its sender said first; `stands` is what stands now.
+    """
     view = found.alert
+    written = datetime.fromtimestamp(view.created_ms / SECOND_MS, UTC)
     return {
         **alert_line_json(view),
         "created": iso(view.created_ms),
         "expires": iso(view.expires_ms),
         "payload": payload_to_json(view.payload) if view.payload else None,
-        "findings": findings_json(findings(view.alert)) if view.alert else [],
+        "stands": payload_to_json(view.newest) if view.newest else None,
+        **updates_json(view, history=history),
+        "may": allowed_json(allowed(view.payload.markings)) if view.payload else None,
+        "people": people_json(view.payload) if view.payload else [],
+        "forward": _forward_json(view.forward) if view.forward else None,
+        "findings": findings_json(check_alert(view.alert, written)) if view.alert else [],
         "responses": [_response_json(one) for one in view.responses],
         "ledger": [_entry_json(one) for one in found.entries],
+    }
+
+
+def people_json(payload: Payload) -> list[Json]:
+    """Show who wrote and approved a message, as its sender says."""
+    return [
+        {
+            "act": one.act.value,
+            "operator": one.operator,
+            "role": one.role.value,
+            "time": iso(one.at_ms),
+        }
+        for one in told(payload)
+    ]
+
+
+def _forward_json(forward: ForwardView) -> dict[str, Json]:
+    """Show whose message a forward passes on, and how far that is known here."""
+    consent = forward.consent_id
+    return {
+        "originator": forward.originator,
+        "name": forward.name,
+        "card": forward.standing.value,
+        "fingerprint": forward.fingerprint.hex(),
+        "original": show_message_id(forward.original_id),
+        "created": iso(forward.created_ms),
+        "recipients": list(forward.recipients),
+        "consent": None if consent is None else show_message_id(consent),
+        "text": forward.text,
     }
 
 
@@ -65,7 +118,7 @@ def erased_json(row: ErasureRow) -> dict[str, Json]:
         "message_id": show_message_id(MessageId(row.message_id)),
         "from": row.sender,
         "time": iso(row.erased_ms),
-        "entry": row.entry_index,
+        "entry": index_of(row.entry_index),
         "reason": row.reason,
         "bytes_gone": iso(row.scrubbed_ms),
     }

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
-from typing import Final
+from datetime import UTC, datetime
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -12,68 +11,53 @@ from rich.table import Table
 from rich.text import Text
 
 from sesn_node.cli.alert_json import decision_of
+from sesn_node.cli.body_text import DECISION_STYLES, URGENCY, body_text
+from sesn_node.cli.findings_text import findings_part
+from sesn_node.cli.forward_text import add_forward
+from sesn_node.cli.handling_text import allowed_text, marks_text
 from sesn_node.cli.show import STATE_STYLES, facts, short_ids, table
-from sesn_node.domain.alert import (
-    Alert,
-    Consignment,
-    Decision,
-    Goods,
-    Payload,
-    RequestedAction,
-    Tlp,
-    Urgency,
-)
+from sesn_node.cli.versions_text import history_part, keeping_rows, updates_part
+from sesn_node.domain.alert import Alert
 from sesn_node.domain.delivery import DeliveryState
-from sesn_node.domain.identifiers import Finding, Result, findings
+from sesn_node.domain.handling import allowed
 from sesn_node.domain.ids import AgencyId, show_message_id
-from sesn_node.domain.times import utc_minute, utc_second
+from sesn_node.domain.markings import Tlp
+from sesn_node.domain.payload import Payload
+from sesn_node.domain.times import SECOND_MS, minute_of, utc_minute, utc_second
 from sesn_node.exchange.copyviews import CopyView
 from sesn_node.exchange.open import ERASED
+from sesn_node.exchange.requests import is_over
 from sesn_node.exchange.views import AlertFile, AlertView, ResponseView
+from sesn_node.exchange.watchlist import Marks
+from sesn_node.store.numbers import index_of
 from sesn_node.trust.card import TrustedCard
 
-_URGENCY: Final = {
-    Urgency.ROUTINE: Text("routine"),
-    Urgency.URGENT: Text("urgent", "yellow"),
-    Urgency.SHIP_SAILS: Text("immediate", "bold red"),
-}
-_ACTION: Final = {
-    RequestedAction.NONE: "nothing",
-    RequestedAction.INFORM: "inform us",
-    RequestedAction.HOLD: "hold it",
-    RequestedAction.INSPECT: "inspect it",
-}
-# What FIRST's TLP 2.0 lets a recipient do, in one line each.
-_TLP: Final = {
-    Tlp.RED: "for the named recipients only; they may pass nothing on",
-    Tlp.AMBER_STRICT: "within the recipients' own organisations, on a need-to-know basis",
-    Tlp.AMBER: "within the recipients' organisations and their clients, on a need-to-know basis",
-    Tlp.GREEN: "within the community of the recipients; not in public",
-    Tlp.CLEAR: "no limit: it may be published",
-}
-_TLP_STYLES: Final = {
-    Tlp.RED: "bold red",
-    Tlp.AMBER_STRICT: "bold yellow",
-    Tlp.AMBER: "bold yellow",
-    Tlp.GREEN: "bold green",
-    Tlp.CLEAR: "bold",
-}
-_DECISION_STYLES: Final = {Decision.ACCEPTED: "green", Decision.DECLINED: "red"}
-_RESULT_STYLES: Final = {Result.OK: "green", Result.WARN: "yellow", Result.FAIL: "red"}
 
+def list_text(found: Sequence[AlertView], marked: Marks, now_ms: int) -> Table:
+    """Show a list of alerts, each in two lines: what it is about, and with whom.
 
-def list_text(found: Sequence[AlertView]) -> Table:
-    """Show a list of alerts, each in two lines: what it is about, and with whom."""
+    A third says what of it is watched for.
+    """
     listing = table("message", "alert", "", flexible=("alert",))
     listing.leading = 1
     ids = short_ids([view.message_id for view in found])
     for view in found:
-        alert = view.alert
+        alert = view.stands
         subject = Text(alert.subject) if alert else _unread(view)
+        watched = [
+            Text(f"watched for: {words}", "bold magenta")
+            for words in marked.get((view.sender, view.message_id), ())
+        ]
         listing.add_row(
             Text(f"{ids[view.message_id]}\n{utc_minute(view.at_ms)}"),
-            Text("\n").join([subject, _sent_to(view) if view.ours else _from(view)]),
-            Text("\n").join([_URGENCY[alert.urgency] if alert else Text(), _state(view)]),
+            Text("\n").join([subject, _sent_to(view) if view.ours else _from(view), *watched]),
+            Text("\n").join(
+                [
+                    URGENCY[alert.urgency] if alert else Text(),
+                    _state(view),
+                    *_due(view, now_ms),
+                ]
+            ),
         )
     return listing
 
@@ -85,7 +69,18 @@ def _unread(view: AlertView) -> Text:
 
 
 def _from(view: AlertView) -> Text:
-    return Text(f"from {view.sender}", "dim")
+    origin = f", first from {view.forward.originator}" if view.forward else ""
+    return Text.assemble((f"from {view.sender}{origin}", "dim"), _strict(view))
+
+
+def _strict(view: AlertView) -> Text:
+    """Show the marks of an alert in a list, if they keep it close."""
+    if view.payload is None:
+        return Text()
+    markings = view.payload.markings
+    if not markings.handling and markings.tlp not in {Tlp.RED, Tlp.AMBER_STRICT}:
+        return Text()
+    return Text.assemble("  ", marks_text(markings))
 
 
 def _sent_to(view: AlertView) -> Text:
@@ -97,9 +92,26 @@ def _sent_to(view: AlertView) -> Text:
         if decision is None:
             state = (copy.state.value, STATE_STYLES[copy.state])
         else:
-            state = (decision.value.lower(), _DECISION_STYLES[decision])
+            state = (decision.value.lower(), DECISION_STYLES[decision])
         parts.append(Text.assemble((f"{copy.agency} ", "dim"), state))
     return Text.assemble(("to ", "dim"), Text(", ").join(parts))
+
+
+def _due(view: AlertView, now_ms: int) -> list[Text]:
+    """Say until when an answer is asked for, as long as there is none."""
+    alert = view.stands
+    if alert is None or alert.respond_by is None or not _is_open(view):
+        return []
+    over = is_over(alert.respond_by, now_ms)
+    words = f"overdue since {minute_of(alert.respond_by)}" if over else minute_of(alert.respond_by)
+    return [Text(words if over else f"by {words}", "bold red" if over else "dim")]
+
+
+def _is_open(view: AlertView) -> bool:
+    if not view.ours:
+        return decision_of(view) is None
+    decided = {one.agency for one in view.responses}
+    return any(agency not in decided for agency in view.recipients)
 
 
 def _state(view: AlertView) -> Text:
@@ -109,11 +121,15 @@ def _state(view: AlertView) -> Text:
     decision = decision_of(view)
     if decision is None:
         return Text("to decide", "bold")
-    return Text(decision.value.lower(), _DECISION_STYLES[decision])
+    return Text(decision.value.lower(), DECISION_STYLES[decision])
 
 
 def show_text(
-    found: AlertFile, names: Mapping[AgencyId, str], collecting: Collection[AgencyId]
+    found: AlertFile,
+    names: Mapping[AgencyId, str],
+    collecting: Collection[AgencyId],
+    *,
+    history: bool = False,
 ) -> Group:
     """Show an alert with all that is known about it.
 
@@ -121,18 +137,26 @@ def show_text(
         found: What is known.
         names: What agencies are called.
         collecting: Partners that have no address, and collect what is for them.
+        history: Show what every version said, and not only the newest.
     """
     view = found.alert
+    stands = view.newest
     parts: list[RenderableType] = [_outside(view, names)]
     if view.erased is not None:
         erased = view.erased
-        when = f"{utc_second(erased.erased_ms)} UTC (entry {erased.entry_index} of our ledger)"
+        entry = index_of(erased.entry_index)
+        when = f"{utc_second(erased.erased_ms)} UTC (entry {entry} of our ledger)"
         parts += ["", Text(f"The content was erased at {when}: {erased.reason}", "yellow")]
     elif view.payload is None:
         parts += ["", Text(f"The content cannot be read: {view.problem}", "red")]
-    elif view.alert is not None:
-        parts += ["", _content(view.payload, view.alert)]
-        parts += _findings_part(view.alert, whole=True)
+    if stands is not None and view.stands is not None:
+        parts += ["", body_text(stands)]
+        may = allowed_text(allowed(stands.markings))
+        whose = "recipients" if view.ours else "we"
+        parts += ["", Text(f"What {whose} may do with it", "bold"), Padding(may, (0, 2))]
+        written = datetime.fromtimestamp(view.created_ms / SECOND_MS, UTC)
+        parts += findings_part(view.stands, written, whole=True)
+    parts += history_part(view) if history else updates_part(view)
     if view.copies:
         parts += [
             "",
@@ -144,23 +168,24 @@ def show_text(
     return Group(*parts)
 
 
-def draft_text(payload: Payload, cards: Sequence[TrustedCard], *, whole: bool) -> Group | None:
+def draft_text(
+    payload: Payload, cards: Sequence[TrustedCard], now: datetime, *, whole: bool
+) -> Group | None:
     """Show what is about to be sent, or only what is doubtful in it; None if nothing is."""
     alert = payload.body
     if not isinstance(alert, Alert):
         return None
-    doubts = _findings_part(alert, whole=False)
+    doubts = findings_part(alert, now, whole=False)
     if not whole:
         return Group(*doubts) if doubts else None
-    parts: list[RenderableType] = [_content(payload, alert), *doubts]
+    parts: list[RenderableType] = [body_text(payload), *doubts]
     parts += ["", Text("Who will see it", "bold")]
     listing = Table.grid(padding=(0, 2))
     for card in cards:
         body = card.card
         listing.add_row(Text(card.agency), Text(body.name), f"{body.country}, {body.role.value}")
-    tlp = payload.markings.tlp
-    rule = Text.assemble((f"TLP:{tlp.value}", _TLP_STYLES[tlp]), f": {_TLP[tlp]}.")
-    parts += [Padding(listing, (0, 2)), Padding(rule, (0, 2)), ""]
+    parts += [Padding(listing, (0, 2)), "", Text("What they may do with it", "bold")]
+    parts += [Padding(allowed_text(allowed(payload.markings)), (0, 2)), ""]
     return Group(*parts)
 
 
@@ -204,105 +229,9 @@ def _outside(view: AlertView, names: Mapping[AgencyId, str]) -> Table:
     listing.add_row("written", f"{utc_second(view.created_ms)} UTC")
     if not view.ours:
         listing.add_row("received", f"{utc_second(view.at_ms)} UTC")
-    return listing
-
-
-def _content(payload: Payload, alert: Alert) -> Group:
-    tlp = payload.markings.tlp
-    listing = facts()
-    listing.add_row("subject", Text(alert.subject, "bold"))
-    listing.add_row("handling", Text(f"TLP:{tlp.value}", _TLP_STYLES[tlp]))
-    listing.add_row("urgency", _URGENCY[alert.urgency])
-    asked = _ACTION[alert.requested_action]
-    by = f", by {_moment(alert.respond_by)} UTC" if alert.respond_by else ""
-    listing.add_row("asks to", f"{asked}{by}")
-    if alert.consignment is not None:
-        _add_consignment(listing, alert.consignment)
-    parts: list[RenderableType] = [listing]
-    if alert.narrative:
-        parts += ["", Text(alert.narrative)]
-    return Group(*parts)
-
-
-def _add_consignment(listing: Table, consignment: Consignment) -> None:
-    containers = [
-        f"{one.number}  seal {one.seal}" if one.seal else one.number
-        for one in consignment.containers
-    ]
-    vessel = consignment.vessel
-    ship = (
-        []
-        if vessel is None
-        else [
-            vessel.name,
-            f"IMO {vessel.imo}" if vessel.imo else "",
-            f"voyage {vessel.voyage}" if vessel.voyage else "",
-        ]
-    )
-    route = [
-        f"{call.port}  {call.kind.value.lower()}" + (f"  {_moment(call.at)}" if call.at else "")
-        for call in consignment.route
-    ]
-    parties = [
-        ", ".join(
-            part
-            for part in (
-                f"{one.role.value.lower().replace('_', ' ')}: {one.name}",
-                one.address.replace("\n", ", "),
-                one.country,
-            )
-            if part
-        )
-        for one in consignment.parties
-    ]
-    for label, lines in (
-        ("containers", containers),
-        ("vessel", [", ".join(part for part in ship if part)]),
-        ("bill of lading", [consignment.bill_of_lading]),
-        ("route", route),
-        ("declared", _goods(consignment.declared)),
-        ("suspected", _goods(consignment.suspected)),
-        ("parties", parties),
-    ):
-        if any(lines):
-            listing.add_row(label, Text("\n".join(lines)))
-
-
-def _goods(goods: Goods | None) -> list[str]:
-    if goods is None:
-        return []
-    code = " ".join(part for part in (goods.hs_edition or "HS", goods.hs_code) if goods.hs_code)
-    facts_ = (
-        f"{goods.quantity} {goods.unit}" if goods.quantity else "",
-        code,
-        f"Basel {' '.join(goods.basel_codes)}" if goods.basel_codes else "",
-    )
-    return [part for part in (goods.description, ", ".join(one for one in facts_ if one)) if part]
-
-
-def _findings_part(alert: Alert, *, whole: bool) -> list[RenderableType]:
-    """Show what the numbers and codes look like: those in doubt, or all."""
-    found = findings(alert)
-    doubts = [one for one in found if one.result is not Result.OK]
-    if not found or not (doubts or whole):
-        return []
-    fine = len(found) - len(doubts)
-    title = f"Numbers and codes: {fine} of {len(found)} are as they should be"
-    parts: list[RenderableType] = ["", Text(title, "bold")]
-    if doubts:
-        parts.append(Padding(_findings(doubts), (0, 2)))
-    return parts
-
-
-def _findings(found: Sequence[Finding]) -> Table:
-    listing = Table.grid(padding=(0, 2))
-    for one in found:
-        listing.add_row(
-            Text(one.result.value, _RESULT_STYLES[one.result]),
-            Text(one.observed),
-            Text(one.reason),
-            Text(one.field.removeprefix("consignment."), "dim"),
-        )
+    if view.forward is not None:
+        add_forward(listing, view.forward)
+    keeping_rows(view, listing)
     return listing
 
 
@@ -323,7 +252,7 @@ def _decision(response: ResponseView) -> Text:
         return Text("erased", "dim")
     if response.decision is None:
         return Text(f"cannot be read: {response.problem}", "red")
-    said = Text(response.decision.value.lower(), _DECISION_STYLES[response.decision])
+    said = Text(response.decision.value.lower(), DECISION_STYLES[response.decision])
     if response.copy is not None and response.copy.state is not DeliveryState.ACKNOWLEDGED:
         said.append(f" ({response.copy.state.value})", STATE_STYLES[response.copy.state])
     return said
@@ -340,7 +269,3 @@ def _entries(found: AlertFile) -> Table:
             entry.code,
         )
     return listing
-
-
-def _moment(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M}"

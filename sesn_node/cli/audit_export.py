@@ -7,12 +7,14 @@ from typing import Annotated
 
 import typer
 
-from sesn_node.audit.records import Selection
+from sesn_node.audit.account import Selection
 from sesn_node.cli.moments import parse_moment
 from sesn_node.cli.options import open_desk
 from sesn_node.cli.progress import progress_bar
-from sesn_node.cli.show import AsJson, Json, console, facts, many, print_json, say
+from sesn_node.cli.show import AsJson, Json, console, facts, print_json, say
+from sesn_node.domain.counting import many
 from sesn_node.domain.ids import MessageId
+from sesn_node.domain.people import Right
 from sesn_node.errors import MalformedError
 from sesn_node.exchange.auditexport import ExportedBundle, export_bundle
 from sesn_node.exchange.naming import find_message
@@ -64,7 +66,7 @@ def export(  # noqa: PLR0913, PLR0917 - one argument an option
     changed, whatever is selected: the hashes of all entries are in it. That it was made, and what
     it discloses, is recorded in our ledger.
     """
-    with open_desk(context) as desk:
+    with open_desk(context, Right.EXPORT) as desk:
         store = desk.office.store
         selection = Selection(
             from_ms=None if since is None else parse_moment("--from", since),
@@ -96,7 +98,7 @@ def _tell(done: ExportedBundle, file: Path, *, blind: bool) -> None:
     say(f"{file} is written, read back, and recorded as entry {done.recorded_at:,} of our ledger.")
     listing = facts()
     listing.add_row("origin", done.head.origin)
-    listing.add_row("size", f"{done.head.size:,} entries")
+    listing.add_row("size", many(done.head.size, "entry", "entries"))
     listing.add_row("root", encode_base64(done.head.root))
     listing.add_row(
         "holds",
@@ -105,11 +107,12 @@ def _tell(done: ExportedBundle, file: Path, *, blind: bool) -> None:
                 many(done.entries, "entry", "entries"),
                 many(done.messages, "message", "messages"),
                 many(done.checkpoints, "checkpoint", "checkpoints"),
+                many(done.timestamps, "time-stamp", "time-stamps"),
                 many(done.cards, "card", "cards"),
             )
         ),
     )
-    listing.add_row("length", f"{done.file_bytes:,} bytes")
+    listing.add_row("length", many(done.file_bytes, "byte"))
     listing.add_row("SHA-256", done.sha256.hex())
     console().print(listing)
     if blind:
@@ -133,5 +136,6 @@ def _exported_json(done: ExportedBundle, file: Path) -> dict[str, Json]:
         "messages": done.messages,
         "disclosed": done.disclosed,
         "checkpoints": done.checkpoints,
+        "timestamps": done.timestamps,
         "cards": done.cards,
     }

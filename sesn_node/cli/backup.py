@@ -20,7 +20,6 @@ from sesn_node.cli.show import (
     error_console,
     facts,
     iso,
-    many,
     print_json,
     say,
 )
@@ -28,6 +27,7 @@ from sesn_node.cli.trouble import trouble_json
 from sesn_node.config import FILE_NAME
 from sesn_node.crypto.chunks import ALTERED
 from sesn_node.domain.checks import printable
+from sesn_node.domain.counting import many
 from sesn_node.domain.ids import Origin
 from sesn_node.domain.times import utc_second
 from sesn_node.errors import MalformedError, VerificationError
@@ -129,7 +129,7 @@ def print_contents(contents: Contents, database: str = "") -> None:
     )
     listing.add_row("root", encode_base64(found.root))
     listing.add_row("holds", f"{contents.rows:,} rows and node.toml")
-    listing.add_row("length", f"{contents.file_bytes:,} bytes")
+    listing.add_row("length", many(contents.file_bytes, "byte"))
     if database:
         listing.add_row("database", database)
     console().print(listing)

@@ -21,6 +21,8 @@ from sesn_node.bootstrap import (
     disk_of,
     open_home,
     system_clock,
+    timestamp_grace_ms,
+    timestamp_roots,
 )
 from sesn_node.cli.doctor_home import check_permissions, check_serving
 from sesn_node.cli.doctor_partners import Ourselves, check_partners
@@ -30,14 +32,17 @@ from sesn_node.cli.options import home_of, options_of
 from sesn_node.cli.passphrase import NO_PASSPHRASE, read_passphrase
 from sesn_node.cli.show import AsJson, Json, console, error_console, print_json, say
 from sesn_node.config import Config, LogFormat, LogLevel
-from sesn_node.errors import SesnError, StorageError
+from sesn_node.domain.counting import many
+from sesn_node.errors import ConfigError, SesnError, StorageError
 from sesn_node.exchange.alarmviews import AlarmView, alarm_views
+from sesn_node.exchange.cardgate import shown_card
 from sesn_node.exchange.checkup import (
     Diagnosis,
     Grade,
     PartnerFacts,
     check_card,
     check_disk,
+    check_erased,
     check_keys,
     check_named_keys,
     check_schema_and_write,
@@ -47,6 +52,7 @@ from sesn_node.exchange.checkup import (
 )
 from sesn_node.exchange.guard import inspect
 from sesn_node.exchange.keyviews import view_keys
+from sesn_node.exchange.timestampviews import check_timestamps, timestamp_standing
 from sesn_node.store.alarms import UNPROVEN
 from sesn_node.store.engine import Store, Transaction
 from sesn_node.store.headfile import HeadFile
@@ -189,8 +195,13 @@ def _in_database(
         size = transaction.ledger.require_head().size
         own = _own(transaction)
         partners = partner_facts(transaction, now_ms)
+        erased = transaction.erasures.every()
+        grace_ms = timestamp_grace_ms(config)
+        stamps = [timestamp_standing(transaction, grace_ms, now_ms)] if grace_ms is not None else []
         alarms = alarm_views(transaction, config.home / EVIDENCE, f"sesn --home {config.home}")
     found.append(check_trouble(size, trouble))
+    found.append(check_erased(erased, f"sesn --home {config.home}"))
+    found += [_check_roots(config), *map(check_timestamps, stamps)] if stamps else []
     found += check_card(own, now_ms)
     us = Ourselves(
         own=own,
@@ -207,11 +218,26 @@ def _in_database(
         with open_home(config.home, passphrase, clock=system_clock) as desk:
             found += check_keys(view_keys(desk.office), now_ms)
             if timeout_s is not None:
-                probed = _ask(desk, own, partners, timeout_s)
+                try:
+                    probed = _ask(desk, partners, timeout_s)
+                except StorageError as error:
+                    found.append(_not_asked(error))
     except SesnError as error:
         found += check_named_keys(own, now_ms)
         found.append(_no_keys(error))
     return found + [_alarm(one) for one in alarms] + check_partners(us, partners, probed)
+
+
+def _check_roots(config: Config) -> Diagnosis:
+    """See whether the files of roots that the settings name can be read."""
+    try:
+        found = timestamp_roots(config)
+    except ConfigError as error:
+        remedy = "Put the file there; without it the node does not start."
+        return Diagnosis("timestamp-roots", Grade.FAILED, error.message, (remedy,))
+    roots = sum(len(one.certificates) for one in found.values())
+    text = f"{many(len(found), 'authority', 'authorities')} under {many(roots, 'root')}"
+    return Diagnosis("timestamp-roots", Grade.OK, text)
 
 
 def _alarm(alarm: AlarmView) -> Diagnosis:
@@ -234,10 +260,19 @@ def _own(transaction: Transaction) -> TrustedCard:
     return open_card(row.sealed, row.taken_ms)
 
 
-def _ask(
-    desk: Desk, own: TrustedCard, partners: Sequence[PartnerFacts], timeout_s: float
-) -> dict[str, Probed]:
-    """Greet every partner that can be dialled."""
+def _not_asked(error: StorageError) -> Diagnosis:
+    text = f"partners were not asked, since our card must not leave yet: {error.message}"
+    remedy = f"Make {HEAD_FILE} writable for this user, and free space on its disk."
+    return Diagnosis("head-file", Grade.FAILED, text, (remedy,))
+
+
+def _ask(desk: Desk, partners: Sequence[PartnerFacts], timeout_s: float) -> dict[str, Probed]:
+    """Greet every partner that can be dialled.
+
+    Raises:
+        StorageError: Our card must not leave: the head file does not cover it, and cannot.
+    """
+    own = shown_card(desk.office)
     cards = [one.card for one in partners if one.card.card.endpoints]
     identity = TlsIdentity(*desk.tls())
     probed = asyncio.run(probe(identity, own, cards, system_clock, timeout_s))
@@ -272,12 +307,11 @@ def _print(found: Sequence[Diagnosis], worst: Grade) -> None:
     say()
     counts = {grade: sum(one.grade is grade for one in found) for grade in Grade}
     if worst is Grade.OK:
-        say(f"All is well: {len(found)} checks.", "green")
+        say(f"All is well: {many(len(found), 'check')}.", "green")
         return
     warnings = counts[Grade.WARNING]
     say(
-        f"{counts[Grade.FAILED]} failed, {warnings} warning{'' if warnings == 1 else 's'}, "
-        f"{counts[Grade.OK]} in order.",
+        f"{counts[Grade.FAILED]} failed, {many(warnings, 'warning')}, {counts[Grade.OK]} in order.",
         _STYLES[worst],
     )
 

@@ -8,6 +8,7 @@ from statistics import median
 from typing import Final
 
 from sesn_node.domain.checks import printable
+from sesn_node.domain.counting import many, word_for
 from sesn_node.domain.times import DAY_MS, HOUR_MS, utc_second
 from sesn_node.exchange.breaker import Circuit, circuit
 from sesn_node.exchange.checkup import (
@@ -92,8 +93,8 @@ def _reached(us: Ourselves, facts: PartnerFacts, probed: Probed | None) -> list[
     size = cosigned_size(us.own, echo.cosigned)
     if size is not None and size > us.size:
         text = (
-            f"has cosigned {size:,} entries of our ledger, and our database holds {us.size:,}: it "
-            f"is an old copy, and {size - us.size:,} entries or more are missing"
+            f"has cosigned {many(size, 'entry', 'entries')} of our ledger, and our database holds "
+            f"{us.size:,}: it is an old copy, which lacks at least {size - us.size:,} of them"
         )
         what_next = steps(
             "Stop the node: what it appended now would be a second history.",
@@ -122,10 +123,10 @@ def _collects(us: Ourselves, facts: PartnerFacts) -> Diagnosis:
     elif ended_ms is not None:
         text = f"has no address; collected from us until {utc_second(ended_ms)} UTC, not since"
         late = us.now_ms - ended_ms > _COLLECTED_MS
-    elif us.serves:
+    elif us.serves and facts.is_open:
         text = f"has no address; collects from us now, since {utc_second(began_ms)} UTC"
     else:
-        # Our node was killed: it is for us to come back.
+        # Our node was killed, or the process that it dialled: it is for us to come back.
         text = f"has no address; it dialled us last at {utc_second(began_ms)} UTC"
     if not late:
         return Diagnosis("partner", Grade.OK, text, (), agency)
@@ -193,8 +194,8 @@ def _circuit(us: Ourselves, facts: PartnerFacts) -> list[Diagnosis]:
     if circuit(link.failures) is Circuit.CLOSED:
         return []
     text = (
-        f"{link.failures:,} attempts to deliver to it failed in a row, so one message at a time is "
-        f"tried; the last one said: {link.error or 'nothing'}"
+        f"{many(link.failures, 'attempt')} to deliver to it failed in a row, so one message at a "
+        f"time is tried; the last one said: {link.error or 'nothing'}"
     )
     remedy = (
         f"Run '{us.command} outbox list --to {agency}': it says what waits and why, and when it is "
@@ -216,7 +217,10 @@ def _stored(us: Ourselves, facts: PartnerFacts) -> list[Diagnosis]:
         found.append(Diagnosis("card", grade, text, (remedy,), agency))
     if facts.oldest_ms is not None and us.now_ms - facts.oldest_ms > _BACKLOG_MS:
         hours = (us.now_ms - facts.oldest_ms) // HOUR_MS
-        text = f"{facts.queued:,} messages wait for it, the oldest for {hours:,} hours"
+        wait = word_for(facts.queued, "waits", "wait")
+        text = (
+            f"{many(facts.queued, 'message')} {wait} for it, the oldest for {many(hours, 'hour')}"
+        )
         remedy = (
             f"Run '{us.command} outbox list --to {agency}': it says why. What is urgent, tell "
             f"{_who(facts.card)} by telephone."
@@ -233,8 +237,9 @@ def _stored(us: Ourselves, facts: PartnerFacts) -> list[Diagnosis]:
     if facts.unwitnessed_ms is not None and us.now_ms - facts.unwitnessed_ms > _UNWITNESSED_MS:
         days = (us.now_ms - facts.unwitnessed_ms) // DAY_MS
         text = (
-            f"has cosigned {link.witnessed_size:,} of our {us.size:,} entries; the first that it "
-            f"has not is {days:,} days old, so it would not notice if that were rewritten"
+            f"has cosigned {link.witnessed_size:,} of our {many(us.size, 'entry', 'entries')}; the "
+            f"first that it has not is {many(days, 'day')} old, so it would not notice if that "
+            "were rewritten"
         )
         remedy = (
             "Exchange a message with it, either way: it cosigns our newest checkpoint with each."

@@ -13,6 +13,7 @@ from sesn_node.cli.options import home_of, load_config, open_desk, options_of, w
 from sesn_node.cli.passphrase import read_passphrase
 from sesn_node.cli.show import AsJson, Json, console, iso, print_json, say, table
 from sesn_node.crypto.keys import KeyKind, KeyRecord
+from sesn_node.domain.people import Right
 from sesn_node.domain.times import utc_minute, utc_second
 from sesn_node.exchange.keycare import Tended, destroy_due, tend_keys
 from sesn_node.exchange.keyviews import KeyState, KeysView, KeyView, view_keys
@@ -76,7 +77,7 @@ def rotate(
     """
     wanted = list(dict.fromkeys(what))
     if only_prepare:
-        with open_desk(context) as desk:
+        with open_desk(context, Right.OPERATE) as desk:
             made = prepare(desk.office, wanted)
         _tell_prepared(made, as_json=as_json)
         return
@@ -96,7 +97,7 @@ def rotate(
 @app.command("destroy-expired")
 def destroy_expired(context: typer.Context, as_json: AsJson = False) -> None:
     """Destroy the private keys whose time is over. A node that serves does this by itself."""
-    with open_desk(context) as desk:
+    with open_desk(context, Right.OPERATE) as desk:
         destroyed = destroy_due(desk.office)
     wake_node(home_of(context))
     if as_json:
@@ -114,7 +115,7 @@ def _opened(
 ) -> Iterator[tuple[Desk, Signer | None]]:
     """Open the home; the root key too, if one of these needs it."""
     if not any(one.needs_root for one in wanted):
-        with open_desk(context) as desk:
+        with open_desk(context, Right.OPERATE) as desk:
             yield desk, None
         return
     home = load_config(context).home

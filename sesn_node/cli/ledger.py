@@ -7,10 +7,12 @@ from rich.text import Text
 
 from sesn_node.bootstrap import HEAD_FILE
 from sesn_node.cli.exits import ExitCode
+from sesn_node.cli.ledger_check import check_proof_
 from sesn_node.cli.ledger_export import export
 from sesn_node.cli.ledger_fork import fork
 from sesn_node.cli.ledger_proofs import checkpoint, prove_, vkey, witnesses
 from sesn_node.cli.ledger_recover import confirm, missing_json, missing_rows, recover
+from sesn_node.cli.ledger_timestamps import timestamps
 from sesn_node.cli.options import load_config, open_store
 from sesn_node.cli.show import (
     AsJson,
@@ -18,11 +20,12 @@ from sesn_node.cli.show import (
     console,
     error_console,
     facts,
-    many,
     print_json,
     say,
     table,
 )
+from sesn_node.domain.counting import many
+from sesn_node.exchange.closedviews import closed_ledgers
 from sesn_node.exchange.recovered import missing
 from sesn_node.exchange.standing import ledger_head
 from sesn_node.exchange.tally import Check
@@ -38,12 +41,14 @@ app = typer.Typer(
 )
 app.command("export")(export)
 app.command("prove")(prove_)
+app.command("check-proof")(check_proof_)
 app.command("checkpoint")(checkpoint)
 app.command("vkey")(vkey)
 app.command("recover")(recover)
 app.command("confirm")(confirm)
 app.command("witnesses")(witnesses)
 app.command("fork")(fork)
+app.command("timestamps")(timestamps)
 
 
 @app.command("status")
@@ -73,6 +78,7 @@ def verify(context: typer.Context, as_json: AsJson = False) -> None:
         found = verify_ledger(store, HeadFile(config.home / HEAD_FILE))
         with store.read() as transaction:
             lost = missing(transaction)
+            closed = closed_ledgers(transaction).ledgers
     if as_json:
         print_json(
             {
@@ -84,6 +90,8 @@ def verify(context: typer.Context, as_json: AsJson = False) -> None:
         )
     else:
         _print(found)
+        for one in closed:
+            say(f"Before it, {one.text}.", "yellow" if one.held < one.size else "")
         for _, text in missing_rows(lost):
             say(f"Of entries that came back from an export: {text}.", "yellow")
     if not found.passed:

@@ -11,6 +11,7 @@ from sesn_node.bootstrap import HEAD_FILE
 from sesn_node.cli.options import load_config, open_store
 from sesn_node.cli.progress import progress_bar
 from sesn_node.cli.show import AsJson, Json, console, facts, print_json, say
+from sesn_node.domain.counting import many, word_for
 from sesn_node.exchange.export import Exported, export_tiles, verify_export
 from sesn_node.ledger.encoding import encode_base64
 from sesn_node.ledger.head import TreeHead
@@ -22,6 +23,10 @@ def export(  # noqa: PLR0913, PLR0917 - one argument an option
     tiles: Annotated[
         Path, typer.Option(metavar="DIR", help="The folder; made, or continued if it is there.")
     ],
+    epoch: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Which of our ledgers: a closed one; else the open one."),
+    ] = None,
     blind: Annotated[
         bool,
         typer.Option("--blind", metavar="", help="Leave the entries out: hashes only."),
@@ -50,18 +55,24 @@ def export(  # noqa: PLR0913, PLR0917 - one argument an option
     with open_store(context) as store:
         if verify:
             with progress_bar("verifying") as told:
-                head = verify_export(store, head_file, tiles, blind=blind, progress=told)
+                head = verify_export(
+                    store, head_file, tiles, epoch=epoch, blind=blind, progress=told
+                )
             _tell_verified(head, tiles, blind=blind, as_json=as_json)
             return
         with progress_bar("exporting") as told:
-            done = export_tiles(store, head_file, tiles, blind=blind, quick=quick, progress=told)
+            done = export_tiles(
+                store, head_file, tiles, epoch=epoch, blind=blind, quick=quick, progress=told
+            )
     if as_json:
         print_json(_exported_json(done, tiles))
         return
     say(f"{tiles} holds our ledger up to entry {done.head.size - 1:,}.")
     listing = facts()
     listing.add_row("origin", done.head.origin)
-    listing.add_row("size", f"{done.head.size:,} entries; {done.before:,} were there before")
+    size = many(done.head.size, "entry", "entries")
+    before = word_for(done.before, "was", "were")
+    listing.add_row("size", f"{size}; {done.before:,} {before} there before")
     listing.add_row("root", encode_base64(done.head.root))
     listing.add_row("files", f"{done.written:,} written, {done.compared:,} compared")
     console().print(listing)

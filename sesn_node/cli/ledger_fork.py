@@ -9,7 +9,8 @@ import typer
 
 from sesn_node.cli.card import read_card
 from sesn_node.cli.files import input_file
-from sesn_node.cli.show import AsJson, console, facts, many, print_json, say
+from sesn_node.cli.show import AsJson, console, facts, print_json, say
+from sesn_node.domain.counting import many
 from sesn_node.errors import VerificationError
 from sesn_node.ledger.encoding import encode_base64
 from sesn_node.ledger.forkproof import MAX_FORK_BYTES, foreign_keys, parse_fork, verify_fork
@@ -33,6 +34,7 @@ def fork(
     with naming(file):
         proof = parse_fork(data)
         heads = verify_fork(proof)
+    replaced: bool | None = None
     if card is not None:
         known = read_card(card, input_file(card, limit=MAX_SEALED_CARD_BYTES, what="card"))
         if foreign_keys(proof, known.log_key_sets(proof.origin)):
@@ -41,6 +43,7 @@ def fork(
                 "this; ask for a card that does, or somebody else made the file",
                 code="FOREIGN_KEYS",
             )
+        replaced = foreign_keys(proof, known.log_key_sets(proof.origin)[-1:])
     if as_json:
         print_json(
             {
@@ -52,6 +55,7 @@ def fork(
                     [keys.ed25519_key.vkey(), keys.mldsa44_key.vkey()] for keys in proof.key_sets
                 ],
                 "card": None if card is None else str(card),
+                "replaced": replaced,
             }
         )
         return
@@ -66,5 +70,11 @@ def fork(
     console().print(listing)
     say()
     say("The fork is proven: the owner of these keys signed two histories.", "bold red")
+    if replaced:
+        say(
+            "Not both are signed by the keys that the card has last: the others were replaced. If "
+            "they were stolen, a thief may have signed. Ask the agency when, and why.",
+            "yellow",
+        )
     if card is None:
         say("Whose keys these are, the agency's card tells: add --card CARD.")

@@ -23,6 +23,7 @@ from sesn_node.cli.show import (
     say_to_copy,
     table,
 )
+from sesn_node.domain.counting import many
 from sesn_node.domain.entries import EntryKind
 from sesn_node.domain.ids import MessageId, agency_id, parse_message_id, show_message_id
 from sesn_node.domain.times import utc_second
@@ -39,6 +40,10 @@ if TYPE_CHECKING:
     from sesn_node.ledger.note import VerifierKey
     from sesn_node.store.engine import Store
 
+Epoch = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Of a closed ledger of ours, by its number; else the open one."),
+]
 Force = Annotated[bool, typer.Option("--force", metavar="", help="Replace files that are there.")]
 
 
@@ -98,7 +103,7 @@ def prove_(  # noqa: PLR0913, PLR0917 - one argument an option
         _tell_proof(found, output, leaf)
 
 
-def checkpoint(
+def checkpoint(  # noqa: PLR0913, PLR0917 - one argument an option
     context: typer.Context,
     with_lines: Annotated[
         bool,
@@ -108,6 +113,7 @@ def checkpoint(
             help="The checkpoint that most partners cosigned, with their lines.",
         ),
     ] = False,
+    epoch: Epoch = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it to a file.")
     ] = None,
@@ -115,7 +121,7 @@ def checkpoint(
     as_json: AsJson = False,
 ) -> None:
     """Show the newest checkpoint that left this node, verbatim: a C2SP signed note."""
-    _, note = _published(context, with_lines=with_lines)
+    _, note = _published(context, with_lines=with_lines, epoch=epoch)
     if output is not None:
         write_output(output, note.note, force=force)
     if as_json:
@@ -131,15 +137,15 @@ def checkpoint(
     elif output is None:
         _write_bytes(note.note)
     else:
-        say(f"{output} is our checkpoint of {note.head.size:,} entries.")
+        say(f"{output} is our checkpoint of {many(note.head.size, 'entry', 'entries')}.")
 
 
-def vkey(context: typer.Context, as_json: AsJson = False) -> None:
+def vkey(context: typer.Context, epoch: Epoch = None, as_json: AsJson = False) -> None:
     """Show the keys that verify our ledger and our cosignatures, as C2SP verifier keys.
 
     The log's keys of now come last. They are those of our card: compare its fingerprint.
     """
-    ours, _ = _published(context, with_lines=False)
+    ours, _ = _published(context, with_lines=False, epoch=epoch)
     logs = [key for keys in ours.key_sets for key in (keys.ed25519_key, keys.mldsa44_key)]
     witness = ours.card.witness_keys
     witnesses = [witness.ed25519_key, witness.mldsa44_key]
@@ -165,7 +171,7 @@ def witnesses(context: typer.Context, as_json: AsJson = False) -> None:
     if as_json:
         print_json(_witnessing_json(found))
         return
-    say(f"{found.head.origin} has {found.head.size:,} entries.")
+    say(f"{found.head.origin} has {many(found.head.size, 'entry', 'entries')}.")
     ours = table("cosigned by", "size", "behind", "when (UTC)", "", flexible=("cosigned by",))
     for one in found.ours:
         size = "-" if one.size is None else f"{one.size:,}"
@@ -183,11 +189,13 @@ def witnesses(context: typer.Context, as_json: AsJson = False) -> None:
         console().print(listing)
 
 
-def _published(context: typer.Context, *, with_lines: bool) -> tuple[Published, CosignedNote]:
+def _published(
+    context: typer.Context, *, with_lines: bool, epoch: int | None
+) -> tuple[Published, CosignedNote]:
     config = load_config(context)
     head_file = HeadFile(config.home / HEAD_FILE).as_it_is()
     with open_store(context) as store, store.read() as transaction:
-        ours = published(transaction, head_file)
+        ours = published(transaction, head_file, epoch)
         if with_lines:
             return ours, cosigned(transaction, ours)
         return ours, CosignedNote(ours.head, ours.note, ())
@@ -201,7 +209,8 @@ def _tell_proof(found: EntryProof, output: Path, leaf: Path) -> None:
     if found.entry.agency is not None:
         listing.add_row("partner", found.entry.agency)
     listing.add_row("leaf hash", encode_base64(found.proven.leaf))
-    listing.add_row("under", f"{found.proven.head.origin}, {found.proven.head.size:,} entries")
+    entries = many(found.proven.head.size, "entry", "entries")
+    listing.add_row("under", f"{found.proven.head.origin}, {entries}")
     cosigners = ", ".join(one.agency for one in found.cosigners)
     listing.add_row("cosigned by", cosigners or "nobody yet")
     console().print(listing)

@@ -10,11 +10,14 @@ from typing import Annotated, Final
 import typer
 
 from sesn_node.bootstrap import HEAD_FILE, system_clock
+from sesn_node.cli.ledger_reopen import new_epoch
 from sesn_node.cli.options import command_of, home_of, load_config, open_desk, open_store, wake_node
 from sesn_node.cli.progress import progress_bar
-from sesn_node.cli.show import AsJson, Json, console, error_console, facts, many, print_json, say
+from sesn_node.cli.show import AsJson, Json, console, error_console, facts, print_json, say
 from sesn_node.cli.trouble import print_steps
-from sesn_node.errors import SesnError
+from sesn_node.domain.counting import many, word_for
+from sesn_node.domain.people import Right
+from sesn_node.errors import ConfigError, SesnError
 from sesn_node.exchange.inquiry import ANSWERS, Inquiry
 from sesn_node.exchange.inquiry import confirm as confirm_head
 from sesn_node.exchange.recover import Recovered, recover_tiles
@@ -22,22 +25,59 @@ from sesn_node.exchange.recovered import Missing, missing
 from sesn_node.ledger.encoding import encode_base64
 from sesn_node.store.files import read_file
 from sesn_node.store.headfile import HeadFile
+from sesn_node.store.numbers import index_of
 
 _LIMIT: Final = 1 << 20
 
 
-def recover(
+def recover(  # noqa: PLR0913, PLR0917 - one argument an option
     context: typer.Context,
     tiles: Annotated[
-        Path, typer.Option(metavar="DIR", help="Our own export, newer than the database.")
-    ],
+        Path | None, typer.Option(metavar="DIR", help="Our own export, newer than the database.")
+    ] = None,
+    reopen: Annotated[
+        bool,
+        typer.Option(
+            "--new-epoch",
+            metavar="",
+            help="There is no export: close the ledger and open the next. Needs keys/root.key.",
+        ),
+    ] = False,
+    unanswered: Annotated[
+        bool,
+        typer.Option(
+            "--unanswered",
+            metavar="",
+            help="With --new-epoch: answer for the partners that do not.",
+        ),
+    ] = False,
+    timeout: Annotated[
+        float,
+        typer.Option(
+            metavar="SECONDS",
+            min=0.1,
+            max=600,
+            help="With --new-epoch: how long a partner may take.",
+        ),
+    ] = 10.0,
+    yes: Annotated[
+        bool, typer.Option("--yes", metavar="", help="With --new-epoch: do not ask.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Bring back the entries that an old copy of the database lacks, from our own tile export.
 
     All of it is verified and written, or nothing is. Messages are not in an export: partners
     deliver again what they sent; of what we sent, the evidence is kept.
+
+    Without an export, --new-epoch closes the ledger where the newest checkpoint ends that partners
+    or the head file show, and opens the next one, under the same root.
     """
+    if (tiles is not None) == reopen:
+        raise ConfigError("name either --tiles DIR, or --new-epoch if there is no export")
+    if tiles is None:
+        new_epoch(context, unanswered=unanswered, timeout_s=timeout, yes=yes, as_json=as_json)
+        return
     config = load_config(context)
     head_file = HeadFile(config.home / HEAD_FILE)
     with open_store(context) as store:
@@ -57,7 +97,9 @@ def _print_recovered(done: Recovered, lost: Missing, command: str) -> None:
     say(f"{many(came, 'entry', 'entries')} came back, verified and as they were signed.")
     listing = facts()
     listing.add_row("origin", done.head.origin)
-    listing.add_row("size", f"{done.head.size:,} entries; {done.before:,} were there before")
+    size = many(done.head.size, "entry", "entries")
+    before = word_for(done.before, "was", "were")
+    listing.add_row("size", f"{size}; {done.before:,} {before} there before")
     listing.add_row("root", encode_base64(done.head.root))
     for row in missing_rows(lost):
         listing.add_row(*row)
@@ -100,7 +142,9 @@ def missing_json(lost: Missing) -> Json:
     if not lost.ranges:
         return None
     return {
-        "recovered": [{"start": one.start, "end": one.end} for one in lost.ranges],
+        "recovered": [
+            {"start": index_of(one.start), "end": index_of(one.end)} for one in lost.ranges
+        ],
         "sent": lost.sent,
         "received": lost.received,
         "receipts": lost.receipts,
@@ -156,7 +200,7 @@ def confirm(
     from sesn_node.transport.asking import ask_partners  # noqa: PLC0415 - see above
     from sesn_node.transport.tls import TlsIdentity  # noqa: PLC0415 - see above
 
-    with open_desk(context) as desk:
+    with open_desk(context, Right.OPERATE) as desk:
         office = desk.office
         with error_console().status("asking partners"):
             inquiry = asyncio.run(ask_partners(office, TlsIdentity(*desk.tls()), timeout))

@@ -34,7 +34,7 @@ def link_words(peer: PeerView, now_ms: int, *, serves: bool) -> Text:
         times = "once" if link.failures == 1 else f"{link.failures} times"
         next_try = until(link.next_attempt_ms, now_ms)
         return Text(f"{unconnected(link)}; dialled {times}, next try {next_try}", "yellow")
-    if link.connected_ms and link.ended_ms is None and serves:
+    if link.connected_ms and peer.is_open and serves:
         return Text(f"connected since {utc_minute(link.connected_ms)} UTC", "green")
     if link.connected_ms:
         return Text(unconnected(link), "yellow")

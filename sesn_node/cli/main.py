@@ -16,7 +16,7 @@ from sesn_node import __version__
 from sesn_node.cli.ask import Interrupted
 from sesn_node.cli.exits import ExitCode, exit_code, report, report_fault
 from sesn_node.cli.lazy import LazyCommand, Noun
-from sesn_node.cli.options import Options
+from sesn_node.cli.options import Options, lead_with_operator
 from sesn_node.errors import SesnError
 
 if TYPE_CHECKING:
@@ -30,7 +30,18 @@ NOUNS: Final = (
     Noun("peer", "sesn_node.cli.peer", "Partner agencies: trust, list, revoke, release."),
     Noun("serve", "sesn_node.cli.serve", "Run this agency's node until it is stopped."),
     Noun("status", "sesn_node.cli.status", "Say whether the node serves, and how it stands."),
+    Noun("operator", "sesn_node.cli.operator", "Our people: add, list, remove; what each may do."),
     Noun("alert", "sesn_node.cli.alert", "Alerts: send, list, read, accept, decline."),
+    Noun("approve", "sesn_node.cli.approve", "Four eyes: let go what another operator wrote."),
+    Noun(
+        "conversation", "sesn_node.cli.conversation", "All messages of a conversation, in order."
+    ),
+    Noun("request", "sesn_node.cli.request", "Requests for information: send, list, answer."),
+    Noun("note", "sesn_node.cli.note", "Plain words to partners."),
+    Noun("sighting", "sesn_node.cli.sighting", "Tell where a container or a ship was seen."),
+    Noun("track", "sesn_node.cli.track", "Where a container or ship was, by all partners."),
+    Noun("watch", "sesn_node.cli.watch", "What to mark in what arrives: add, list, remove."),
+    Noun("group", "sesn_node.cli.group", "Named recipients, for --to @NAME."),
     Noun("outbox", "sesn_node.cli.outbox", "Where each message stands and why; try again."),
     Noun("trace", "sesn_node.cli.trace", "One message's life, step by step, on several nodes."),
     Noun("ledger", "sesn_node.cli.ledger", "The ledger: where it stands, and whether it is whole."),
@@ -91,6 +102,15 @@ def _options(
             "SESN_PASSPHRASE, then the systemd credential sesn-passphrase, then a prompt.",
         ),
     ] = None,
+    acting: Annotated[
+        str | None,
+        typer.Option(
+            "--as",
+            metavar="OPERATOR",
+            help="Who is at the keyboard; may stand anywhere in the line. Asks for the operator's "
+            "passphrase, unless SESN_OPERATOR_PASSPHRASE has it.",
+        ),
+    ] = None,
     version: Annotated[
         bool,
         typer.Option(
@@ -103,7 +123,7 @@ def _options(
     ] = False,
 ) -> None:
     del version  # Its callback has answered it.
-    context.obj = Options(home, passphrase_fd)
+    context.obj = Options(home, passphrase_fd, acting)
 
 
 def main() -> NoReturn:
@@ -120,7 +140,8 @@ def run(arguments: Sequence[str]) -> int:
     # Looked for before anything is parsed, since a line that cannot be parsed must answer too.
     as_json = "--json" in arguments
     try:
-        code = _command().main(list(arguments), prog_name="sesn", standalone_mode=False)
+        line = lead_with_operator(arguments)
+        code = _command().main(line, prog_name="sesn", standalone_mode=False)
     except SesnError as error:
         report(error.code, error.message, as_json=as_json)
         return exit_code(error)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from sesn_node.errors import ConfigError, StorageError
 if TYPE_CHECKING:
     from sesn_node.bootstrap import Desk
     from sesn_node.config import Config
+    from sesn_node.domain.people import Right
     from sesn_node.store.engine import Store
 
 
@@ -27,10 +28,26 @@ class Options:
     Args:
         home: Folder of the node, if given.
         passphrase_fd: File descriptor to read the passphrase from, if given.
+        acting: Operator at the keyboard, if given.
     """
 
     home: Path | None = None
     passphrase_fd: int | None = None
+    acting: str | None = None
+
+
+def lead_with_operator(arguments: Sequence[str]) -> list[str]:
+    """Put `--as OPERATOR` in front, so that it may stand anywhere before a lone `--`."""
+    found = list(arguments)
+    end = found.index("--") if "--" in found else len(found)
+    for place in range(end):
+        if found[place].startswith("--as="):
+            return [found.pop(place), *found]
+        if found[place] == "--as":
+            taken = found[place : place + 2]
+            del found[place : place + 2]
+            return [*taken, *found]
+    return found
 
 
 def options_of(context: typer.Context) -> Options:
@@ -73,15 +90,21 @@ def load_config(context: typer.Context) -> Config:
 
 
 @contextmanager
-def open_desk(context: typer.Context) -> Iterator[Desk]:
+def open_desk(context: typer.Context, right: Right | None = None) -> Iterator[Desk]:
     """Open the home: settings first, so that nobody types a passphrase for a home with none.
+
+    Args:
+        context: The command.
+        right: What whoever uses the command must be allowed to do; None: it only reads.
 
     Raises:
         ConfigError: No home, unusable settings, or no passphrase.
         VerificationError: Wrong passphrase.
+        PolicyError: The operator at the keyboard may not do this, or nobody said who that is.
         StorageError: The database or a key file cannot be read.
     """
     from sesn_node.bootstrap import open_home  # noqa: PLC0415 - as above
+    from sesn_node.cli.acting import acting_desk, keeping_drafts  # noqa: PLC0415 - as above
     from sesn_node.cli.passphrase import read_passphrase  # noqa: PLC0415 - as above
     from sesn_node.config import LogFormat, LogLevel  # noqa: PLC0415 - as above
     from sesn_node.telemetry.logs import configure  # noqa: PLC0415 - as above
@@ -89,8 +112,14 @@ def open_desk(context: typer.Context) -> Iterator[Desk]:
     config = existing_config(context)
     # A command tells its result itself; `serve` asks for more.
     configure(LogLevel.ERROR, LogFormat.CONSOLE)
-    with open_home(config.home, read_passphrase(options_of(context).passphrase_fd)) as desk:
-        yield desk
+    options = options_of(context)
+    with open_home(config.home, read_passphrase(options.passphrase_fd)) as desk:
+        if right is None:
+            yield desk
+            return
+        acting = acting_desk(desk, options.acting, right)
+        with keeping_drafts(context, acting):
+            yield acting
 
 
 @contextmanager

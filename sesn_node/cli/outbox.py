@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from sesn_node.bootstrap import RUN_FOLDER, system_clock
+from sesn_node.cli.csv_text import AsCsv, print_csv
 from sesn_node.cli.link_text import may_serve
 from sesn_node.cli.options import (
     command_of,
@@ -16,12 +17,20 @@ from sesn_node.cli.options import (
     open_store,
     wake_node,
 )
-from sesn_node.cli.outbox_json import life_json, requeued_json, standing_json
+from sesn_node.cli.outbox_json import (
+    COPY_COLUMNS,
+    copy_row,
+    life_json,
+    requeued_json,
+    standing_json,
+)
 from sesn_node.cli.outbox_text import backlog_text, life_text
 from sesn_node.cli.runfile import serving_node
 from sesn_node.cli.show import AsJson, console, print_json, say
+from sesn_node.domain.counting import many
 from sesn_node.domain.delivery import ENDED, DeliveryState
 from sesn_node.domain.ids import agency_id, show_message_id
+from sesn_node.domain.people import Right
 from sesn_node.exchange.backlog import OPEN_STATES, Backlog, backlog
 from sesn_node.exchange.life import life
 from sesn_node.exchange.naming import find_sent, not_a_partner
@@ -50,6 +59,7 @@ def list_(  # noqa: PLR0913, PLR0917 - one argument an option
         bool, typer.Option("--all", metavar="", help="Acknowledged copies too.")
     ] = False,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="Show at most so many.")] = 200,
+    as_csv: AsCsv = False,
     as_json: AsJson = False,
 ) -> None:
     """List every copy that is queued, or ended without a receipt: where it stands, and why."""
@@ -70,6 +80,15 @@ def list_(  # noqa: PLR0913, PLR0917 - one argument an option
             for copy in recipient.copies
         ]
         print_json({"outbox": copies, "total": found.total})
+    elif as_csv:
+        print_csv(
+            COPY_COLUMNS,
+            (
+                copy_row(copy, recipient, attempts)
+                for recipient in found.recipients
+                for copy in recipient.copies
+            ),
+        )
     elif found.recipients:
         console().print(backlog_text(found, attempts, now_ms, serves=may_serve(config)))
         _hints(context, found)
@@ -112,7 +131,7 @@ def requeue_(
     A copy that its recipient could not open is sealed anew, as a message of its own.
     """
     agency = None if to is None else agency_id(to)
-    with open_desk(context) as desk:
+    with open_desk(context, Right.OPERATE) as desk:
         found = find_sent(desk.office.store, message_id)
         done = requeue(desk.office, found, agency)
     serving = wake_node(home_of(context))
@@ -152,7 +171,7 @@ def _hints(context: typer.Context, found: Backlog) -> None:
     states = {copy.state for copy in copies if copy.resealed_as is None}
     if found.total > len(copies):
         say()
-        say(f"{len(copies):,} of {found.total:,} copies; --limit shows more.")
+        say(f"{len(copies):,} of {many(found.total, 'copy', 'copies')}; --limit shows more.")
     if not states.isdisjoint(ENDED):
         say()
         command = command_of(context)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from sesn_node.cli.alert_json import receipt_json
 from sesn_node.cli.show import Json, iso
 from sesn_node.domain.delivery import DeliveryState
@@ -47,6 +49,32 @@ def standing_json(
         "resealed_as": _id(view.resealed_as),
         "receipt": receipt_json(view.receipt) if view.receipt else None,
     }
+
+
+COPY_COLUMNS: Final = (
+    "message_id",
+    "agency",
+    "kind",
+    "priority",
+    "state",
+    "why",
+    "attempts",
+    "code",
+    "detail",
+    "next_attempt",
+    "created",
+    "expires",
+    "settled",
+)
+
+
+def copy_row(
+    copy: CopyStanding, recipient: RecipientStanding, attempts: int
+) -> list[str | int | None]:
+    """Return a copy as a row under `COPY_COLUMNS`."""
+    shown = standing_json(copy, recipient, attempts)
+    found = (shown[name] for name in COPY_COLUMNS)
+    return [one if isinstance(one, int) else None if one is None else str(one) for one in found]
 
 
 def life_json(found: Life, attempts: int) -> dict[str, Json]:

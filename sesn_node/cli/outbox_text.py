@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from sesn_node.cli.link_text import unconnected
-from sesn_node.cli.show import STATE_STYLES, facts, fills_screen, many, short_ids, table
+from sesn_node.cli.show import STATE_STYLES, facts, fills_screen, short_ids, table
+from sesn_node.domain.counting import many
 from sesn_node.domain.delivery import NO_ANSWER, DeliveryState
 from sesn_node.domain.entries import UndeliveredCode
 from sesn_node.domain.ids import show_message_id
@@ -132,7 +133,7 @@ class _Words:
         if not link.failures:
             if not link.connected_ms:
                 head = "not connected so far"
-            elif link.ended_ms is None and self.serves and recipient.delivered_from != "":
+            elif recipient.is_open and self.serves:
                 head = f"connected since {utc_minute(link.connected_ms)} UTC"
             else:
                 head = unconnected(link)
@@ -191,11 +192,16 @@ class _Words:
             case Reason.REFUSED:
                 return f"for good, {last}"
             case Reason.DEAD:
-                tries = "one attempt" if view.attempts == 1 else f"{view.attempts:,} attempts"
+                tries = many(view.attempts, "attempt")
                 return f"given up after {tries}; the last: {last}"
-            case Reason.REVOKED | Reason.ERASED:
-                revoked = copy.reason is Reason.REVOKED
-                return f"{recipient.agency} was revoked" if revoked else "its content was erased"
+            case Reason.REVOKED | Reason.ERASED | Reason.RECALLED:
+                return {
+                    Reason.REVOKED: f"{recipient.agency} was revoked",
+                    Reason.ERASED: "its content was erased",
+                    Reason.RECALLED: "the message was recalled",
+                }[copy.reason]
+            case Reason.RECALLED:
+                return "the message was recalled"
             case Reason.EXPIRED:
                 said = f"; the last: {view.detail}" if view.detail else ""
                 return f"not delivered in time{said}"
@@ -221,7 +227,7 @@ def _turn(copy: CopyStanding) -> str:
     if not copy.ahead:
         return "leaves next"
     if copy.copy.code == NO_ANSWER:
-        return f"is sent alone, after {copy.ahead:,} others"
+        return f"is sent alone, after {many(copy.ahead, 'other')}"
     go = "one goes" if copy.ahead == 1 else f"{copy.ahead:,} go"
     return f"waits for its turn; {go} first, more urgent or older"
 
@@ -237,7 +243,7 @@ def _last(copy: CopyStanding) -> str:
 def _outside(found: Life, now_ms: int) -> Table:
     listing = facts()
     listing.add_row("message", show_message_id(found.message_id))
-    size = "erased" if found.sealed_bytes is None else f"{found.sealed_bytes:,} bytes sealed"
+    size = "erased" if found.sealed_bytes is None else f"{many(found.sealed_bytes, 'byte')} sealed"
     listing.add_row("what", _what(found.priority, found.kind).append(f", {size}"))
     if found.in_reply_to is not None:
         listing.add_row("answers", show_message_id(found.in_reply_to))
@@ -267,6 +273,7 @@ def _step(step: Step) -> Text:
         StepKind.VIEWED: ("its content was shown to somebody here", ""),
         StepKind.DISCLOSED: ("its content went into an audit bundle", "yellow"),
         StepKind.ERASED: (f"its content was erased, {step.code}{why}", "yellow"),
+        StepKind.LEGAL_HOLD: (f"a legal hold on it was {step.code.lower()}", "yellow"),
         StepKind.ANSWERED: (f"{who} answered with {step.other_kind} {other}", ""),
     }[step.kind]
     return Text(said, style)
@@ -279,6 +286,8 @@ def _undelivered(step: Step) -> str:
         return f"given up, since {step.agency} was revoked"
     if step.code == UndeliveredCode.ERASED:
         return f"given up for {step.agency}, since its content was erased"
+    if step.code == UndeliveredCode.RECALLED:
+        return f"given up for {step.agency}, since the message was recalled"
     return f"given up, since {step.agency} put it off too often"
 
 

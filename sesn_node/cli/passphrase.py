@@ -53,6 +53,37 @@ def new_passphrase(descriptor: int | None) -> bytes:
     return first
 
 
+def ask_passphrase(variable: str, prompt: str) -> bytes:
+    """Return another passphrase than the home's: from the environment, or a prompt.
+
+    Raises:
+        ConfigError: There is none, or it cannot be read.
+    """
+    value = os.environ.get(variable)
+    if value is not None:
+        return _checked(os.fsencode(value), variable)
+    if not has_terminal():
+        raise ConfigError(
+            f"no passphrase of the operator: set {variable}; without a terminal nobody is asked",
+            code=NO_PASSPHRASE,
+        )
+    return _prompt(prompt)
+
+
+def make_passphrase(variable: str, who: str) -> bytes:
+    """Return a new passphrase; a prompt asks twice.
+
+    Raises:
+        ConfigError: There is none, it is too short, or it was typed in two ways.
+    """
+    first = _long_enough(
+        ask_passphrase(variable, f"New passphrase of {who} ({MIN_CHARACTERS} characters or more): ")
+    )
+    if os.environ.get(variable) is None and _prompt("The same again: ") != first:
+        raise ConfigError("the two passphrases differ; nothing was made", code="PASSPHRASE")
+    return first
+
+
 def _given(descriptor: int | None) -> bytes | None:
     if descriptor is not None:
         return _read(descriptor, f"--passphrase-fd {descriptor}")

@@ -21,8 +21,10 @@ from sesn_node.cli.options import (
     wake_node,
 )
 from sesn_node.cli.peer_release import release
-from sesn_node.cli.show import AsJson, Json, console, iso, many, print_json, say, table
+from sesn_node.cli.show import AsJson, Json, console, iso, print_json, say, table
+from sesn_node.domain.counting import many
 from sesn_node.domain.ids import agency_id
+from sesn_node.domain.people import Right
 from sesn_node.domain.times import utc_minute
 from sesn_node.errors import PolicyError
 from sesn_node.exchange.peers import add_peer, revoke_peer
@@ -60,7 +62,7 @@ def add(
         )
     if given is None:
         given = _compare(shown)
-    with open_desk(context) as desk:
+    with open_desk(context, Right.TRUST) as desk:
         card = add_peer(desk.office, sealed, fingerprint=given)
     wake_node(home_of(context))
     if as_json:
@@ -83,7 +85,7 @@ def list_(context: typer.Context, as_json: AsJson = False) -> None:
     with open_store(context) as store:
         found = peers(store, now_ms)
     if as_json:
-        print_json({"peers": [peer_json(peer, now_ms) for peer in found]})
+        print_json({"peers": [peer_json(peer, now_ms, serves=serves) for peer in found]})
         return
     if not found:
         say(f"No partner yet: '{command_of(context)} peer add' pins the card of one.")
@@ -116,7 +118,7 @@ def revoke(
     if not yes:
         require_terminal("add --yes to cut the agency off")
         confirm(f"Cut off {wanted} now?")
-    with open_desk(context) as desk:
+    with open_desk(context, Right.TRUST) as desk:
         ended = revoke_peer(desk.office, wanted)
     wake_node(home_of(context))
     if as_json:
@@ -128,8 +130,8 @@ def revoke(
         say(f"{copies} will not be delivered; '{command_of(context)} outbox list' shows them.")
 
 
-def peer_json(peer: PeerView, now_ms: int) -> dict[str, Json]:
-    """Show a partner to a program."""
+def peer_json(peer: PeerView, now_ms: int, *, serves: bool) -> dict[str, Json]:
+    """Show a partner to a program; `serves` says whether a process may hold connections now."""
     card, link = peer.card.card, peer.link
     return {
         "agency": peer.agency,
@@ -151,6 +153,7 @@ def peer_json(peer: PeerView, now_ms: int) -> dict[str, Json]:
             "next_attempt": iso(link.next_attempt_ms or None),
             "connected": iso(link.connected_ms),
             "ended": iso(link.ended_ms),
+            "open": peer.is_open and serves,
             "cosigned_size": link.witnessed_size,
         },
     }

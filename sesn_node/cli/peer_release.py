@@ -10,8 +10,10 @@ from sesn_node.bootstrap import EVIDENCE
 from sesn_node.cli.alarm_text import alarms_json, print_alarms
 from sesn_node.cli.ask import confirm, require_terminal
 from sesn_node.cli.options import command_of, home_of, open_desk, open_store, wake_node
-from sesn_node.cli.show import AsJson, many, print_json, say
+from sesn_node.cli.show import AsJson, print_json, say
+from sesn_node.domain.counting import many
 from sesn_node.domain.ids import agency_id
+from sesn_node.domain.people import Right
 from sesn_node.exchange.alarmviews import alarm_views
 from sesn_node.exchange.evidencefiles import write_missing
 from sesn_node.exchange.release import release_peer
@@ -39,7 +41,7 @@ def release(
         print_alarms(alarms)
     if not yes and alarms:
         confirm(f"Trust {wanted} again?")
-    with open_desk(context) as desk:
+    with open_desk(context, Right.TRUST) as desk:
         # Before the alarm is put down: this home may not have the file yet.
         write_missing(desk.office)
         released = release_peer(desk.office, wanted)

@@ -23,7 +23,7 @@ from sesn_node.config import Config
 from sesn_node.crypto.chunks import ALTERED
 from sesn_node.crypto.keyring import WRONG_PASSPHRASE, Keyring
 from sesn_node.domain.checks import printable
-from sesn_node.domain.ids import ledger_origin
+from sesn_node.domain.ids import ledger_origin, parse_origin
 from sesn_node.errors import (
     ConfigError,
     ConflictError,
@@ -112,7 +112,8 @@ def _restore(
     config = settings.parse(data, home / settings.FILE_NAME)
     _check_agency(config, backup.facts.agency)
     origin = ledger_origin(config.agency.id, config.agency.ledger_epoch)
-    if backup.facts.origin != origin:
+    # Founded with that one, it may have closed it since, and opened later ones.
+    if parse_origin(backup.facts.origin) < parse_origin(origin):
         raise VerificationError(
             f"the backup is of the ledger {printable(backup.facts.origin)}, and node.toml names "
             f"{origin}: look at agency.ledger_epoch",

@@ -81,11 +81,6 @@ def fills_screen() -> bool:
     return console().width < _UNLIMITED_COLUMNS
 
 
-def many(count: int, one: str, several: str) -> str:
-    """Write a number of things."""
-    return f"{count:,} {one if count == 1 else several}"
-
-
 def print_json(value: Mapping[str, Json]) -> None:
     """Write exactly one line of JSON; in ASCII, so that any terminal and any pipe takes it."""
     sys.stdout.write(json.dumps(value) + "\n")

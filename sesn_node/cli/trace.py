@@ -11,8 +11,9 @@ from rich.padding import Padding
 from rich.text import Text
 
 from sesn_node.cli.options import load_config, options_of
-from sesn_node.cli.show import AsJson, Json, console, many, print_json, say, say_to_copy, table
+from sesn_node.cli.show import AsJson, Json, console, print_json, say, say_to_copy, table
 from sesn_node.config import Config
+from sesn_node.domain.counting import many
 from sesn_node.domain.ids import show_message_id
 from sesn_node.errors import ConfigError
 from sesn_node.telemetry.lives import Told, TracedLife, read_life
@@ -114,7 +115,7 @@ def _words(told: Told) -> str:
     if "batch.sequence" in facts:
         words += f", batch {facts.pop('batch.sequence')}"
         messages = facts.pop("batch.messages", 1)
-        words += "" if messages == 1 else f" of {messages} messages"
+        words += "" if messages == 1 else f" of {_many(messages, 'message')}"
     if "attempts" in facts:
         words += f", {_many(facts.pop('attempts'), 'attempt')}"
     if "entry" in facts:
@@ -125,7 +126,8 @@ def _words(told: Told) -> str:
 
 
 def _many(number: object, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+    # Another program may have written it: whatever it is, it is shown.
+    return many(number, what) if isinstance(number, int) else f"{number} {what}s"
 
 
 def _after(time_ns: int, start_ns: int) -> str:

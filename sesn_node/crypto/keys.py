@@ -85,11 +85,13 @@ class KeyKind(StrEnum):
     """Cosigns other agencies' checkpoints too."""
     STORAGE = "storage"
     """Wraps content keys in the database. AES-256."""
+    OPERATOR = "operator"
+    """Signs what one of the agency's people wrote or approved. P-256, in a file of its own."""
     INDEX = "index"
     """Hides what alerts name in the search index. HKDF and HMAC with SHA-256."""
 
 
-P256_KINDS: Final = frozenset({KeyKind.ROOT, KeyKind.SEAL, KeyKind.TLS})
+P256_KINDS: Final = frozenset({KeyKind.ROOT, KeyKind.SEAL, KeyKind.TLS, KeyKind.OPERATOR})
 ED25519_KINDS: Final = frozenset({KeyKind.LOG_ED25519, KeyKind.WITNESS_ED25519})
 MLDSA44_KINDS: Final = frozenset({KeyKind.LOG_MLDSA44, KeyKind.WITNESS_MLDSA44})
 

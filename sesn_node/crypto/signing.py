@@ -1,4 +1,4 @@
-r"""SESN signatures: an agency's seal on a message header or on a card.
+r"""SESN signatures: an agency's seal on a message header, a card or an operator; an operator's own.
 
 A signature covers `"sesn/v1/<object>\0"` and the exact bytes of the body, so that a seal on
 one kind of object never passes for another. The identity of an object is `body_hash`, never
@@ -24,6 +24,10 @@ class ObjectKind(StrEnum):
     """The serialised header of a message."""
     CARD = "card"
     """The serialised body of an agency card."""
+    OPERATOR = "operator"
+    """What an agency says of one of its people, serialised."""
+    STATEMENT = "statement"
+    """What one of them says of a message, serialised; signed by the operator, not the agency."""
 
 
 _PREFIXES: Final = {kind: b"sesn/v1/" + kind.value.encode("ascii") + b"\0" for kind in ObjectKind}

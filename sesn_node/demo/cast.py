@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from sesn_node.domain.alert import Alert, Decision, Payload
+from sesn_node.domain.alert import Alert
 from sesn_node.domain.cards import Role
+from sesn_node.domain.conversation import Decision
 from sesn_node.domain.ids import AgencyId
+from sesn_node.domain.payload import Payload
 from sesn_node.errors import ConfigError, MalformedError
 from sesn_node.wire.payloads import alert_from_json
 

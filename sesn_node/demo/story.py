@@ -13,9 +13,10 @@ from sesn_node.demo.cast import ANSWERS, BE, GH, NL, dispatches
 from sesn_node.demo.crosscheck import cross_check
 from sesn_node.demo.network import wait_until
 from sesn_node.demo.post import Post
-from sesn_node.domain.alert import Decision
+from sesn_node.domain.conversation import Decision
 from sesn_node.domain.delivery import DeliveryState
-from sesn_node.domain.identifiers import Result, findings
+from sesn_node.domain.findings import Result
+from sesn_node.domain.identifiers import check_container
 from sesn_node.errors import VerificationError
 from sesn_node.exchange.copyviews import copies_of
 from sesn_node.exchange.peers import add_peer
@@ -180,8 +181,10 @@ class Story:
 
     def _tell_findings(self, dispatch: Dispatch) -> None:
         """Wrong container numbers are evidence: sent as they were seen, with a warning."""
-        for finding in findings(dispatch.alert):
-            if "containers" in finding.field and finding.result is not Result.OK:
+        consignment = dispatch.alert.consignment
+        for container in consignment.containers if consignment else ():
+            finding = check_container(container.number)
+            if finding.result is not Result.OK:
                 self._screen.odd(
                     f"Alert {dispatch.number}: container number {finding.observed} cannot be "
                     f"right, its {finding.reason}. A wrong number is evidence: it is sent as seen, "

@@ -1,7 +1,7 @@
-"""What a message says: an alert on a suspect consignment, or an officer's answer to one.
+"""An alert: a suspect consignment, told by an officer who wants something done.
 
-Mirrors `proto/sesn/v1/payload.proto`. Identifiers are kept as observed: a wrong container number
-is evidence, so only length and characters are bounded here, and `sesn_node.domain.identifiers`
+Mirrors `proto/sesn/v1/alert.proto`. Identifiers are kept as observed: a wrong container number
+is evidence, so only length and characters are bounded here, and `sesn_node.codes.consignment`
 says what is wrong with it. Every class raises `MalformedError` with the path of the field.
 """
 
@@ -13,42 +13,27 @@ from datetime import datetime
 from enum import StrEnum
 
 from sesn_node.domain.checks import (
-    SHA256_BYTES,
     check_count,
     check_distinct,
-    check_fixed,
     check_instant,
     check_line,
-    check_message_id,
     check_pattern,
     check_text,
 )
-from sesn_node.domain.ids import MessageId
 from sesn_node.errors import MalformedError
 
 MAX_SUBJECT = 200
 MAX_NARRATIVE = 20_000
-MAX_RESPONSE_TEXT = 2_000
 MAX_CONTAINERS = 100
 MAX_ROUTE_CALLS = 50
 MAX_PARTIES = 50
-MAX_BASEL_CODES = 50
+MAX_CODES = 50
 
 # Room for what a document says instead of a number: "see manifest", "TGHU 123456-?".
 _MAX_OBSERVED = 40
+_MAX_CODE = 20
 
-_COUNTRY = re.compile(r"(?:[A-Z]{2})?", re.ASCII)
 _QUANTITY = re.compile(r"(?:(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,6})?)?", re.ASCII)
-
-
-class Tlp(StrEnum):
-    """FIRST Traffic Light Protocol 2.0, strictest first: how far a message may be passed on."""
-
-    RED = "RED"
-    AMBER_STRICT = "AMBER+STRICT"
-    AMBER = "AMBER"
-    GREEN = "GREEN"
-    CLEAR = "CLEAR"
 
 
 class Urgency(StrEnum):
@@ -88,18 +73,15 @@ class PartyRole(StrEnum):
     NOTIFY_PARTY = "NOTIFY_PARTY"
 
 
-class Decision(StrEnum):
-    """What an officer decided on an alert."""
+class Regime(StrEnum):
+    """Rules on shipments of waste: they differ in codes, duties and day counts."""
 
-    ACCEPTED = "ACCEPTED"
-    DECLINED = "DECLINED"
-
-
-@dataclass(frozen=True, slots=True)
-class Markings:
-    """Rules of handling, set by the originator."""
-
-    tlp: Tlp
+    BASEL = "BASEL"
+    """The Basel Convention alone."""
+    OECD = "OECD"
+    """Between OECD countries, for recovery: Decision C(2001)107/FINAL."""
+    EU = "EU"
+    """Regulation (EU) 2024/1157, and before it Regulation (EC) 1013/2006."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +153,10 @@ class Goods:
         basel_codes: Basel Convention codes (Y, A, B, H), at most 50, without duplicates.
         quantity: Decimal number as text, up to 15 digits before and 6 after the point.
         unit: Unit of `quantity`, at most 20 characters; both are set, or neither.
+        oecd_codes: Codes of the OECD that are not Basel codes, at most 50, without duplicates.
+        eu_waste_codes: Codes of the European list of waste, with the mark of hazardous waste or
+            without, as observed; at most 50, without duplicates.
+        un_numbers: UN numbers of dangerous goods, at most 50, without duplicates.
     """
 
     description: str = ""
@@ -179,21 +165,25 @@ class Goods:
     basel_codes: tuple[str, ...] = ()
     quantity: str = ""
     unit: str = ""
+    oecd_codes: tuple[str, ...] = ()
+    eu_waste_codes: tuple[str, ...] = ()
+    un_numbers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_text("description", self.description, 2_000)
         check_line("hs_code", self.hs_code, _MAX_OBSERVED)
         check_line("hs_edition", self.hs_edition, 10)
-        check_count("basel_codes", self.basel_codes, 0, MAX_BASEL_CODES)
-        for index, code in enumerate(self.basel_codes):
-            check_line(f"basel_codes[{index}]", code, 20, required=True)
-        check_distinct("basel_codes", self.basel_codes)
+        _check_codes("basel_codes", self.basel_codes)
+        _check_codes("oecd_codes", self.oecd_codes)
+        _check_codes("eu_waste_codes", self.eu_waste_codes)
+        _check_codes("un_numbers", self.un_numbers)
         check_pattern("quantity", self.quantity, _QUANTITY, "a decimal number such as 24.5")
         check_line("unit", self.unit, 20)
         if bool(self.quantity) != bool(self.unit.strip()):
             missing = "unit" if self.quantity else "quantity"
             raise MalformedError(f"{missing}: missing; a quantity and its unit go together")
-        if not (self.description.strip() or self.hs_code or self.basel_codes or self.quantity):
+        codes = (self.basel_codes, self.oecd_codes, self.eu_waste_codes, self.un_numbers)
+        if not (self.description.strip() or self.hs_code or any(codes) or self.quantity):
             raise MalformedError("description: goods need at least one known property")
 
 
@@ -205,18 +195,24 @@ class Party:
         name: 1 to 200 characters.
         role: The part.
         address: At most 500 characters, line feeds allowed.
-        country: ISO 3166-1 alpha-2 in capitals, or empty.
+        country: As observed, at most 40 characters; ISO 3166-1 alpha-2 is expected.
+        lei: Legal Entity Identifier as observed, at most 40 characters; ISO 17442 has 20.
+        vat: VAT number as observed, at most 40 characters.
     """
 
     name: str
     role: PartyRole
     address: str = ""
     country: str = ""
+    lei: str = ""
+    vat: str = ""
 
     def __post_init__(self) -> None:
         check_line("name", self.name, 200, required=True)
         check_text("address", self.address, 500)
-        check_pattern("country", self.country, _COUNTRY, "ISO 3166-1 alpha-2 in capitals")
+        check_line("country", self.country, _MAX_OBSERVED)
+        check_line("lei", self.lei, _MAX_OBSERVED)
+        check_line("vat", self.vat, _MAX_OBSERVED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,8 +225,11 @@ class Consignment:
         bill_of_lading: Number, at most 20 characters.
         route: At most 50 calls, in the order of the voyage.
         declared: What the documents declare.
-        suspected: What the goods are suspected, or were found, to be.
+        suspected: What the goods are suspected to be.
         parties: At most 50.
+        found: What an inspection found the goods to be.
+        regime: The rules that the shipment is thought to come under, if somebody said so; it
+            alone says nothing of a consignment.
     """
 
     containers: tuple[Container, ...] = ()
@@ -240,6 +239,8 @@ class Consignment:
     declared: Goods | None = None
     suspected: Goods | None = None
     parties: tuple[Party, ...] = ()
+    found: Goods | None = None
+    regime: Regime | None = None
 
     def __post_init__(self) -> None:
         check_count("containers", self.containers, 0, MAX_CONTAINERS)
@@ -248,7 +249,7 @@ class Consignment:
         check_count("route", self.route, 0, MAX_ROUTE_CALLS)
         check_count("parties", self.parties, 0, MAX_PARTIES)
         parts = (self.containers, self.vessel, self.bill_of_lading.strip(), self.route)
-        if not any((*parts, self.declared, self.suspected, self.parties)):
+        if not any((*parts, self.declared, self.suspected, self.found, self.parties)):
             raise MalformedError("containers: a consignment needs at least one known property")
 
 
@@ -281,44 +282,8 @@ class Alert:
             raise MalformedError("narrative: an alert needs a narrative, a consignment, or both")
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
-    """A person's decision on an alert: an officer has read it.
-
-    Args:
-        message_id: The alert, UUIDv7.
-        header_sha256: SHA-256 of the alert's header, 32 bytes: exactly what was decided on.
-        decision: Accepted or declined.
-        text: Note, at most 2,000 characters; a refusal needs it, as its reason.
-    """
-
-    message_id: MessageId
-    header_sha256: bytes
-    decision: Decision
-    text: str = ""
-
-    def __post_init__(self) -> None:
-        check_message_id("message_id", self.message_id)
-        check_fixed("header_sha256", self.header_sha256, SHA256_BYTES)
-        declined = self.decision is Decision.DECLINED
-        check_text("text", self.text, MAX_RESPONSE_TEXT, required=declined)
-
-
-class MessageKind(StrEnum):
-    """What a message is, for the node's own tables; it never leaves the node."""
-
-    ALERT = "alert"
-    RESPONSE = "response"
-
-
-@dataclass(frozen=True, slots=True)
-class Payload:
-    """The content of one message."""
-
-    markings: Markings
-    body: Alert | Response
-
-    @property
-    def kind(self) -> MessageKind:
-        """What the message is."""
-        return MessageKind.ALERT if isinstance(self.body, Alert) else MessageKind.RESPONSE
+def _check_codes(path: str, codes: tuple[str, ...]) -> None:
+    check_count(path, codes, 0, MAX_CODES)
+    for index, code in enumerate(codes):
+        check_line(f"{path}[{index}]", code, _MAX_CODE, required=True)
+    check_distinct(path, codes)

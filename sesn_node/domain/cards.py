@@ -164,6 +164,32 @@ class LedgerKeySet:
 
 
 @dataclass(frozen=True, slots=True)
+class ClosedLedger:
+    """Where a ledger ended that is not written any more.
+
+    Args:
+        origin: `<agency>.sesn/ledger/<epoch>`.
+        size: Number of its entries.
+        root: RFC 6962 root hash, 32 bytes.
+
+    Raises:
+        MalformedError: A field out of its bounds; the message starts with its name.
+    """
+
+    origin: Origin
+    size: int
+    root: bytes
+
+    def __post_init__(self) -> None:
+        try:
+            parse_origin(self.origin)
+        except MalformedError as exc:
+            raise MalformedError(f"origin: {exc.message}") from exc
+        check_range("size", self.size, 0, MAX_INTEGER)
+        check_fixed("root", self.root, SHA256_BYTES)
+
+
+@dataclass(frozen=True, slots=True)
 class WitnessKeySet:
     """Keys that cosign other agencies' checkpoints.
 
@@ -265,6 +291,7 @@ class Card:
         previous_sha256: SHA-256 of the body before; empty exactly in the first.
         issued_ms: Unix milliseconds.
         expires_ms: Unix milliseconds, after `issued_ms`.
+        closed: Ends of ledgers that `ledgers` names before its last one, in that order.
 
     Raises:
         MalformedError: A field out of its bounds; the message starts with its path.
@@ -287,6 +314,7 @@ class Card:
     previous_sha256: bytes
     issued_ms: int
     expires_ms: int
+    closed: tuple[ClosedLedger, ...] = ()
 
     def __post_init__(self) -> None:
         self._check_identity()
@@ -331,8 +359,19 @@ class Card:
                     f"{self.agency}, got {ledger.origin}"
                 )
             epoch = next_epoch
+        self._check_closed()
         if self.witness.name != witness_name(self.agency):
             raise MalformedError(f"witness.name: expected {witness_name(self.agency)}")
+
+    def _check_closed(self) -> None:
+        check_count("closed", self.closed, 0, MAX_LEDGERS)
+        earlier = iter(dict.fromkeys(keys.origin for keys in self.ledgers))
+        for index, one in enumerate(self.closed):
+            if one.origin == self.ledger.origin or one.origin not in earlier:
+                raise MalformedError(
+                    f"closed[{index}].origin: expected an earlier ledger of this card, in its "
+                    f"order, got {one.origin}"
+                )
 
     def _check_suites(self) -> None:
         check_count("suites", self.suites, 1, MAX_SUITES)

@@ -42,6 +42,16 @@ def printable(text: str) -> str:
     return "".join(character for character in text if character.isprintable())
 
 
+def clean_line(text: str) -> str:
+    """Return a text of others as `check_line` takes it: what breaks a line is a space."""
+    return _NOT_IN_LINE.sub("", re.sub(r"[\t\n\r\u2028\u2029]+", " ", text))
+
+
+def clean_text(text: str) -> str:
+    """Return a text of others as `check_text` takes it: every line ends with a line feed."""
+    return _NOT_IN_TEXT.sub("", re.sub(r"\r\n|[\r\u2028\u2029]", "\n", text))
+
+
 def under(place: str, error: MalformedError) -> MalformedError:
     """Put the place of a part before the path that its error names."""
     return MalformedError(f"{place}.{error.message}", code=error.code)

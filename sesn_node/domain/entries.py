@@ -19,6 +19,8 @@ of entry has, and which words `code` may be.
 | ERASED | yes (header) | our SHARED or RECEIVED | - | `ErasedCode` |
 | EXPORTED | object only (audit bundle) | - | - | - |
 | EPOCH | object only (root of the closed ledger) | its last entry | - | - |
+| RECOVERED | object only (root before what came back) | the last entry before | - | - |
+| LEGAL_HOLD | yes (header) | our SHARED or RECEIVED | - | `HoldCode` |
 """
 
 from __future__ import annotations
@@ -44,6 +46,9 @@ MAX_ENTRY_BYTES = 65_535
 
 SALT_BYTES = 32
 
+LOST_LEAF = bytes(32)
+"""Leaf hash of a closed ledger's last entry if that entry is lost: nothing hashes to it."""
+
 
 class EntryKind(StrEnum):
     """What happened; the values are the names of the wire."""
@@ -62,6 +67,8 @@ class EntryKind(StrEnum):
     ERASED = "ERASED"
     EXPORTED = "EXPORTED"
     EPOCH = "EPOCH"
+    RECOVERED = "RECOVERED"
+    LEGAL_HOLD = "LEGAL_HOLD"
 
 
 class UndeliveredCode(StrEnum):
@@ -75,6 +82,8 @@ class UndeliveredCode(StrEnum):
     """The recipient is not trusted any more."""
     ERASED = "ERASED"
     """Its content was erased here while the copy still waited."""
+    RECALLED = "RECALLED"
+    """We recalled the message while the copy still waited."""
 
 
 class PeerCode(StrEnum):
@@ -98,6 +107,10 @@ class KeyCode(StrEnum):
     """The object is the id of a key that is used for nothing new any more."""
     KEY_DESTROYED = "KEY_DESTROYED"
     """The object is the id of a key whose private part is gone from the key file."""
+    OPERATOR_ADDED = "OPERATOR_ADDED"
+    """The object is what we say of an operator, serialised: the key signs for us from now on."""
+    OPERATOR_REMOVED = "OPERATOR_REMOVED"
+    """The object is what we said of an operator who is none any more."""
 
 
 class OperatorCode(StrEnum):
@@ -118,6 +131,15 @@ class ErasedCode(StrEnum):
     """Its retention date has passed."""
     RECALLED = "RECALLED"
     """Its sender withdrew it."""
+
+
+class HoldCode(StrEnum):
+    """What was done about a legal hold; the reason in words is not in the ledger."""
+
+    PLACED = "PLACED"
+    """The content must not be erased for now."""
+    RELEASED = "RELEASED"
+    """It may be erased again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +178,7 @@ class Entry:
         salt: 32 fresh random bytes, so that a leaf hash alone reveals nothing.
         message_id: Message that the entry is about, or None.
         object_sha256: SHA-256 of a header, of a card's body, of a public key or of a file; or the
-            root of a closed ledger; 32 bytes.
+            root of a ledger; 32 bytes.
         commitment: The payload commitment, 32 bytes; empty for entries about no message.
         answers: Entry that this one answers, here or in a partner's ledger.
         agency: The other agency, where one is concerned.
@@ -215,6 +237,7 @@ _PEER = frozenset(code.value for code in PeerCode)
 _KEY = frozenset(code.value for code in KeyCode)
 _OPERATOR = frozenset(code.value for code in OperatorCode)
 _ERASED = frozenset(code.value for code in ErasedCode)
+_HELD = frozenset(code.value for code in HoldCode)
 
 _SHAPES = {
     EntryKind.SHARED: _Shape(_Presence.MUST, _Presence.NEVER, _Presence.NEVER, _NO_CODE),
@@ -231,7 +254,15 @@ _SHAPES = {
     EntryKind.ERASED: _Shape(_Presence.MUST, _Presence.MUST, _Presence.NEVER, _ERASED),
     EntryKind.EXPORTED: _Shape(_Presence.NEVER, _Presence.NEVER, _Presence.NEVER, _NO_CODE),
     EntryKind.EPOCH: _Shape(_Presence.NEVER, _Presence.MUST, _Presence.NEVER, _NO_CODE),
+    EntryKind.RECOVERED: _Shape(_Presence.NEVER, _Presence.MUST, _Presence.NEVER, _NO_CODE),
+    EntryKind.LEGAL_HOLD: _Shape(_Presence.MUST, _Presence.MUST, _Presence.NEVER, _HELD),
 }
+
+
+ABOUT_NO_MESSAGE = frozenset(
+    kind for kind, shape in _SHAPES.items() if shape.message is _Presence.NEVER
+)
+"""Kinds of entries about the ledger itself, its keys, and trust."""
 
 
 def _check_presence(kind: EntryKind, field: str, rule: _Presence, *, present: bool) -> None:

@@ -1,4 +1,4 @@
-"""What an alert can be found by: containers, vessels, parties and seals, in normal form.
+"""What a message can be found by: containers, vessels, parties, seals and more, in normal form.
 
 Documents and people write one number or name in many ways. The normal form drops what differs
 between them, and nothing that tells two things apart: case, spaces and other separators, the
@@ -7,16 +7,21 @@ compatibility forms of Unicode, and the script of digits.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sesn_node.domain.alert import Alert
+from sesn_node.domain.alert import Alert, Consignment, Vessel
 from sesn_node.domain.checks import check_line
-from sesn_node.domain.identifiers import Finding, Result, check_container, check_imo
+from sesn_node.domain.conversation import Sighting, Update
+from sesn_node.domain.findings import Finding, Result
+from sesn_node.domain.identifiers import check_container, check_imo
 from sesn_node.errors import MalformedError
 
 _MAX_SOUGHT = 200
+# Whatever letter stands fourth: a wrong number is evidence.
+_OWNER = re.compile(r"([a-z]{4})[0-9]", re.ASCII)
 _IMO = "imo"
 # Separators, punctuation, and what is no character (UAX #44 table 12).
 _DROPPED = frozenset("ZPC")
@@ -31,11 +36,20 @@ class TermField(StrEnum):
     VESSEL = "vessel-name"
     PARTY = "party"
     SEAL = "seal"
+    BILL = "bill-of-lading"
+    VOYAGE = "voyage"
+    """A ship, by number or name, and its voyage number."""
+    OWNER = "container-owner"
+    """The first four letters of a container number: its owner's code and U, J or Z (ISO 6346)."""
+    FROM_PORT = "from-port"
+    """Where a route calls, its last call left out."""
+    TO_PORT = "to-port"
+    """Where a route calls, its first call left out."""
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """Something that an alert names, in normal form; never empty."""
+    """Something that a message names, in normal form; never empty."""
 
     field: TermField
     value: str
@@ -99,21 +113,52 @@ class Sought:
         return tuple(one for one in found if one.result is not Result.OK)
 
 
-def terms_of(alert: Alert) -> frozenset[Term]:
-    """Return what an alert can be found by."""
-    consignment = alert.consignment
-    if consignment is None:
-        return frozenset()
-    found: set[Term] = set()
+def terms_of(body: object) -> frozenset[Term]:
+    """Return what a message can be found by, by its body; nothing of a body that names nothing.
+
+    Of an update, what the alert names now. Of a forward nothing: what it passes on is sealed bytes
+    here, and `sesn_node.exchange.search` opens them.
+    """
+    if isinstance(body, Update):
+        body = body.alert
+    if isinstance(body, Sighting):
+        found = {Term(TermField.CONTAINER, normalised(body.container))}
+        found |= {Term(TermField.OWNER, owner_of(body.container))}
+        found |= {Term(TermField.IMO, _imo(body.imo)), Term(TermField.SEAL, normalised(body.seal))}
+        return _set(found)
+    if isinstance(body, Alert) and body.consignment is not None:
+        return _set(_of_consignment(body.consignment))
+    return frozenset()
+
+
+def owner_of(container: str) -> str:
+    """Return owner code and category of a container number, in small letters; or nothing."""
+    found = _OWNER.match(normalised(container))
+    return "" if found is None else found[1]
+
+
+def _of_consignment(consignment: Consignment) -> set[Term]:
+    found = {Term(TermField.BILL, normalised(consignment.bill_of_lading))}
     for container in consignment.containers:
-        found |= _terms(TermField.CONTAINER, normalised(container.number))
-        found |= _terms(TermField.SEAL, normalised(container.seal))
+        found.add(Term(TermField.CONTAINER, normalised(container.number)))
+        found.add(Term(TermField.OWNER, owner_of(container.number)))
+        found.add(Term(TermField.SEAL, normalised(container.seal)))
     if consignment.vessel is not None:
-        found |= _terms(TermField.IMO, _imo(consignment.vessel.imo))
-        found |= _terms(TermField.VESSEL, normalised(consignment.vessel.name))
+        found |= _of_vessel(consignment.vessel)
     for party in consignment.parties:
-        found |= _terms(TermField.PARTY, normalised(party.name))
-    return frozenset(found)
+        found.add(Term(TermField.PARTY, normalised(party.name)))
+    ports = [normalised(call.port) for call in consignment.route]
+    found |= {Term(TermField.FROM_PORT, port) for port in ports[:-1]}
+    return found | {Term(TermField.TO_PORT, port) for port in ports[1:]}
+
+
+def _of_vessel(vessel: Vessel) -> set[Term]:
+    number, name, voyage = _imo(vessel.imo), normalised(vessel.name), normalised(vessel.voyage)
+    found = {Term(TermField.IMO, number), Term(TermField.VESSEL, name)}
+    if voyage:
+        # No normal form has a slash: two different pairs never give one term.
+        found |= {Term(TermField.VOYAGE, f"{ship}/{voyage}") for ship in (number, name) if ship}
+    return found
 
 
 def normalised(text: str) -> str:
@@ -151,3 +196,8 @@ def _imo(text: str) -> str:
 
 def _terms(field: TermField, value: str) -> set[Term]:
     return {Term(field, value)} if value else set()
+
+
+def _set(found: set[Term]) -> frozenset[Term]:
+    """Leave out what is empty: it would find whatever says nothing."""
+    return frozenset(term for term in found if term.value)

@@ -19,3 +19,8 @@ def utc_second(time_ms: int) -> str:
 def utc_minute(time_ms: int) -> str:
     """Write a time in UTC, to the minute."""
     return f"{datetime.fromtimestamp(time_ms // SECOND_MS, UTC):%Y-%m-%d %H:%M}"
+
+
+def minute_of(at: datetime) -> str:
+    """Write a moment as it stands in a message, to the minute."""
+    return f"{at:%Y-%m-%d %H:%M}"

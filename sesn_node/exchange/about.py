@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sesn_node.domain.entries import EntryRef
 from sesn_node.exchange.office import new_entry
-from sesn_node.ledger.merkle import leaf_hash
 from sesn_node.wire.entries import decode_entry
 
 if TYPE_CHECKING:
@@ -17,23 +15,22 @@ if TYPE_CHECKING:
     from sesn_node.exchange.work import Work
 
 
-def about_message(work: Work, kind: EntryKind, entry_index: int, code: str = "") -> Entry:
+def about_message(work: Work, kind: EntryKind, number: int, code: str = "") -> Entry:
     """Write an entry about a message.
 
     Args:
         work: The transaction.
         kind: VIEWED, DISCLOSED or ERASED.
-        entry_index: Our SHARED or RECEIVED entry of the message.
+        number: Our SHARED or RECEIVED entry of the message, as tables call it.
         code: Why, where the kind has that.
     """
-    data = work.entry_at(entry_index)
-    own = decode_entry(data)
+    own = decode_entry(work.entry_at(number))
     return new_entry(
         kind,
         work.now_ms,
         own.object_sha256,
         message_id=own.message_id,
         commitment=own.commitment,
-        answers=EntryRef(work.origin, entry_index, leaf_hash(data)),
+        answers=work.ref(number),
         code=code,
     )

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from sesn_node.domain.counting import many
 from sesn_node.domain.times import utc_minute
-from sesn_node.exchange.evidencefiles import evidence_name, standing_alarms
-from sesn_node.store.alarms import FORK, UNPROVEN, AlarmRow
+from sesn_node.exchange.evidencefiles import WITHOUT_FILE, evidence_name, standing_alarms
+from sesn_node.store.alarms import CLOSING, FORK, UNPROVEN, AlarmRow
 from sesn_node.trust.directory import PeerState
 
 if TYPE_CHECKING:
@@ -49,6 +50,17 @@ class AlarmView:
                 f"{row.shown_by} showed at {when} UTC, and at size {row.held_size:,}, which we "
                 "hold, are one history"
             )
+        if row.kind == CLOSING:
+            what = (
+                f"we have cosigned {row.held_size:,} of it"
+                if row.held_size > row.size
+                else "we have cosigned another history of that size"
+            )
+            text = (
+                f"{row.agency} showed a card at {when} UTC that ends {row.origin} at "
+                f"{many(row.size, 'entry', 'entries')}, and {what}"
+            )
+            return f"{text}. {row.agency} is quarantined" if self.quarantined else text
         text = (
             f"{row.agency} signed two histories of {row.origin} at size {row.size:,}; "
             f"{row.shown_by} showed the second at {when} UTC"
@@ -66,6 +78,18 @@ class AlarmView:
         call = f"Call {row.agency} over a known number."
         release = f"'{self.command} peer release {row.agency}'"
         revoke = f"'{self.command} peer revoke {row.agency}'"
+        if row.kind == CLOSING:
+            return (
+                (
+                    f"{call} Has it lost its database, and opened a new ledger? It does not answer "
+                    "any more for what we cosigned beyond that end; our own ledger and the "
+                    "receipts that we keep still prove it."
+                ),
+                (
+                    f"If you accept that end: {release}; its new card is taken then, and what "
+                    f"waits for it goes. If not: {revoke}."
+                ),
+            )
         if file is None:
             return (
                 f"{call} Has its database been restored from an old copy? Is its node up to date?",
@@ -93,7 +117,7 @@ def alarm_views(transaction: Transaction, evidence: Path, command: str) -> list[
         AlarmView(
             row,
             states[row.agency][0] == PeerState.QUARANTINED.value,
-            None if row.kind == UNPROVEN else evidence / evidence_name(row),
+            None if row.kind in WITHOUT_FILE else evidence / evidence_name(row),
             command,
         )
         for row in rows

@@ -17,17 +17,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sesn_node.audit import names
+from sesn_node.audit.account import LedgerExtent, Manifest
 from sesn_node.audit.archive import Spool, write_archive
 from sesn_node.audit.bundle import open_bundle
 from sesn_node.audit.manifest import encode_manifest
-from sesn_node.audit.records import LedgerExtent, Manifest
 from sesn_node.domain.entries import EntryKind
-from sesn_node.domain.ids import parse_origin, show_message_id
+from sesn_node.domain.ids import Origin, parse_origin, show_message_id
 from sesn_node.errors import PolicyError
 from sesn_node.exchange.auditledger import write_cards, write_checkpoints, write_ledger
 from sesn_node.exchange.auditmessages import write_disclosed, write_messages
 from sesn_node.exchange.auditscope import open_scope
+from sesn_node.exchange.auditstamps import write_timestamps
 from sesn_node.exchange.disclose import record_disclosures, unknown
+from sesn_node.exchange.lostcontent import recovered_ranges
 from sesn_node.exchange.office import new_entry
 from sesn_node.store.newfile import new_file
 
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from sesn_node.audit.records import Selection
+    from sesn_node.audit.account import Selection
     from sesn_node.exchange.auditscope import Scope
     from sesn_node.exchange.office import Office
     from sesn_node.exchange.work import Work
@@ -58,6 +60,7 @@ class ExportedBundle:
         messages: Likewise.
         disclosed: Likewise.
         checkpoints: Likewise.
+        timestamps: Likewise.
         cards: Likewise.
     """
 
@@ -69,6 +72,7 @@ class ExportedBundle:
     messages: int
     disclosed: int
     checkpoints: int
+    timestamps: int
     cards: int
 
 
@@ -98,6 +102,8 @@ def export_bundle(
     """
     with new_file(target, force=force, what="bundle") as file:
         _require_known(office, selection)
+        # What was recovered is recorded before anything is read.
+        office.sequencer.check()
         record_disclosures(office, selection.disclosed)
         done = _write(office, file, selection, progress)
         with file.part.open("rb") as written:
@@ -142,18 +148,25 @@ def _write(office: Office, file: NewFile, selection: Selection, progress: Progre
     with ExitStack() as stack:
         with office.store.read() as transaction:
             scope = open_scope(office, transaction, selection)
-            _, epoch = parse_origin(scope.head.origin)
+            # Of what is shown, and not of the file: what is signed later is not in it.
+            made_ms = office.clock()
+            extents = [
+                LedgerExtent(
+                    Origin(one.origin), one.size, recovered_ranges(transaction, one.ledger)
+                )
+                for one in scope.heads
+            ]
             spools = {
                 name: Spool(name, stack.enter_context(file.scratch()))
-                for name in names.member_names([epoch])
+                for name in names.member_names([one.epoch for one in extents])
                 if name != names.MANIFEST
             }
-            counts = _fill(office, scope, epoch, spools, progress)
+            counts = _fill(office, scope, spools, progress)
         manifest = Manifest(
             agency=office.agency,
-            created_ms=office.clock(),
+            created_ms=made_ms,
             selection=selection,
-            ledgers=(LedgerExtent(scope.head.origin, scope.head.size),),
+            ledgers=tuple(extents),
             members=tuple(spool.digest() for spool in spools.values()),
         )
         with file.part.open("wb") as part:
@@ -165,22 +178,28 @@ def _write(office: Office, file: NewFile, selection: Selection, progress: Progre
 
 
 def _fill(
-    office: Office, scope: Scope, epoch: int, spools: dict[str, Spool], progress: Progress
+    office: Office, scope: Scope, spools: dict[str, Spool], progress: Progress
 ) -> dict[str, int]:
     """Write all members; cards last, when it is known who is named."""
-    done, total = 0, scope.head.size + scope.transaction.audit.count(scope.wanted)
+    entries = sum(one.size for one in scope.heads)
+    done, total = 0, entries + scope.transaction.audit.count(scope.wanted)
 
     def more(count: int) -> None:
         nonlocal done
         done += count
         progress(done, total)
 
-    leaves, entries = spools[names.leaves_name(epoch)], spools[names.entries_name(epoch)]
+    taken = 0
+    for head in scope.heads:
+        _, epoch = parse_origin(head.origin)
+        leaves, kept = spools[names.leaves_name(epoch)], spools[names.entries_name(epoch)]
+        taken += write_ledger(scope, head, leaves, kept, more)
     return {
-        "entries": write_ledger(scope, leaves, entries, more),
+        "entries": taken,
         "messages": write_messages(scope, spools[names.MESSAGES], more),
         "disclosed": write_disclosed(office, scope, spools[names.DISCLOSED]),
         "checkpoints": write_checkpoints(scope, spools[names.CHECKPOINTS]),
+        "timestamps": write_timestamps(scope, spools[names.TIMESTAMPS]),
         "cards": write_cards(scope, spools[names.CARDS]),
     }
 

@@ -19,6 +19,7 @@ from sesn_node.audit.records import (
 )
 from sesn_node.domain.ids import AgencyId, Origin, parse_origin
 from sesn_node.errors import SesnError, StorageError
+from sesn_node.exchange.auditstamps import stamped_checkpoints
 from sesn_node.exchange.published import DIFFERS
 from sesn_node.exchange.tally import groups
 from sesn_node.ledger.checkpoint import parse_checkpoint
@@ -31,22 +32,23 @@ from sesn_node.wire.entries import decode_entry
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from sesn_node.audit.account import Selection
     from sesn_node.audit.archive import Spool
-    from sesn_node.audit.records import Selection
     from sesn_node.exchange.auditscope import Scope
-    from sesn_node.store.ledger import EntryRow
+    from sesn_node.store.ledger import EntryRow, HeadRow
     from sesn_node.store.witness import CosignatureRow
 
 _AT_ONCE = 1_000
 
 
 def write_ledger(
-    scope: Scope, leaves: Spool, entries: Spool, progress: Callable[[int], None]
+    scope: Scope, head: HeadRow, leaves: Spool, entries: Spool, progress: Callable[[int], None]
 ) -> int:
-    """Write the leaf hashes of all entries, and those entries that are selected.
+    """Write the leaf hashes of all entries of a ledger, and those entries that are selected.
 
     Args:
         scope: What is exported.
+        head: The ledger.
         leaves: Where the hashes go.
         entries: Where the entries go.
         progress: Told of so many more entries.
@@ -61,7 +63,7 @@ def write_ledger(
     size, frontier, taken = 0, tuple[bytes, ...](), 0
     # Where all or none of them are taken, the database need not look at each.
     wanted = None if scope.selection.blind or scope.selection.everything else scope.wanted
-    rows = scope.transaction.audit.entries(wanted, scope.head.size)
+    rows = scope.transaction.audit.entries(wanted, head.ledger, head.size)
     for some in groups(rows, _AT_ONCE):
         appender = Appender(size, frontier)
         hashes: list[bytes] = []
@@ -76,9 +78,9 @@ def write_ledger(
         leaves.write(b"".join(hashes))
         size, frontier = appender.size, appender.frontier()
         progress(len(some))
-    if size != scope.head.size:
+    if size != head.size:
         raise _incomplete(size)
-    if root_from_frontier(size, frontier) != scope.head.root:
+    if root_from_frontier(size, frontier) != head.root:
         raise StorageError(
             "the entries in the database are not those that this node signed, so nothing was "
             "exported; 'sesn ledger verify' tells more",
@@ -111,17 +113,21 @@ def _within(selection: Selection, time_ms: int) -> bool:
 
 def write_checkpoints(scope: Scope, spool: Spool) -> int:
     """Write the checkpoints that the evidence refers to, with their cosignatures; count them."""
-    origin, newest = scope.head.origin, scope.head.size
     wanted = None if scope.whole else scope.wanted
-    head = CheckpointRow(origin, newest, scope.head.root, scope.note)
-    # The head's own note is the one that left this node with it.
+    # The heads' own notes are those that left this node with them.
+    heads = [CheckpointRow(one.origin, one.size, one.root, one.note) for one in scope.heads]
+    places = {_place(one) for one in heads}
+    if not scope.whole:
+        heads += [one for one in stamped_checkpoints(scope) if _place(one) not in places]
+        places = {_place(one) for one in heads}
+    origins = [one.origin for one in scope.heads]
     kept = (
         row
-        for row in scope.transaction.audit.checkpoints(wanted, origin)
-        if (row.origin, row.size) != (origin, newest)
+        for row in scope.transaction.audit.checkpoints(wanted, origins)
+        if _place(row) not in places
     )
     count = 0
-    rows = heapq.merge(kept, [head], key=_place)
+    rows = heapq.merge(kept, sorted(heads, key=_place), key=_place)
     for (of, size), same in groupby(rows, key=_place):
         scope.name(parse_origin(of)[0])
         cosigned = scope.transaction.witness.cosigners(of, size)

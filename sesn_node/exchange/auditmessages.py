@@ -18,6 +18,7 @@ from sesn_node.audit.records import (
 from sesn_node.domain.ids import AgencyId, MessageId, Origin
 from sesn_node.exchange.disclose import messages_of
 from sesn_node.exchange.tally import groups
+from sesn_node.store.numbers import index_of, ledger_of
 from sesn_node.wire.batches import decode_proof
 from sesn_node.wire.envelopes import decode_header
 
@@ -44,11 +45,17 @@ def write_messages(scope: Scope, spool: Spool, progress: Callable[[int], None]) 
     """
     count = 0
     # Both come in that order.
-    for message in heapq.merge(_sent(scope), _received(scope), key=_by_entry):
+    places = {one.origin: one.ledger for one in scope.heads}
+    for message in heapq.merge(
+        _sent(scope),
+        _received(scope),
+        key=lambda message: (places[message.origin], message.entry_index),
+    ):
         if not scope.whole:
             header = decode_header(message.header)
             for agency in (header.sender, *(one.agency for one in header.recipients)):
                 scope.name(agency)
+        scope.stamps.cover(message.origin, message.entry_index)
         spool.write(framed(encode_message(message)))
         count += 1
         progress(1)
@@ -98,8 +105,8 @@ def _received(scope: Scope) -> Iterator[BundleMessage]:
 def _message(scope: Scope, one: AuditSent | AuditReceived, way: Sent | Received) -> BundleMessage:
     sealed: SealedRow = one.row.sealed
     return BundleMessage(
-        origin=scope.head.origin,
-        entry_index=sealed.entry_index,
+        origin=Origin(scope.heads[ledger_of(sealed.entry_index)].origin),
+        entry_index=index_of(sealed.entry_index),
         header=sealed.header,
         seal=sealed.seal,
         erased=one.erased,
@@ -125,7 +132,3 @@ def _copy(row: OutboxRow) -> Copy:
 
 def _proven(entry: bytes, index: int, proof: bytes, origin: str, size: int) -> ProvenElsewhere:
     return ProvenElsewhere(entry, index, decode_proof(proof), Origin(origin), size)
-
-
-def _by_entry(message: BundleMessage) -> int:
-    return message.entry_index

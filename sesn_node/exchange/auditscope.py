@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 
 from sesn_node.domain.ids import Origin
 from sesn_node.errors import StorageError
+from sesn_node.exchange.auditstamps import Stamps
 from sesn_node.exchange.published import DIFFERS
 from sesn_node.ledger.checkpoint import verify_checkpoint_under
 from sesn_node.store.audit import Wanted
 
 if TYPE_CHECKING:
-    from sesn_node.audit.records import Selection
+    from sesn_node.audit.account import Selection
     from sesn_node.exchange.office import Office
     from sesn_node.ledger.head import TreeHead
     from sesn_node.store.engine import Transaction
+    from sesn_node.store.ledger import HeadRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +28,20 @@ class Scope:
         transaction: The snapshot from which everything is read.
         head: Our ledger's head in it, which the head file covers.
         note: The checkpoint signed over it.
+        heads: All our ledgers in it, in order; the last one is that.
         selection: What was asked for.
         wanted: Likewise, of messages, for the database.
+        stamps: Which of our checkpoints have time-stamps.
         named: Agencies that the bundle names so far.
     """
 
     transaction: Transaction
     head: TreeHead
     note: bytes
+    heads: tuple[HeadRow, ...]
     selection: Selection
     wanted: Wanted
+    stamps: Stamps
     named: set[str] = field(default_factory=set)
 
     def name(self, agency: str) -> None:
@@ -81,4 +87,6 @@ def open_scope(office: Office, transaction: Transaction, selection: Selection) -
         message_ids=selection.messages,
         besides=selection.disclosed,
     )
-    return Scope(transaction, head, stored.note, selection, wanted, {office.agency})
+    heads = transaction.ledger.heads()
+    stamps = Stamps(transaction, (one.origin for one in heads))
+    return Scope(transaction, head, stored.note, heads, selection, wanted, stamps, {office.agency})

@@ -12,6 +12,7 @@ from sesn_node.domain.ids import AgencyId
 from sesn_node.domain.messages import Priority
 from sesn_node.exchange.breaker import Circuit, circuit
 from sesn_node.exchange.copyviews import CopyView, copy_view
+from sesn_node.exchange.links import is_open
 from sesn_node.wire.cards import decode_card, decode_sealed_card
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ class Reason(StrEnum):
     REVOKED = "recipient-revoked"
     ERASED = "erased"
     """Its content was erased here before it had left."""
+    RECALLED = "recalled"
+    """We recalled the message before its receipt had come."""
     EXPIRED = "expired"
     RESEALED = "sealed-anew"
     """Ended without a receipt, and another message says the same."""
@@ -82,6 +85,7 @@ class RecipientStanding:
         link: Failures, the next attempt, the last error, and when it was last reached.
         circuit: Whether whole batches may flow.
         collects: It has no endpoint, so it has to dial us.
+        is_open: Whether a connection to it stands (`links.is_open`), if a process serves at all.
         delivered_from: Where the process is that delivers to it now, empty if none does; None if
             the database cannot tell, being inside the one process that serves.
         copies: Those that were asked for: queued ones in the order in which they leave, then
@@ -92,6 +96,7 @@ class RecipientStanding:
     link: LinkRow
     circuit: Circuit
     collects: bool
+    is_open: bool
     delivered_from: str | None
     copies: tuple[CopyStanding, ...]
 
@@ -163,6 +168,7 @@ def recipients_of(
                 link=link,
                 circuit=circuit(link.failures),
                 collects=collects,
+                is_open=is_open(link, deliverers),
                 delivered_from=None if deliverers is None else deliverers.get(agency, ""),
                 copies=copies,
             )
@@ -227,6 +233,7 @@ def _ending(row: ListedCopy) -> Reason:
 _DECIDED = {
     UndeliveredCode.PEER_REVOKED.value: Reason.REVOKED,
     UndeliveredCode.ERASED.value: Reason.ERASED,
+    UndeliveredCode.RECALLED.value: Reason.RECALLED,
 }
 _ENDINGS = {
     DeliveryState.REFUSED: Reason.REFUSED,

@@ -8,9 +8,12 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from sesn_node.crypto.keys import KeyKind
+from sesn_node.domain.counting import many, word_for
 from sesn_node.domain.times import DAY_MS, utc_minute
 from sesn_node.errors import SesnError
+from sesn_node.exchange.links import is_open
 from sesn_node.ledger.checkpoint import verify_checkpoint_under
+from sesn_node.store.numbers import number_of
 from sesn_node.trust.card import open_card
 from sesn_node.trust.directory import PeerState
 from sesn_node.wire.entries import decode_entry
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from sesn_node.exchange.oldcopy import OldCopy
     from sesn_node.store.disk import Volume
     from sesn_node.store.engine import Store, Transaction
+    from sesn_node.store.erasures import ErasureRow
     from sesn_node.store.peers import LinkRow
     from sesn_node.trust.card import TrustedCard
 
@@ -74,6 +78,7 @@ class PartnerFacts:
         ended: Copies that ended without a receipt of late, by state.
         unwitnessed_ms: Time of the first entry of ours that it has not cosigned; None if it has
             cosigned all.
+        is_open: Whether a connection to it stands (`links.is_open`), if a process serves at all.
     """
 
     card: TrustedCard
@@ -82,6 +87,7 @@ class PartnerFacts:
     oldest_ms: int | None
     ended: tuple[tuple[str, int], ...]
     unwitnessed_ms: int | None
+    is_open: bool
 
 
 def steps(*texts: str) -> tuple[str, ...]:
@@ -138,7 +144,8 @@ def check_standbys(store: Store) -> list[Diagnosis]:
 def check_trouble(size: int, trouble: OldCopy | None) -> Diagnosis:
     """Say whether the ledger may be appended to: its tail, its head, and the head file."""
     if trouble is None:
-        text = f"the newest of {size:,} entries are whole, and the head file fits"
+        entries = many(size, "entry", "entries")
+        text = f"the newest part of {entries} is whole, and the head file fits"
         return Diagnosis("ledger", Grade.OK, text)
     return Diagnosis("ledger", Grade.FAILED, trouble.what, trouble.steps)
 
@@ -163,6 +170,36 @@ def check_disk(volumes: Sequence[Volume], floor_bytes: int) -> list[Diagnosis]:
 
 def _about(volume: Volume, grade: Grade, text: str, *remedy: str) -> Diagnosis:
     return Diagnosis("disk", grade, text, remedy, volume.name)
+
+
+def check_erased(erased: Sequence[ErasureRow], command: str) -> Diagnosis:
+    """Say whether the files of the database may still hold bytes of what was erased.
+
+    Args:
+        erased: All erasures.
+        command: How `sesn` is called for this home.
+    """
+    left = [row for row in erased if row.scrubbed_ms is None]
+    if not left:
+        what = f"of {many(len(erased), 'erased message')}" if erased else "that was erased"
+        return Diagnosis("erased", Grade.OK, f"the files of the database hold no byte {what}")
+    since = utc_minute(min(row.erased_ms for row in left))
+    text = (
+        f"the files of the database may still hold bytes of {many(len(left), 'erased message')}, "
+        f"the first since {since} UTC"
+    )
+    return Diagnosis(
+        "erased",
+        Grade.WARNING,
+        text,
+        steps(
+            "Let the node serve: it tries again every ten minutes, and 'erased-bytes-remain' in "
+            "its log says where they are and why.",
+            f"Or erase one of them once more with --compact: '{command} alert erased' lists them, "
+            f"'{command} alert erase ID --reason TEXT --compact' writes the database anew. "
+            "Nothing else is written meanwhile.",
+        ),
+    )
 
 
 def check_card(own: TrustedCard, now_ms: int) -> list[Diagnosis]:
@@ -201,7 +238,11 @@ def check_keys(keys: KeysView, now_ms: int) -> list[Diagnosis]:
     if worse or not found:
         return worse
     first_ms = min(one.until_ms for one in used if one.until_ms is not None)
-    text = f"{len(found)} keys are in use; the first of them ends at {utc_minute(first_ms)} UTC"
+    are = word_for(len(found), "is", "are")
+    text = (
+        f"{many(len(found), 'key')} {are} in use; the first of them ends at "
+        f"{utc_minute(first_ms)} UTC"
+    )
     return [Diagnosis("key", Grade.OK, text)]
 
 
@@ -211,7 +252,7 @@ def _ending(check: str, what: str, end_ms: int, now_ms: int, command: str) -> Di
         return Diagnosis(check, Grade.OK, f"{what} is good until {utc_minute(end_ms)} UTC")
     grade = Grade.FAILED if left_ms < NOW_MS else Grade.WARNING
     days = left_ms // DAY_MS
-    left = f"in {days} days" if left_ms > 0 else "it is over"
+    left = f"in {many(days, 'day')}" if left_ms > 0 else "it is over"
     remedy = (
         f"Run '{command}'; it needs keys/root.key."
         if command
@@ -231,20 +272,22 @@ def partner_facts(transaction: Transaction, now_ms: int) -> list[PartnerFacts]:
     ended: dict[str, list[tuple[str, int]]] = {}
     for agency, state, count in transaction.figures.ended_since(now_ms - ENDED_MS):
         ended.setdefault(agency, []).append((state, count))
-    size = transaction.ledger.require_head().size
+    head = transaction.ledger.require_head()
+    size, start = head.size, number_of(head.ledger, 0)
     rows = [one for one in transaction.peers.peers() if one.state == PeerState.TRUSTED.value]
     trusted = {row.agency for row in rows}
+    deliverers = transaction.copies.deliverers(sorted(trusted))
     first = {
         link.witnessed_size
         for link in links.values()
         if link.agency in trusted and link.witnessed_size < size
     }
-    entries = transaction.ledger.entries_at(sorted(first))
+    entries = transaction.ledger.entries_at([start + one for one in sorted(first)])
     found = []
     for row in rows:
         link = links.get(row.agency) or transaction.peers.link(row.agency)
         waiting = queued.get(row.agency)
-        entry = entries.get(link.witnessed_size)
+        entry = entries.get(start + link.witnessed_size)
         found.append(
             PartnerFacts(
                 # As of the day that it was taken: it may have expired since.
@@ -254,6 +297,7 @@ def partner_facts(transaction: Transaction, now_ms: int) -> list[PartnerFacts]:
                 oldest_ms=None if waiting is None else waiting.oldest_ms,
                 ended=tuple(ended.get(row.agency, ())),
                 unwitnessed_ms=None if entry is None else decode_entry(entry.entry).time_ms,
+                is_open=is_open(link, deliverers),
             )
         )
     return found

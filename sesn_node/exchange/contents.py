@@ -10,6 +10,7 @@ from sesn_node.errors import SesnError, VerificationError
 from sesn_node.exchange.tally import require
 from sesn_node.ledger.checkpoint import verify_checkpoint_under
 from sesn_node.ledger.merkle import Appender, leaf_hash
+from sesn_node.store.numbers import ledger_of, number_of
 from sesn_node.trust.card import open_card
 
 if TYPE_CHECKING:
@@ -54,14 +55,26 @@ class Inspector:
         VerificationError: The ledger is another agency's.
     """
 
-    __slots__ = ("_appender", "_cards", "_directory", "_facts", "_head", "_witnessed")
+    __slots__ = (
+        "_appender",
+        "_cards",
+        "_directory",
+        "_facts",
+        "_heads",
+        "_ledger",
+        "_trees",
+        "_witnessed",
+    )
 
     def __init__(self, facts: Facts) -> None:
         owner, _ = parse_origin(facts.origin)
         require(owner == facts.agency, f"backup: the ledger {facts.origin} is of another agency")
         self._facts = facts
         self._appender = Appender(0, ())
-        self._head: dict[str, Value] = {}
+        # The ledger whose entries come; the trees of those before it, and what heads say.
+        self._ledger = 0
+        self._trees: list[tuple[Value, Value]] = []
+        self._heads: list[dict[str, Value]] = []
         self._directory: dict[str, Value] = {}
         self._cards: dict[Value, dict[str, Value]] = {}
         self._witnessed = 0
@@ -74,9 +87,9 @@ class Inspector:
         """
         values = row.values
         if row.table == "ledger_entry":
-            self._take_entry(values["entry_index"], values["entry"])
+            self._take_entry(_integer(values["entry_index"]), values["entry"])
         elif row.table == "ledger_head":
-            self._head = values
+            self._heads.append(values)
         elif row.table == "directory":
             self._directory = values
         elif row.table == "witness_head":
@@ -97,14 +110,16 @@ class Inspector:
             VerificationError: The head is not what the first line says, or not what the entries
                 hash to, or not signed by the ledger's keys; or there is no card.
         """
-        facts, head = self._facts, self._head
+        facts = self._facts
+        head = self._heads[-1] if self._heads else {}
         require(
             (head.get("origin"), head.get("size"), head.get("root"))
             == (facts.origin, facts.size, facts.root),
             "backup: the head of its ledger is not the one that its first line names",
         )
+        trees = [*self._trees, (self._appender.size, self._appender.root())]
         require(
-            (self._appender.size, self._appender.root()) == (facts.size, facts.root),
+            trees == [(one["size"], one["root"]) for one in self._heads],
             "backup: the entries of its ledger do not hash to its root",
         )
         require(
@@ -112,21 +127,24 @@ class Inspector:
             "backup: it does not hold what its first line says was witnessed",
         )
         own = self._own_card()
-        signed = verify_checkpoint_under(
-            _bytes(head["note"]), own.log_key_sets(Origin(facts.origin))
-        )
-        require(
-            (signed.size, signed.root) == (facts.size, facts.root),
-            "backup: the checkpoint of its ledger is about another size or root",
-        )
+        for one in self._heads:
+            origin = Origin(_text(one["origin"]))
+            signed = verify_checkpoint_under(_bytes(one["note"]), own.log_key_sets(origin))
+            require(
+                (signed.origin, signed.size, signed.root) == (origin, one["size"], one["root"]),
+                "backup: the checkpoint of its ledger is about another size or root",
+            )
         return own
 
-    def _take_entry(self, index: Value, entry: Value) -> None:
+    def _take_entry(self, number: int, entry: Value) -> None:
+        if ledger_of(number) == self._ledger + 1:
+            self._trees.append((self._appender.size, self._appender.root()))
+            self._ledger, self._appender = self._ledger + 1, Appender(0, ())
         if self._appender.size % _AT_ONCE == 0:
             # It remembers every hash since it was made.
             self._appender = Appender(self._appender.size, self._appender.frontier())
         require(
-            index == self._appender.append(leaf_hash(_bytes(entry))),
+            number == number_of(self._ledger, self._appender.append(leaf_hash(_bytes(entry)))),
             f"backup: entry {self._appender.size - 1} of its ledger is missing",
         )
 
@@ -149,6 +167,11 @@ class Inspector:
 def _integer(value: Value) -> int:
     """The reader has made sure that the column holds integers."""
     return value if isinstance(value, int) else 0
+
+
+def _text(value: Value) -> str:
+    """The reader has made sure that the column holds text."""
+    return value if isinstance(value, str) else ""
 
 
 def _bytes(value: Value) -> bytes:

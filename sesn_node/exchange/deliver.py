@@ -15,11 +15,13 @@ from sesn_node.domain.batches import (
 from sesn_node.domain.entries import EntryRef
 from sesn_node.domain.ids import MessageId, Origin
 from sesn_node.domain.messages import Envelope
+from sesn_node.exchange.restate import in_open_ledger, restate
 from sesn_node.ledger.merkle import leaf_hash
+from sesn_node.store.numbers import index_of, ledger_of
 from sesn_node.wire.entries import decode_entry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from sesn_node.domain.ids import AgencyId
     from sesn_node.exchange.office import Office
@@ -33,13 +35,23 @@ _SHIPMENT_OVERHEAD_BYTES = 4 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Consigned:
-    """One message of a batch: what its receipt must name."""
+    """One message of a batch: what its receipt must name.
+
+    Args:
+        message_id: Its id.
+        header_sha256: Of its header.
+        commitment: To its content.
+        shared: Our SHARED entry of it; the first one, if a closed ledger has it.
+        attempts: How often it was tried before.
+        proven: The entry that the batch proves: it says the same in the open ledger.
+    """
 
     message_id: MessageId
     header_sha256: bytes
     commitment: bytes
     shared: EntryRef
     attempts: int
+    proven: EntryRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +85,8 @@ def prepare_batch(  # noqa: PLR0913 - where the stream stands
 ) -> Outgoing | None:
     """Take what is due for a partner, the most urgent first; None if there is nothing to say.
 
-    Nothing is written: until the answer is settled, the copies stay due, and a crash costs one
-    resend.
+    Nothing is written, but that the open ledger says again what a closed one says of a copy. Until
+    the answer is settled, the copies stay due, and a crash costs one resend.
 
     Args:
         office: Ours.
@@ -107,11 +119,26 @@ def prepare_batch(  # noqa: PLR0913 - where the stream stands
             return None
         held = transaction.peers.link(agency).witnessed_size
         newest = ledger = office.ledger(transaction)
+        stated = in_open_ledger(transaction, [one.entry_index for one in due])
         if again:
-            due = [one for one in due if one.entry_index < held] or due
-            ledger = office.covering(transaction, [one.entry_index for one in due], held)
-        shipments, consigned = _consign(ledger, due)
+            due = [one for one in due if _index(stated, one) < held] or due
+            ledger = office.covering(transaction, [_index(stated, one) for one in due], held)
+        # What only a closed ledger says has to be said in the open one first.
+        unstated = [one.entry_index for one in due if one.entry_index not in stated]
+        due = [] if unstated else due
+        shipments, consigned = _consign(ledger, due, stated)
         body = ledger.add_checkpoint(held) if due else b""
+    if unstated:
+        office.sequencer.run(lambda work: restate(work, unstated), writes=False)
+        return prepare_batch(
+            office,
+            agency,
+            sequence=sequence,
+            shown=shown,
+            witness=witness,
+            probe=probe,
+            again=again,
+        )
     # Covers the cosignatures as well, even if the caller has to send them alone.
     office.sequencer.release(newest.head)
     if not due and not card:
@@ -119,6 +146,11 @@ def prepare_batch(  # noqa: PLR0913 - where the stream stands
     batch = Batch(sequence, body, shipments, witness, card)
     suspect = any(one.suspect for one in due)
     return Outgoing(batch, ledger.head, consigned, own.sha256, suspect)
+
+
+def _index(stated: Mapping[int, int], one: Due) -> int:
+    """Return where a copy's SHARED entry stands in the open ledger; nowhere is at its end."""
+    return index_of(stated.get(one.entry_index, -1))
 
 
 def _fitting(due: Iterable[Due], limit: int) -> list[Due]:
@@ -140,20 +172,28 @@ def _fitting(due: Iterable[Due], limit: int) -> list[Due]:
 
 
 def _consign(
-    ledger: OwnLedger, due: list[Due]
+    ledger: OwnLedger, due: list[Due], stated: Mapping[int, int]
 ) -> tuple[tuple[Shipment, ...], tuple[Consigned, ...]]:
-    indexes = [one.entry_index for one in due]
-    entries = ledger.transaction.ledger.entries_at(indexes)
+    """Prove the SHARED entries of some copies, as the open ledger states them."""
+    table = ledger.transaction.ledger
+    first = [one.entry_index for one in due]
+    entries = table.entries_at(list(dict.fromkeys([*first, *stated.values()])))
+    indexes = [index_of(stated[number]) for number in first]
     proofs = ledger.prove(indexes)
     origin = Origin(ledger.head.origin)
+    closed = table.heads() if any(ledger_of(number) != table.ledger for number in first) else ()
     shipments, consigned = [], []
-    for one, proof in zip(due, proofs, strict=True):
-        data = entries[one.entry_index].entry
+    for one, index, proof in zip(due, indexes, proofs, strict=True):
+        data = entries[stated[one.entry_index]].entry
         entry = decode_entry(data)
+        shared = proven = EntryRef(origin, index, leaf_hash(data))
+        if stated[one.entry_index] != one.entry_index:
+            row = entries[one.entry_index]
+            shared = EntryRef(Origin(closed[row.ledger].origin), row.index, leaf_hash(row.entry))
         shipments.append(
             Shipment(
                 Envelope(one.header, one.seal, one.wrapped_key, one.ciphertext),
-                ProvenEntry(data, one.entry_index, proof),
+                ProvenEntry(data, index, proof),
             )
         )
         consigned.append(
@@ -161,8 +201,9 @@ def _consign(
                 message_id=MessageId(one.message_id),
                 header_sha256=entry.object_sha256,
                 commitment=entry.commitment,
-                shared=EntryRef(origin, one.entry_index, leaf_hash(data)),
+                shared=shared,
                 attempts=one.attempts,
+                proven=proven,
             )
         )
     return tuple(shipments), tuple(consigned)

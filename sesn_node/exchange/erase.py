@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sesn_node.domain.checks import check_line
 from sesn_node.domain.delivery import DeliveryState
@@ -24,6 +24,7 @@ from sesn_node.exchange.expire import append_undelivered
 from sesn_node.exchange.scrub import scrub
 from sesn_node.exchange.views import several_senders
 from sesn_node.store.erasures import ErasureRow
+from sesn_node.store.numbers import index_of
 from sesn_node.store.scrubbed import Scrubbed
 from sesn_node.telemetry.logs import get_logger
 
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 _log = get_logger(__name__)
 
 MAX_REASON_CHARACTERS = 500
+UNDER_HOLD: Final = "UNDER_HOLD"
+"""Code of the error that says: a legal hold forbids it."""
 
 _MOST_RELATED = 1_000
 
@@ -108,7 +111,7 @@ def erasable(office: Office, message_id: MessageId, sender: AgencyId | None = No
         ConflictError: Two senders used the same id, and none is named.
     """
     with office.store.read() as transaction:
-        targets = _targets(office, transaction, message_id, sender)
+        targets = targets_of(office, transaction, message_id, sender)
         return Erasable(targets, _others(office, transaction, targets))
 
 
@@ -133,26 +136,31 @@ def erase(  # noqa: PLR0913 - what an operator decides
 
     Raises:
         MalformedError: The reason is missing, too long, or no line.
-        PolicyError: No such message.
+        PolicyError: No such message, or a legal hold forbids it (`UNDER_HOLD`).
         ConflictError: Two senders used the same id, and none is named.
         StorageError: Nothing was erased, or the outcome is unknown: do it again.
     """
     check_line("reason", reason, MAX_REASON_CHARACTERS, required=True)
     operation = partial(
-        _erase_all, office, message_id=message_id, sender=sender, reason=reason, code=code
+        erase_in, office, message_id=message_id, sender=sender, reason=reason, code=code
     )
     done = office.sequencer.run(operation).value
+    report_erased(office, done)
+    return Erased(done.messages, done.fresh, done.ended, done.others, _scrub(office, compact))
+
+
+def report_erased(office: Office, done: Done) -> None:
+    """Tell what was erased, once it is durable."""
     for row in done.messages:
         if row.message_id in done.fresh:
             _log.info(
                 "message-erased",
                 message_id=show_message_id(MessageId(row.message_id)),
                 sender=row.sender,
-                entry=row.entry_index,
+                entry=index_of(row.entry_index),
             )
     if done.ended:
         office.watch.undelivered(done.ended, UndeliveredCode.ERASED.value)
-    return Erased(done.messages, done.fresh, done.ended, done.others, _scrub(office, compact))
 
 
 def is_erased(transaction: Transaction, sender: str, message_id: bytes) -> bool:
@@ -161,8 +169,8 @@ def is_erased(transaction: Transaction, sender: str, message_id: bytes) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class _Done:
-    """What the transaction did."""
+class Done:
+    """What the transaction did; as `Erased`, without the bytes."""
 
     messages: tuple[ErasureRow, ...]
     fresh: frozenset[bytes]
@@ -170,7 +178,7 @@ class _Done:
     others: tuple[Target, ...]
 
 
-def _erase_all(  # noqa: PLR0913 - as `erase`
+def erase_in(  # noqa: PLR0913 - as `erase`
     office: Office,
     work: Work,
     *,
@@ -178,9 +186,24 @@ def _erase_all(  # noqa: PLR0913 - as `erase`
     sender: AgencyId | None,
     reason: str,
     code: ErasedCode,
-) -> _Done:
+) -> Done:
+    """Erase within a transaction of the caller's; the bytes are not scrubbed.
+
+    Raises:
+        PolicyError: As `erase`.
+        ConflictError: As `erase`.
+    """
     # Looked for here: a copy may have been sealed anew since somebody was asked.
-    targets = _targets(office, work.transaction, message_id, sender)
+    targets = targets_of(office, work.transaction, message_id, sender)
+    for target in targets:
+        hold = work.transaction.keeping.hold(target.sender, target.message_id)
+        if hold is not None and target.erased is None:
+            shown = show_message_id(target.message_id)
+            raise PolicyError(
+                f"message {shown} is under a legal hold: {hold.reason}; 'sesn alert hold {shown} "
+                "--release' ends it",
+                code=UNDER_HOLD,
+            )
     rows, ended = [], []
     for target in targets:
         if target.erased is not None:
@@ -189,7 +212,7 @@ def _erase_all(  # noqa: PLR0913 - as `erase`
         ended += _end_copies(work, target)
         rows.append(_erase(office, work, target, reason, code))
     fresh = frozenset(one.message_id for one in targets if one.erased is None)
-    return _Done(tuple(rows), fresh, tuple(ended), _others(office, work.transaction, targets))
+    return Done(tuple(rows), fresh, tuple(ended), _others(office, work.transaction, targets))
 
 
 def _erase(office: Office, work: Work, target: Target, reason: str, code: ErasedCode) -> ErasureRow:
@@ -200,7 +223,7 @@ def _erase(office: Office, work: Work, target: Target, reason: str, code: Erased
     else:
         erasures.erase_received(target.sender, target.message_id)
     ref = work.append(about_message(work, EntryKind.ERASED, target.entry, code.value))
-    row = ErasureRow(target.sender, target.message_id, work.now_ms, ref.index, reason)
+    row = ErasureRow(target.sender, target.message_id, work.now_ms, work.number(ref), reason)
     erasures.add(row)
     return row
 
@@ -232,10 +255,15 @@ def _scrub(office: Office, compact: bool) -> Scrubbed:  # noqa: FBT001 - passed 
         return Scrubbed(done=False, remains=(f"the database's files may hold it: {error}",))
 
 
-def _targets(
+def targets_of(
     office: Office, transaction: Transaction, message_id: MessageId, sender: AgencyId | None
 ) -> tuple[Target, ...]:
-    """Return the message that is meant, and those that say the same."""
+    """Return the message that is meant, and those that say the same.
+
+    Raises:
+        PolicyError: No such message.
+        ConflictError: Two senders used the same id, and none is named.
+    """
     found = [
         one
         for one in transaction.erasures.outlines([message_id])

@@ -9,6 +9,7 @@ from sesn_node.domain.ids import parse_origin, show_message_id
 from sesn_node.errors import VerificationError
 from sesn_node.exchange.recovered import missing
 from sesn_node.exchange.tally import Tally, groups, require
+from sesn_node.store.numbers import index_of
 from sesn_node.wire.entries import decode_entry
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def check_erasures(
     tally = Tally("erased", "content is gone where our ledger says so, and only there")
     rows = transaction.erasures.every()
     for some in groups(rows, _AT_ONCE):
-        left = _Left(transaction, head.origin, some)
+        left = _Left(transaction, parse_origin(head.origin)[0], some)
         for row in some:
             with tally.case(f"{show_message_id(row.message_id)} from {row.sender}"):
                 left.check(row)
@@ -53,13 +54,12 @@ def check_erasures(
 class _Left:
     """What is left of some messages that were erased."""
 
-    def __init__(self, transaction: Transaction, origin: str, rows: Sequence[ErasureRow]) -> None:
+    def __init__(self, transaction: Transaction, own: str, rows: Sequence[ErasureRow]) -> None:
         erasures = transaction.erasures
-        own = parse_origin(origin)[0]
         ids = {row.message_id for row in rows}
-        self._origin = origin
+        self._numbering = transaction.ledger.numbering()
         about = transaction.browse.entries_about(list(ids))
-        self._entries = {row.index: row for row in about}
+        self._entries = {row.number: row for row in about}
         self._outlines = {
             (one.sender or own, one.message_id): one for one in erasures.outlines(ids)
         }
@@ -77,7 +77,8 @@ class _Left:
         if outline is None:
             raise VerificationError("there is no such message")
         if found is None or not self._says_so(decode_entry(found.entry), outline):
-            raise VerificationError(f"entry {row.entry_index} does not say that it was erased")
+            index = index_of(row.entry_index)
+            raise VerificationError(f"entry {index} does not say that it was erased")
         there = outline.has_content or key in self._keys
         require(not there, "its content, or a key to it, is there")
         require(key not in self._terms, "it can be found by what it names")
@@ -88,5 +89,6 @@ class _Left:
             entry.kind is EntryKind.ERASED
             and entry.message_id == outline.message_id
             and answers is not None
-            and (answers.origin, answers.index) == (self._origin, outline.entry_index)
+            and answers.origin in self._numbering
+            and self._numbering[answers.origin] + answers.index == outline.entry_index
         )

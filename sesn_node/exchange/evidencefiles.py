@@ -6,13 +6,13 @@ What the database keeps of a fork makes the file at any time, so one that is los
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sesn_node.domain.ids import Origin
 from sesn_node.errors import SesnError, StorageError, VerificationError
 from sesn_node.ledger.checkpoint import verify_checkpoint
 from sesn_node.ledger.forkproof import ForkProof, format_fork, verify_fork
-from sesn_node.store.alarms import REPLACED, UNPROVEN, AlarmRow
+from sesn_node.store.alarms import CLOSING, REPLACED, UNPROVEN, AlarmRow
 from sesn_node.trust.card import open_card
 from sesn_node.trust.directory import PeerState
 
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from sesn_node.exchange.office import Office
     from sesn_node.ledger.checkpoint import LogKeys
     from sesn_node.store.engine import Transaction
+
+
+WITHOUT_FILE: Final = frozenset({CLOSING, UNPROVEN})
+"""Kinds of alarms that have no evidence file: they prove no fork by themselves."""
 
 
 def evidence_name(row: AlarmRow) -> str:
@@ -77,7 +81,7 @@ def write_missing(office: Office) -> None:
     if office.evidence is None:
         return
     with office.store.read() as transaction:
-        rows = [row for row in standing_alarms(transaction) if row.kind != UNPROVEN]
+        rows = [row for row in standing_alarms(transaction) if row.kind not in WITHOUT_FILE]
     for row in rows:
         if not office.evidence.path_of(evidence_name(row)).exists():
             write_fork(office, row)

@@ -9,8 +9,8 @@ from sesn_node.crypto.keyring import KEY_MISSING
 from sesn_node.crypto.primitives import sha256
 from sesn_node.crypto.seal import MessageContext, open_content, open_wrapped_key
 from sesn_node.crypto.signing import ObjectKind, body_hash, verify_object
-from sesn_node.domain.alert import Response
 from sesn_node.domain.batches import BadShipment, Refused, Shipment
+from sesn_node.domain.conversation import Recall
 from sesn_node.domain.entries import EntryKind, EntryRef
 from sesn_node.domain.ids import Origin
 from sesn_node.domain.messages import CIPHERTEXT_OVERHEAD
@@ -23,8 +23,11 @@ from sesn_node.errors import (
     VerificationError,
 )
 from sesn_node.exchange.owncard import promised_keys
+from sesn_node.exchange.rules import Arrival, check_content
 from sesn_node.exchange.search import index_terms
+from sesn_node.exchange.share import carried
 from sesn_node.exchange.storedkeys import INBOX_TABLE, inbox_row_id
+from sesn_node.exchange.watchlist import watched_terms
 from sesn_node.ledger.merkle import leaf_hash, verify_inclusion
 from sesn_node.trust.card import UNKNOWN_SEAL_KEY
 from sesn_node.wire.entries import decode_entry
@@ -34,9 +37,9 @@ from sesn_node.wire.payloads import decode_payload
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sesn_node.domain.alert import Payload
-    from sesn_node.domain.ids import MessageId
+    from sesn_node.domain.ids import AgencyId, MessageId
     from sesn_node.domain.messages import Header
+    from sesn_node.domain.payload import Payload
     from sesn_node.exchange.office import Office
     from sesn_node.ledger.head import TreeHead
     from sesn_node.store.engine import Transaction
@@ -77,6 +80,10 @@ class Fresh:
         kind: What the payload is.
         stored_key: Content key, wrapped for our storage.
         terms: What it can be found by.
+        watched: It names something that officers watch for.
+        retain_ms: When its content has to go, Unix milliseconds; None if it may stay.
+        carries: Sender and id of the message of a third agency that it passes on.
+        recall: What it withdraws, if it is a recall.
     """
 
     header: Header
@@ -87,6 +94,10 @@ class Fresh:
     kind: str
     stored_key: bytes
     terms: tuple[bytes, ...]
+    watched: bool = False
+    retain_ms: int | None = None
+    carries: tuple[AgencyId, MessageId] | None = None
+    recall: Recall | None = None
 
     @property
     def message_id(self) -> MessageId:
@@ -104,7 +115,7 @@ Examined = Fresh | Seen | Refusable | Refused
 class Examiner:
     """Examines the shipments of one batch of one sender, under one verified checkpoint."""
 
-    __slots__ = ("_head", "_now_ms", "_office", "_promised", "_sender")
+    __slots__ = ("_head", "_now_ms", "_office", "_promised", "_sender", "_watched")
 
     def __init__(self, office: Office, sender: TrustedCard, head: TreeHead, now_ms: int) -> None:
         self._office = office
@@ -112,6 +123,7 @@ class Examiner:
         self._head = head
         self._now_ms = now_ms
         self._promised: dict[bytes, int] | None = None
+        self._watched: frozenset[tuple[bytes, bytes]] = frozenset()
 
     def examine(
         self, transaction: Transaction, shipments: Sequence[Shipment | BadShipment]
@@ -131,6 +143,7 @@ class Examiner:
         seen = transaction.inbox.seen(self._sender.card.agency, ids)
         # Nobody knows an id of ours before it was committed: the transaction need not ask again.
         ours = transaction.outbox.own(ids)
+        self._watched = transaction.watch.keys()
         results: list[Examined] = []
         for outer in opened:
             if isinstance(outer, Refused):
@@ -209,12 +222,15 @@ class Examiner:
         self._check_times(header)
         shared = self._check_shared(shipment, header, header_sha256)
         content_key, payload = self._unseal(transaction, shipment, header)
-        self._check_reply(transaction, header, payload)
+        check_content(
+            Arrival(self._office, transaction, self._sender, header, payload, self._now_ms)
+        )
         stored_key = self._office.keys.storage.wrap(
             content_key,
             table=INBOX_TABLE,
             row=inbox_row_id(header.sender, header.message_id),
         )
+        watched = watched_terms(self._office, payload, self._watched)
         return Fresh(
             header=header,
             header_sha256=header_sha256,
@@ -223,7 +239,11 @@ class Examiner:
             shared_size=self._head.size,
             kind=payload.kind.value,
             stored_key=stored_key,
-            terms=index_terms(self._office, payload),
+            terms=tuple(sorted({*index_terms(self._office, payload), *watched})),
+            watched=bool(watched),
+            retain_ms=payload.markings.retain_ms,
+            carries=carried(payload),
+            recall=payload.body if isinstance(payload.body, Recall) else None,
         )
 
     def _check_times(self, header: Header) -> None:
@@ -309,21 +329,6 @@ class Examiner:
             f"{us} has no key {wanted.hex()[:16]}; fetch its newest card",
             code=RefusalCode.UNDECRYPTABLE.value,
         )
-
-    def _check_reply(self, transaction: Transaction, header: Header, payload: Payload) -> None:
-        """Step 12: a response answers a message that we sent to its sender."""
-        body = payload.body
-        if not isinstance(body, Response):
-            return
-        sent = transaction.outbox.message(body.message_id)
-        asked = transaction.outbox.states(header.sender, [body.message_id])
-        if (
-            sent is None
-            or not asked
-            or sent.sealed.header_sha256 != body.header_sha256
-            or header.in_reply_to != body.message_id
-        ):
-            raise PolicyError("the response answers no message that was sent to its sender")
 
 
 _CODES = frozenset(RefusalCode)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sesn_node.domain.delivery import DeliveryState
-from sesn_node.domain.entries import EntryKind, EntryRef, UndeliveredCode
+from sesn_node.domain.entries import EntryKind, UndeliveredCode
 from sesn_node.domain.ids import AgencyId, MessageId, show_message_id
 from sesn_node.exchange.office import new_entry
-from sesn_node.ledger.merkle import leaf_hash
 from sesn_node.telemetry.logs import get_logger
 from sesn_node.wire.entries import decode_entry
 
@@ -84,15 +83,14 @@ def append_undelivered(work: Work, message: SentRow, agency: str, code: Undelive
 
 def about_copy(work: Work, kind: EntryKind, message: SentRow, agency: str, code: str) -> Entry:
     """Write an entry about one recipient's copy, which answers the message's SHARED entry."""
-    index = message.sealed.entry_index
-    data = work.entry_at(index)
+    number = message.sealed.entry_index
     return new_entry(
         kind,
         work.now_ms,
         message.sealed.header_sha256,
         message_id=MessageId(message.message_id),
-        commitment=decode_entry(data).commitment,
-        answers=EntryRef(work.origin, index, leaf_hash(data)),
+        commitment=decode_entry(work.entry_at(number)).commitment,
+        answers=work.ref(number),
         agency=AgencyId(agency),
         code=code,
     )

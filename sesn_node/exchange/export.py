@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sesn_node.domain.counting import many
 from sesn_node.errors import ConflictError, SesnError, StorageError, VerificationError
 from sesn_node.exchange.published import DIFFERS, published
 from sesn_node.exchange.tilefolder import TileFolder, tile_folder
@@ -33,9 +34,9 @@ if TYPE_CHECKING:
 
     from sesn_node.exchange.published import Published
     from sesn_node.ledger.head import TreeHead
-    from sesn_node.store.engine import Store, Transaction
+    from sesn_node.store.engine import Store
     from sesn_node.store.headfile import HeadFile
-    from sesn_node.store.ledger import EntryRow
+    from sesn_node.store.ledger import EntryRow, LedgerTable
 
     Progress = Callable[[int, int], None]
 
@@ -71,6 +72,7 @@ def export_tiles(  # noqa: PLR0913 - what an export is made of
     head_file: HeadFile,
     path: Path,
     *,
+    epoch: int | None = None,
     blind: bool = False,
     quick: bool = False,
     progress: Progress = lambda _done, _all: None,
@@ -81,6 +83,7 @@ def export_tiles(  # noqa: PLR0913 - what an export is made of
         store: The database.
         head_file: Says which checkpoint may leave this node.
         path: The folder; made if it is not there.
+        epoch: Which of our ledgers; the open one if None. Each has a folder of its own.
         blind: Leave the entries out: hashes only. Bundles that are there stay.
         quick: Do not compare what the checkpoint that is there covers, but its partial tiles.
         progress: Told how many entries of how many are done.
@@ -95,11 +98,11 @@ def export_tiles(  # noqa: PLR0913 - what an export is made of
     """
     head_file = head_file.as_it_is()
     with tile_folder(path) as folder, store.read() as transaction:
-        ours = published(transaction, head_file)
-        before = _before(transaction, ours, folder)
-        start = _start(transaction, before, folder, blind=blind) if quick else 0
+        ours = published(transaction, head_file, epoch)
+        before = _before(ours, folder)
+        start = _start(ours.table, before, folder, blind=blind) if quick else 0
         written = compared = 0
-        for tile, data in _contents(transaction, ours.head, start, blind=blind):
+        for tile, data in _contents(ours.table, ours.head, start, blind=blind):
             if folder.put(tile, data):
                 written += 1
             else:
@@ -111,11 +114,12 @@ def export_tiles(  # noqa: PLR0913 - what an export is made of
         return Exported(ours.head, before, written, compared, blind)
 
 
-def verify_export(
+def verify_export(  # noqa: PLR0913 - as `export_tiles`
     store: Store,
     head_file: HeadFile,
     path: Path,
     *,
+    epoch: int | None = None,
     blind: bool = False,
     progress: Progress = lambda _done, _all: None,
 ) -> TreeHead:
@@ -130,8 +134,8 @@ def verify_export(
     folder = TileFolder(path)
     head_file = head_file.as_it_is()
     with store.read() as transaction:
-        ours = published(transaction, head_file)
-        _before(transaction, ours, folder)
+        ours = published(transaction, head_file, epoch)
+        _before(ours, folder)
     note = folder.checkpoint()
     if note is None:
         raise StorageError(f"{path} holds no checkpoint, so there is nothing to verify")
@@ -142,7 +146,7 @@ def verify_export(
     return head
 
 
-def _before(transaction: Transaction, ours: Published, folder: TileFolder) -> int:
+def _before(ours: Published, folder: TileFolder) -> int:
     """Return the size of the export that is there; it must be an earlier state of our ledger."""
     note = folder.checkpoint()
     if note is None:
@@ -152,17 +156,18 @@ def _before(transaction: Transaction, ours: Published, folder: TileFolder) -> in
     if claimed.origin != ours.head.origin:
         raise ConflictError(
             f"{where} is of {claimed.origin!a}, our ledger is {ours.head.origin}; name another "
-            "folder",
+            "folder, or with --epoch another ledger of ours",
             code=OTHER_LEDGER,
         )
     there = verify_checkpoint_under(note, ours.key_sets)
     if there.size > ours.head.size:
         raise ConflictError(
-            f"{where} covers {there.size:,} entries, this node has {ours.head.size:,}: the "
+            f"{where} covers "
+            f"{many(there.size, 'entry', 'entries')}, this node has {ours.head.size:,}: the "
             "database is an old copy, or the export is another machine's. 'sesn status' tells more",
             code=AHEAD,
         )
-    if root_at(there.size, transaction.ledger.nodes) != there.root:
+    if root_at(there.size, ours.table.nodes) != there.root:
         raise ConflictError(
             f"{where} carries our signatures, and at size {there.size:,} our ledger has another "
             "root: two histories were signed. Keep the folder, which proves it, and call for help",
@@ -171,7 +176,7 @@ def _before(transaction: Transaction, ours: Published, folder: TileFolder) -> in
     return there.size
 
 
-def _start(transaction: Transaction, size: int, folder: TileFolder, *, blind: bool) -> int:
+def _start(table: LedgerTable, size: int, folder: TileFolder, *, blind: bool) -> int:
     """Return from which size on to look at files, if what is there is to be trusted.
 
     Its partial tiles must hash to its root, and its last bundle be there, which an export that
@@ -180,7 +185,7 @@ def _start(transaction: Transaction, size: int, folder: TileFolder, *, blind: bo
     if size == 0:
         return 0
     try:
-        TileTree(size, root_at(size, transaction.ledger.nodes), folder.fetch)
+        TileTree(size, root_at(size, table.nodes), folder.fetch)
     except SesnError:
         return 0
     complete = blind or folder.has(tile_of(ENTRIES, (size - 1) // WIDTH, size))
@@ -188,16 +193,16 @@ def _start(transaction: Transaction, size: int, folder: TileFolder, *, blind: bo
 
 
 def _contents(
-    transaction: Transaction, head: TreeHead, start: int, *, blind: bool
+    table: LedgerTable, head: TreeHead, start: int, *, blind: bool
 ) -> Iterator[tuple[Tile, bytes]]:
     """Yield what belongs under each name, verified under the head, in the order of `new_tiles`."""
 
     def stored(tile: Tile) -> bytes:
-        return read_tile(tile, transaction.ledger.nodes)
+        return read_tile(tile, table.nodes)
 
     try:
         tree = TileTree(head.size, head.root, stored)
-        rows = transaction.ledger.entries(start - start % WIDTH, head.size)
+        rows = table.entries(start - start % WIDTH, head.size)
         for tile in new_tiles(start, head.size, blind=blind):
             if tile.level == ENTRIES:
                 yield tile, _bundle(tile, rows, tree)

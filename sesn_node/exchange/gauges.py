@@ -9,6 +9,7 @@ from sesn_node.domain.delivery import DeliveryState
 from sesn_node.domain.times import SECOND_MS
 from sesn_node.exchange.breaker import Circuit, circuit
 from sesn_node.exchange.evidencefiles import standing_alarms
+from sesn_node.exchange.timestampviews import timestamp_standing
 from sesn_node.telemetry import catalogue
 from sesn_node.trust.directory import PeerState
 
@@ -48,6 +49,7 @@ def stored_gauges(office: Office) -> Gauges:
         gauges |= _alarms(transaction, directory)
         gauges |= _outbox(transaction, now_ms)
         gauges |= _links(transaction, set(trusted), size)
+        gauges |= _timestamps(transaction, office.terms.grace_ms, now_ms)
     return gauges
 
 
@@ -60,6 +62,20 @@ def disk_gauges(office: Office) -> Gauges:
     written_ms = office.sequencer.head_file.written_ms()
     if written_ms is not None:
         gauges[catalogue.HEAD_AGE] = {(): max(0, office.clock() - written_ms) / SECOND_MS}
+    return gauges
+
+
+def _timestamps(transaction: Transaction, grace_ms: int | None, now_ms: int) -> Gauges:
+    if grace_ms is None:
+        return {}
+    found = timestamp_standing(transaction, grace_ms, now_ms)
+    since_ms = 0 if found.failing_ms is None else max(0, now_ms - found.failing_ms)
+    gauges: Gauges = {
+        catalogue.UNSTAMPED: {(): since_ms / SECOND_MS},
+        catalogue.GRACE: {(): found.overdue},
+    }
+    if found.newest is not None:
+        gauges[catalogue.STAMPED] = {(): found.newest.time_ms / SECOND_MS}
     return gauges
 
 

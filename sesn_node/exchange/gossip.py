@@ -48,6 +48,8 @@ TOO_MANY_PROOFS: Final = "TOO_MANY_PROOFS"
 """Code of a proof that is not given for now: its asker was given too many lately."""
 NO_PROOF: Final = "NO_PROOF"
 """Code of two sizes of our ledger that we cannot prove to be one history."""
+_SHOWN: Final = 60
+"""Characters that are shown of what a partner wrote."""
 
 
 class Outcome(StrEnum):
@@ -267,7 +269,8 @@ def prove_consistency(
         newest = office.ledger(transaction)
         if origin != newest.head.origin or not 0 < old_size <= new_size <= newest.head.size:
             raise PolicyError(
-                f"{office.agency} has no ledger {origin!r} of {old_size} and {new_size} entries",
+                f"{office.agency} has no ledger {origin[:_SHOWN]!a} of {old_size} and {new_size} "
+                "entries",
                 code=NO_PROOF,
             )
         signers = office.vault.keys(office.partners.current(transaction)).log

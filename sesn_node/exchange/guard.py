@@ -8,10 +8,11 @@ compared with the head file, and the newest entries are hashed again.
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
-from sesn_node.domain.ids import Origin
+from sesn_node.domain.ids import Origin, parse_origin
 from sesn_node.errors import MalformedError, SesnError, StorageError
 from sesn_node.exchange import oldcopy
 from sesn_node.exchange.oldcopy import OLD_COPY, OldCopy, Scene
@@ -122,7 +123,9 @@ def _behind(
         if released is None:
             return oldcopy.no_head_file
         claimed = parse_checkpoint(released.note).claimed
-        if claimed.origin == head.origin and claimed.size > head.size:
+        if claimed.origin != head.origin:
+            return _other_ledger(transaction, head, released)
+        if claimed.size > head.size:
             # Perhaps under keys that this old database has never heard of.
             return partial(oldcopy.behind, released=released, signed_s=_time_s(released, key_sets))
         signed = verify_checkpoint_under(released.note, key_sets)
@@ -133,6 +136,32 @@ def _behind(
     if root_at(signed.size, transaction.ledger.nodes) != signed.root:
         return partial(oldcopy.other_history, released=released)
     return _beside(head, released)
+
+
+def _other_ledger(transaction: Transaction, head: HeadRow, released: Released) -> Describe | None:
+    """Hold a head file of another ledger than the open one against what the database knows.
+
+    Of one that was closed here, it is from before that: nothing of the open one was released yet.
+    It must be within what was closed.
+
+    Raises:
+        SesnError: It is not signed by us.
+    """
+    agency, epoch = parse_origin(released.origin)
+    owner, opened = parse_origin(head.origin)
+    if agency == owner and epoch > opened:
+        return partial(oldcopy.earlier_ledger, released=released)
+    row = transaction.peers.own_card()
+    own = open_card(row.sealed, row.taken_ms)
+    signed = verify_checkpoint_under(released.note, own.log_key_sets(Origin(released.origin)))
+    for closed in transaction.ledger.closed():
+        if closed.origin == signed.origin and closed.final is not None:
+            size, root = closed.final
+            if signed.size > size or (signed.size == size and signed.root != root):
+                return partial(oldcopy.beyond_closing, released=released, closed_size=size)
+            # What it has witnessed was under other keys; that some of it is lost was accepted.
+            return _beside(head, replace(released, witnessed=0))
+    return partial(oldcopy.foreign_head_file, reason=f"it is of {released.origin}")
 
 
 def _beside(head: HeadRow, released: Released) -> Describe | None:

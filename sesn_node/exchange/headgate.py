@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from sesn_node.store.ledger import HeadRow
 
-_NOTHING: Final = (-1, -1)
+_NOTHING: Final = (-1, -1, -1)
 """Less than any ledger, even an empty one."""
 
 
-def extent(head: HeadRow) -> tuple[int, int]:
-    """How far a database has come: neither number shrinks from one commit to the next."""
-    return head.size, head.witnessed
+def extent(head: HeadRow) -> tuple[int, int, int]:
+    """How far a database has come: which ledger of ours, its size, what was witnessed.
+
+    From one commit to the next none of them shrinks, but for the size of a ledger that is new.
+    """
+    return head.ledger, head.size, head.witnessed
 
 
 class HeadGate:

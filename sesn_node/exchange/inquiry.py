@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from sesn_node.domain.counting import many
 from sesn_node.domain.ids import Origin
 from sesn_node.errors import ConflictError, SesnError, StorageError
 from sesn_node.exchange import guard
@@ -59,11 +60,19 @@ class Word(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What one partner knows: the size that it has cosigned, if its answer proves one."""
+    """What one partner knows.
+
+    Args:
+        agency: The partner.
+        word: What its answer says.
+        size: How much it has cosigned, if its answer proves that.
+        note: The checkpoint that it showed, as it came; empty without one.
+    """
 
     agency: str
     word: Word
     size: int | None
+    note: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,17 +107,18 @@ class Inquiry:
 
     def _said(self, one: Answered) -> str:
         size, here = one.size or 0, self.head.size
+        signed = f"has cosigned {many(size, 'entry', 'entries')} of ours"
         if one.word is Word.MORE:
-            return f"has cosigned {size:,} entries of ours; {size - here:,} or more are missing"
+            return f"{signed}; {size - here:,} or more are missing"
         if one.word is Word.CONTRADICTS:
-            return f"has cosigned {size:,} entries of ours, of another history"
+            return f"{signed}, of another history"
         if one.word is Word.UNPROVEN:
             return "shows a checkpoint that this database cannot verify as ours"
         if one.word is Word.SILENT:
             return "has not answered"
         if not size:
             return "has cosigned none of ours yet"
-        return f"has cosigned {size:,} entries of ours; all are here"
+        return f"{signed}; all are here"
 
 
 def trusted_cards(transaction: Transaction) -> list[TrustedCard]:
@@ -162,11 +172,13 @@ def _judge(
     try:
         signed = verify_checkpoint_under(note, key_sets)
     except SesnError:
-        return Answered(agency, _unsigned(note, head), None)
+        return Answered(agency, _unsigned(note, head), None, note)
+    if signed.origin != head.origin:
+        return Answered(agency, Word.SILENT, None)
     if signed.size > head.size:
-        return Answered(agency, Word.MORE, signed.size)
+        return Answered(agency, Word.MORE, signed.size, note)
     same = root_at(signed.size, transaction.ledger.nodes) == signed.root
-    return Answered(agency, Word.AGREES if same else Word.CONTRADICTS, signed.size)
+    return Answered(agency, Word.AGREES if same else Word.CONTRADICTS, signed.size, note)
 
 
 def _unsigned(note: bytes, head: HeadRow) -> Word:
@@ -207,20 +219,24 @@ def confirm(
             code=PARTNERS_KNOW_MORE,
         )
     if not inquiry.clear and not unanswered:
-        open_ = inquiry.having(Word.SILENT, Word.UNPROVEN)
-        raise ConflictError(
-            "nothing was changed: "
-            + ("; ".join(_said(inquiry, open_)) or "no partner is trusted")
-            + ". If you know by other means that nothing newer was committed, say so with "
-            "--unanswered",
-            code=NOT_ALL_ANSWERED,
-        )
+        raise not_all_answered(inquiry, "nothing newer was committed")
     with store.read() as transaction:
         head = transaction.ledger.require_head()
         if head.timeline != inquiry.head.timeline or head.size < inquiry.head.size:
             raise StorageError("the database server was changed again meanwhile; ask once more")
     head_file.confirm(head.note, head.size, head.witnessed, head.timeline)
     _log.warning("head-confirmed", size=head.size, timeline=head.timeline or None)
+
+
+def not_all_answered(inquiry: Inquiry, known: str) -> ConflictError:
+    """Say who has not answered, and what an operator has to know to answer for them."""
+    open_ = inquiry.having(Word.SILENT, Word.UNPROVEN)
+    return ConflictError(
+        "nothing was changed: "
+        + ("; ".join(_said(inquiry, open_)) or "no partner is trusted")
+        + f". If you know by other means that {known}, say so with --unanswered",
+        code=NOT_ALL_ANSWERED,
+    )
 
 
 def _said(inquiry: Inquiry, answers: tuple[Answered, ...]) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from sesn_node.domain.batches import Answer, ProvenEntry
 from sesn_node.errors import VerificationError
+from sesn_node.exchange.cardgate import shown_card
 from sesn_node.exchange.peers import take_travelling_card
 from sesn_node.ledger.witness import Status
 
@@ -49,7 +50,8 @@ class Intake:
 
         Raises:
             SesnError: The batch shows a card that cannot be taken, or cosignatures that are not
-                the caller's, or asks too often for another proof: the stream ends.
+                the caller's, or asks too often for another proof; or our new card must not leave
+                yet: the stream ends.
         """
         if batch.card:
             take_travelling_card(self._office, self._caller, batch.card)
@@ -62,9 +64,9 @@ class Intake:
         self._cosigned = self._cosigned or witnessed
         if answer.add_checkpoint:
             self._previous, self._cosigned = answer, False
-        own = self._office.directory().own
-        if own.sha256 == self._shown:
+        if self._office.directory().own.sha256 == self._shown:
             return answer
+        own = shown_card(self._office)
         self._shown = own.sha256
         return replace(answer, card=own.sealed)
 

@@ -11,12 +11,13 @@ from sesn_node.domain.ids import AgencyId, MessageId, parse_origin, show_message
 from sesn_node.domain.messages import Priority
 from sesn_node.errors import PolicyError
 from sesn_node.exchange.backlog import recipients_of
+from sesn_node.store.numbers import index_of
 from sesn_node.wire.entries import decode_entry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sesn_node.domain.entries import Entry
+    from sesn_node.domain.entries import Entry, EntryRef
     from sesn_node.exchange.backlog import CopyStanding, RecipientStanding
     from sesn_node.exchange.copyviews import ReceiptView
     from sesn_node.store.engine import Store, Transaction
@@ -36,6 +37,7 @@ class StepKind(StrEnum):
     VIEWED = "viewed"
     DISCLOSED = "disclosed"
     ERASED = "erased"
+    LEGAL_HOLD = "legal-hold"
     ANSWERED = "answered"
 
 
@@ -46,7 +48,7 @@ class Step:
     Args:
         kind: What.
         at_ms: When, by our clock.
-        entry: Index of the entry that says so.
+        number: The entry that says so, as tables call it.
         agency: The recipient that is concerned; None if all are.
         code: Why, where something went wrong.
         detail: The same in the words of the recipient's node, if they are kept; of an erasure, in
@@ -59,7 +61,7 @@ class Step:
 
     kind: StepKind
     at_ms: int
-    entry: int
+    number: int
     agency: AgencyId | None = None
     code: str = ""
     detail: str = ""
@@ -67,6 +69,11 @@ class Step:
     cosigned_ms: int | None = None
     other: MessageId | None = None
     other_kind: str = ""
+
+    @property
+    def entry(self) -> int:
+        """Index of that entry in its ledger."""
+        return index_of(self.number)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +117,7 @@ _OF_CONTENT = {
     EntryKind.VIEWED: StepKind.VIEWED,
     EntryKind.DISCLOSED: StepKind.DISCLOSED,
     EntryKind.ERASED: StepKind.ERASED,
+    EntryKind.LEGAL_HOLD: StepKind.LEGAL_HOLD,
 }
 _ENDINGS = frozenset({EntryKind.REFUSED_BY_PEER, EntryKind.UNDELIVERED})
 _OPERATOR = {
@@ -148,7 +156,7 @@ def life(store: Store, message_id: MessageId, now_ms: int) -> Life:
         conversation_id=MessageId(sealed.conversation_id),
         in_reply_to=None if sealed.in_reply_to is None else MessageId(sealed.in_reply_to),
         resealed_from=None if source is None else MessageId(source),
-        steps=tuple(sorted((*steps, *answered), key=lambda step: step.entry)),
+        steps=tuple(sorted((*steps, *answered), key=lambda step: step.number)),
         recipients=recipients,
     )
 
@@ -174,25 +182,27 @@ def _steps(
         for row, entry in rows
         if entry.kind in _KINDS or entry.kind is EntryKind.OPERATOR
     ]
-    last = {entry.agency: row.index for row, entry in ours if entry.kind in _ENDINGS}
+    last = {entry.agency: row.number for row, entry in ours if entry.kind in _ENDINGS}
     anew = _named(transaction, [entry for _, entry in ours if entry.code == OperatorCode.RESEALED])
-    origin = transaction.ledger.require_head().origin
+    origins = {first: origin for origin, first in transaction.ledger.numbering().items()}
     found = []
     for row, entry in ours:
         copy = None if entry.agency is None else copies.get(entry.agency)
         if entry.kind is EntryKind.ACKNOWLEDGED and copy is not None:
+            # The answer that brought it came to a checkpoint of the ledger that says so.
+            origin = origins[row.number - row.index]
             found.append(_acknowledged(transaction, origin, row, entry, copy))
             continue
-        is_last = last.get(entry.agency) == row.index
+        is_last = last.get(entry.agency) == row.number
         found.append(
             Step(
                 kind=_KINDS.get(entry.kind) or _OPERATOR[OperatorCode(entry.code)],
                 at_ms=entry.time_ms,
-                entry=row.index,
+                number=row.number,
                 agency=entry.agency,
                 code="" if entry.kind is EntryKind.OPERATOR else entry.code,
                 detail=_words(entry, copy) if copy is not None and is_last else "",
-                other=None if entry.answers is None else anew.get(entry.answers.index),
+                other=None if entry.answers is None else anew.get(entry.answers),
             )
         )
     return found
@@ -200,8 +210,8 @@ def _steps(
 
 def _content_steps(transaction: Transaction, message: SentRow) -> list[Step]:
     """Tell who saw the content of a message, and when it went."""
-    head = transaction.ledger.require_head()
-    own = parse_origin(head.origin)[0]
+    numbering = transaction.ledger.numbering()
+    own = parse_origin(transaction.ledger.require_head().origin)[0]
     erased = transaction.erasures.find(own, message.message_id)
     reasons = {} if erased is None else {erased.entry_index: erased.reason}
     found = []
@@ -211,15 +221,15 @@ def _content_steps(transaction: Transaction, message: SentRow) -> list[Step]:
         # Somebody else's message under the same id has entries too.
         if entry.kind not in _OF_CONTENT or answers is None:
             continue
-        if (answers.origin, answers.index) != (head.origin, message.sealed.entry_index):
+        if numbering.get(answers.origin, 0) + answers.index != message.sealed.entry_index:
             continue
         found.append(
             Step(
                 kind=_OF_CONTENT[entry.kind],
                 at_ms=entry.time_ms,
-                entry=row.index,
+                number=row.number,
                 code=entry.code,
-                detail=reasons.get(row.index, ""),
+                detail=reasons.get(row.number, ""),
             )
         )
     return found
@@ -244,18 +254,25 @@ def _acknowledged(
     return Step(
         kind=StepKind.ACKNOWLEDGED,
         at_ms=entry.time_ms,
-        entry=row.index,
+        number=row.number,
         agency=copy.copy.agency,
         receipt=receipt,
         cosigned_ms=cosigned_ms,
     )
 
 
-def _named(transaction: Transaction, resealed: Sequence[Entry]) -> dict[int, MessageId]:
+def _named(transaction: Transaction, resealed: Sequence[Entry]) -> dict[EntryRef, MessageId]:
     """Return which messages were made when content was sealed anew, by their SHARED entries."""
-    indexes = [entry.answers.index for entry in resealed if entry.answers is not None]
-    rows = transaction.ledger.entries_at(indexes)
-    return {index: MessageId(row.message_id) for index, row in rows.items() if row.message_id}
+    numbering = transaction.ledger.numbering()
+    refs = {
+        numbering[entry.answers.origin] + entry.answers.index: entry.answers
+        for entry in resealed
+        if entry.answers is not None and entry.answers.origin in numbering
+    }
+    rows = transaction.ledger.entries_at(list(refs))
+    return {
+        refs[number]: MessageId(row.message_id) for number, row in rows.items() if row.message_id
+    }
 
 
 def _answers(
@@ -265,7 +282,7 @@ def _answers(
         Step(
             kind=StepKind.ANSWERED,
             at_ms=row.received_ms,
-            entry=row.sealed.entry_index,
+            number=row.sealed.entry_index,
             agency=AgencyId(row.sender),
             other=MessageId(row.message_id),
             other_kind=row.sealed.kind,

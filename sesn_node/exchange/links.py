@@ -7,11 +7,29 @@ from typing import TYPE_CHECKING
 from sesn_node.domain.checks import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sesn_node.domain.ids import AgencyId
     from sesn_node.exchange.office import Office
     from sesn_node.exchange.work import Work
+    from sesn_node.store.peers import LinkRow
 
 _ERROR_CHARACTERS = 500
+
+
+def is_open(link: LinkRow, deliverers: Mapping[str, str] | None) -> bool:
+    """Tell whether a connection to a partner stands, as far as the database knows.
+
+    What is noted outlives a process that was killed. Where processes share a database, whoever has a
+    connection asks for the partner's lease, and the server frees that with the process.
+
+    Args:
+        link: What is noted.
+        deliverers: Who holds the lease on whom (`CopyTable.deliverers`); None if this database
+            cannot tell: then only whoever knows whether the one process serves can.
+    """
+    noted = link.connected_ms is not None and link.ended_ms is None
+    return noted and (deliverers is None or link.agency in deliverers)
 
 
 def link_opened(office: Office, agency: AgencyId) -> int:
@@ -42,7 +60,7 @@ def no_links(office: Office) -> None:
     """Note that nobody is connected, when a node begins: the one before may have been killed.
 
     Where several processes share the database, the others' connections cannot be told apart, and
-    nothing is noted.
+    nothing is noted: `is_open` tells who is connected.
     """
     with office.store.read() as transaction:
         shared = transaction.copies.deliverers(()) is not None

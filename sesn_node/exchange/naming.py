@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sesn_node.domain.alert import MessageKind
 from sesn_node.domain.ids import MessageId, parse_message_id, show_message_id
 from sesn_node.errors import ConflictError, MalformedError, PolicyError
+from sesn_node.exchange.search import ALERTS
 from sesn_node.trust.directory import NOT_TRUSTED
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _NAMED = 3
 
 
 def find_alert(store: Store, text: str) -> MessageId:
-    """Find an alert, sent or received, by its id or the first digits of it.
+    """Find an alert, sent, received or passed on, by its id or the first digits of it.
 
     Args:
         store: The database.
@@ -38,9 +38,7 @@ def find_alert(store: Store, text: str) -> MessageId:
             text,
             "alert",
             "sesn alert list",
-            lambda low, high: transaction.browse.ids_between(
-                MessageKind.ALERT.value, low, high, _NAMED + 1
-            ),
+            lambda low, high: transaction.browse.ids_between(ALERTS, low, high, _NAMED + 1),
         )
 
 
@@ -73,6 +71,17 @@ def find_message(store: Store, text: str) -> MessageId:
         )
 
 
+def find_conversation(store: Store, text: str) -> MessageId:
+    """Find a conversation by its id, that of its first message. Raises as `find_alert` does."""
+    with store.read() as transaction:
+        return _find(
+            text,
+            "conversation",
+            "sesn conversation list",
+            lambda low, high: transaction.conversations.ids_between(low, high, _NAMED + 1),
+        )
+
+
 def not_a_partner(agency: AgencyId) -> PolicyError:
     """Say that nobody has pinned a card of this agency; a slip of the pen, mostly."""
     return PolicyError(f"{agency} is not a partner; 'sesn peer list' shows them", code=NOT_TRUSTED)
@@ -80,7 +89,7 @@ def not_a_partner(agency: AgencyId) -> PolicyError:
 
 def _refuse_received(transaction: Transaction, between: tuple[bytes, bytes]) -> None:
     """Tell whoever looks in the outbox for an alert that was received where it is."""
-    for one in transaction.browse.ids_between(MessageKind.ALERT.value, *between, 1):
+    for one in transaction.browse.ids_between(ALERTS, *between, 1):
         senders = ", ".join(sorted(row.sender for row in transaction.inbox.find(one)))
         shown = show_message_id(MessageId(one))
         raise PolicyError(

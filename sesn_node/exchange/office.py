@@ -13,6 +13,8 @@ from sesn_node.domain.ids import AgencyId
 from sesn_node.domain.times import DAY_MS, MINUTE_MS
 from sesn_node.errors import SesnError, StorageError
 from sesn_node.exchange.bell import Bell
+from sesn_node.exchange.cardgate import CardGate
+from sesn_node.exchange.endorsing import PeoplePolicy
 from sesn_node.exchange.limiter import (
     AGAIN,
     CARDS,
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from sesn_node.domain.entries import EntryRef
     from sesn_node.domain.ids import MessageId
     from sesn_node.exchange.officekeys import OfficeKeys
+    from sesn_node.exchange.operators import Actor
     from sesn_node.exchange.sequencer import Sequencer
     from sesn_node.exchange.vault import Vault
     from sesn_node.ledger.checkpoint import LogKeys
@@ -55,6 +58,9 @@ class Terms:
         backoff_initial_ms: Upper bound of the first wait after a failure.
         backoff_cap_ms: Upper bound of any wait.
         attempts: How often a copy is put off before it is given up.
+        backup_days: How long a backup of this node is kept; 0 if none is made.
+        grace_ms: How long no time-stamping authority may answer before it is an alarm; None if
+            none is asked.
     """
 
     limits: Limits = field(default_factory=Limits)
@@ -64,6 +70,8 @@ class Terms:
     backoff_initial_ms: int = 500
     backoff_cap_ms: int = 60_000
     attempts: int = 20_000
+    backup_days: int = 30
+    grace_ms: int | None = None
 
 
 class Partners:
@@ -156,7 +164,10 @@ class Office:
         again_limiter: How often a partner can ask for messages that it lost.
         proof_limiter: How many proofs a partner is given that our ledger has one history.
         bell: Rung when trust ends: the running node cuts off at once.
+        card_gate: Which of our cards may leave.
         evidence: Where files go that prove what a partner did; None to write none.
+        people: What is asked of the people behind messages.
+        actor: Who acts; None: nobody has said so, or the node itself.
     """
 
     agency: AgencyId
@@ -176,7 +187,10 @@ class Office:
     again_limiter: Limiter = field(default_factory=lambda: Limiter(AGAIN))
     proof_limiter: Limiter = field(default_factory=lambda: Limiter(PROOFS))
     bell: Bell = field(default_factory=Bell)
+    card_gate: CardGate = field(default_factory=CardGate)
     evidence: EvidenceFolder | None = None
+    people: PeoplePolicy = field(default_factory=PeoplePolicy)
+    actor: Actor | None = None
 
     def directory(self) -> Directory:
         """Return the newest peer directory."""

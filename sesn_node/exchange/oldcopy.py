@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from sesn_node.domain.counting import many
 from sesn_node.domain.ids import parse_origin
 from sesn_node.domain.times import SECOND_MS, utc_second
 from sesn_node.errors import MalformedError
@@ -129,15 +130,45 @@ def behind(scene: Scene, released: Released, signed_s: int | None) -> OldCopy:
         else f"of {utc_second(signed_s * SECOND_MS)} UTC"
     )
     missing = released.size - scene.head.size
-    are_missing = "1 entry is" if missing == 1 else f"{missing:,} entries are"
+    are_missing = many(missing, "entry is", "entries are")
     return _old_copy(
         scene,
         Trouble.BEHIND,
-        f"the database is an old copy: it holds {scene.head.size:,} ledger entries, the newest of "
+        "the database is an old copy: it holds "
+        f"{many(scene.head.size, 'ledger entry', 'ledger entries')}, the newest of "
         f"{scene.newest}, but this node has signed {released.size:,}, as the head file "
         f"{scene.head_file} {of} shows. {are_missing} missing: what was sent, "
         f"received and acknowledged since. {_named(scene.partners)} may hold it.",
-        *_newer(scene, f"{released.size:,} entries or more"),
+        *_newer(scene, f"{many(released.size, 'entry', 'entries')} or more"),
+    )
+
+
+def earlier_ledger(scene: Scene, released: Released) -> OldCopy:
+    """Describe a database from before the ledger was closed that the head file goes on from."""
+    return _old_copy(
+        scene,
+        Trouble.BEHIND,
+        f"the database is an old copy: it holds {scene.head.origin}, and the head file "
+        f"{scene.head_file} shows that this node has closed that ledger, and signed "
+        f"{many(released.size, 'entry', 'entries')} of {released.origin} since.",
+        *_newer(scene, f"{released.origin} with {many(released.size, 'entry', 'entries')} or more"),
+    )
+
+
+def beyond_closing(scene: Scene, released: Released, closed_size: int) -> OldCopy:
+    """Describe a head file that shows more of a ledger than it was closed with."""
+    return _old_copy(
+        scene,
+        Trouble.OTHER_HISTORY,
+        f"the database closed {released.origin} at "
+        f"{many(closed_size, 'entry', 'entries')}, and this home has "
+        f"signed {released.size:,} of it, as the head file {scene.head_file} shows, or others: "
+        "another process of this node went on while the ledger was closed.",
+        "Stop this process. What it released since is in no ledger that goes on: tell the "
+        "partners by hand.",
+        f"Keep a copy of {scene.head_file}, and of this home's log: they show what it was.",
+        "Serve from the homes whose head file fits. Partners that cosigned what was not closed "
+        f"quarantine this agency until their operators release it. {scene.without_it}",
     )
 
 
@@ -146,11 +177,16 @@ def witness_behind(scene: Scene, released: Released) -> OldCopy:
     return _old_copy(
         scene,
         Trouble.WITNESS_BEHIND,
-        f"the database is an old copy: all {scene.head.size:,} ledger entries are there, but it "
-        "has forgotten checkpoints of partners' ledgers that this node has cosigned (witnessed "
+        "the database is an old copy: its ledger of "
+        f"{many(scene.head.size, 'entry', 'entries')} is whole, but it has forgotten checkpoints "
+        "of partners' ledgers that this node has cosigned (witnessed "
         f"{scene.head.witnessed:,}, the head file {scene.head_file} says {released.witnessed:,}). "
         "It could cosign a second history of one of them.",
-        *_newer(scene, f"{released.size:,} entries and witnessed {released.witnessed:,}, or more"),
+        *_newer(
+            scene,
+            f"{many(released.size, 'entry', 'entries')} and witnessed {released.witnessed:,}, or "
+            "more",
+        ),
     )
 
 
@@ -160,7 +196,9 @@ def no_head_file(scene: Scene) -> OldCopy:
         scene,
         Trouble.NO_HEAD_FILE,
         f"the head file {scene.head_file} is missing, so nothing shows that this database "
-        f"({scene.head.size:,} ledger entries, the newest of {scene.newest}) is the newest copy: "
+        "("
+        f"{many(scene.head.size, 'ledger entry', 'ledger entries')}, the newest of {scene.newest}) "
+        "is the newest copy: "
         "the node may have signed more.",
         "Find the head file: it is in the home where this node ran last, on the old disk or "
         f"machine. Copy it to {scene.head_file}. Only the newest will do: an older one makes an "
@@ -171,7 +209,8 @@ def no_head_file(scene: Scene) -> OldCopy:
         "how many entries of ours they have cosigned. If nobody knows more, the node goes on from "
         "here; what was signed and shown to nobody is lost then. If somebody does, entries are "
         f"missing: look for a newer copy, or for an export ('{scene.command} ledger recover "
-        f"--tiles DIR'). {scene.without_it}",
+        f"--tiles DIR'); without one, '{scene.command} ledger recover --new-epoch' goes on with a "
+        f"new ledger. {scene.without_it}",
     )
 
 
@@ -233,7 +272,8 @@ def damaged(scene: Scene, what: str) -> OldCopy:
         f"Run '{scene.command} ledger verify': it tells where.",
         f"Look after the disk: 'dmesg' or its logs tell whether it fails. {_STOP_AND_MOVE}",
         f"Put back the newest copy that is whole ('{scene.command} restore FILE' for a backup), "
-        f"and leave {scene.head_file} as it is. Unless it holds {scene.head.size:,} entries, the "
+        f"and leave {scene.head_file} as it is. Unless it holds "
+        f"{many(scene.head.size, 'entry', 'entries')}, the "
         f"node appends nothing. {scene.without_it}",
     )
 
@@ -251,7 +291,10 @@ def _newer(scene: Scene, wanted: str) -> tuple[str, str, str]:
     ask = (
         f"If there is none, but an export of the ledger that goes as far, '{scene.command} ledger "
         "recover --tiles DIR' brings the entries back, and the partners deliver again what they "
-        f"have sent since. Else ask {_named(scene.partners)} for what passed between you since "
+        f"have sent since. Without an export, '{scene.command} ledger recover --new-epoch' closes "
+        "this ledger where partners and head file show that it ended, opens the next one under the "
+        "same root, and the partners deliver again; what was sent from here since then is lost. "
+        f"For that ask {_named(scene.partners)} for what passed between you since "
         f"{scene.newest}: it is kept there, with our seals and receipts. {scene.without_it}"
     )
     return find, put, ask

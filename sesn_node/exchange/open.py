@@ -11,7 +11,7 @@ from sesn_node.wire.envelopes import decode_header
 from sesn_node.wire.payloads import decode_payload
 
 if TYPE_CHECKING:
-    from sesn_node.domain.alert import Payload
+    from sesn_node.domain.payload import Payload
     from sesn_node.exchange.office import Office
     from sesn_node.store.inbox import InboxRow
     from sesn_node.store.sealed import SealedRow, SentRow

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sesn_node.domain.batches import NOTHING_WITNESSED, Answer, Batch, Refused, WitnessAnswer
 from sesn_node.domain.ids import show_message_id
 from sesn_node.domain.refusals import RefusalCode
-from sesn_node.exchange.examine import Seen
+from sesn_node.exchange.examine import Fresh, Seen
 from sesn_node.exchange.witness import UNKNOWN_ORIGIN, report_refused
 from sesn_node.telemetry.logs import get_logger
 from sesn_node.telemetry.watch import Arrival
@@ -39,6 +39,8 @@ def report(
         else:
             event = "message-received-again" if isinstance(one, Seen) else "message-received"
             _log.info(event, peer=caller, message_id=message_id, entry=outcome)
+            if isinstance(one, Fresh) and one.watched:
+                _log.warning("message-watched", peer=caller, message_id=message_id, entry=outcome)
 
 
 def arrival(one: Examined, outcome: int | Refused) -> Arrival:
@@ -46,7 +48,8 @@ def arrival(one: Examined, outcome: int | Refused) -> Arrival:
     message_id = None if isinstance(one, Refused) else one.message_id
     if isinstance(outcome, Refused):
         return Arrival(message_id, code=outcome.code.value)
-    return Arrival(message_id, outcome, again=isinstance(one, Seen))
+    watched = isinstance(one, Fresh) and one.watched
+    return Arrival(message_id, outcome, again=isinstance(one, Seen), watched=watched)
 
 
 def unwitnessed(caller: AgencyId, batch: Batch, judged: Judged | None) -> Answer:

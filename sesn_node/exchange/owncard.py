@@ -90,7 +90,7 @@ def open_ledger(  # noqa: PLR0913 - the parts of a founding
                 "'sesn init' was cut short"
             )
         transaction.ledger.open(HeadRow(origin, 0, EMPTY_ROOT, note))
-        _keep(transaction, card, now_ms)
+        keep_card(transaction, card, now_ms)
         transaction.peers.open(card.sha256, storage_key_id)
     head_file.raise_to(note, 0, 0)
 
@@ -115,7 +115,7 @@ def record_card(
         # A card whose keys nobody has would stop the node for good.
         office.vault.keys_for(card, directory.storage_key_id).require_all()
         if check_successor(directory.own, card) is Succession.LATER:
-            _keep(work.transaction, card, work.now_ms)
+            keep_card(work.transaction, card, work.now_ms)
             work.transaction.peers.set_own_card(card.sha256)
             work.transaction.notify()
         append_key_entry(work, KeyCode.CARD_ISSUED, card.sha256)
@@ -253,7 +253,8 @@ def _witness(card: Card, new: Mapping[KeyKind, KeyRecord]) -> WitnessKeySet:
     return WitnessKeySet(card.witness.name, ed25519, mldsa44)
 
 
-def _keep(transaction: Transaction, card: TrustedCard, now_ms: int) -> None:
+def keep_card(transaction: Transaction, card: TrustedCard, now_ms: int) -> None:
+    """Keep a card of ours, taken now."""
     transaction.peers.add_card(
         agency=card.card.agency,
         sha256=card.sha256,

@@ -16,6 +16,7 @@ from sesn_node.ledger.merkle import (
     verify_consistency,
 )
 from sesn_node.ledger.witness import format_add_checkpoint
+from sesn_node.store.numbers import number_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,7 +29,7 @@ _CACHED_NODES = 1 << 17
 
 
 class NodeCache:
-    """Recently used subtree hashes. They never change, so no entry is ever stale.
+    """Recently used subtree hashes, by number. They never change, so no entry is ever stale.
 
     A database that was swapped under a running node is caught by the sequencer's guard, which
     then empties the cache. Shared by threads: each operation is a single step of a dict.
@@ -39,32 +40,35 @@ class NodeCache:
     def __init__(self) -> None:
         self._nodes: dict[int, bytes] = {}
 
-    def add(self, nodes: Mapping[int, bytes]) -> None:
-        """Remember committed nodes."""
+    def add(self, nodes: Mapping[int, bytes], ledger: int) -> None:
+        """Remember committed nodes of one of our ledgers."""
         if len(self._nodes) + len(nodes) > _CACHED_NODES:
             # Proofs of new entries need the newest nodes; starting afresh costs a few reads.
             self._nodes = {}
-        self._nodes.update(nodes)
+        first = number_of(ledger, 0)
+        self._nodes.update((first + at, value) for at, value in nodes.items())
 
     def clear(self) -> None:
         """Forget everything."""
         self._nodes = {}
 
-    def read(self, transaction: Transaction, positions: Sequence[int]) -> dict[int, bytes]:
-        """Return nodes by position, reading those that are not cached."""
-        cached = self._nodes
-        found = {at: cached[at] for at in positions if at in cached}
+    def read(
+        self, transaction: Transaction, ledger: int, positions: Sequence[int]
+    ) -> dict[int, bytes]:
+        """Return nodes of one of our ledgers by position, reading those that are not cached."""
+        cached, first = self._nodes, number_of(ledger, 0)
+        found = {at: cached[first + at] for at in positions if first + at in cached}
         missing = [at for at in positions if at not in found]
         if missing:
-            loaded = transaction.ledger.nodes(missing)
-            self.add(loaded)
+            loaded = transaction.ledger.of(ledger).nodes(missing)
+            self.add(loaded, ledger)
             found.update(loaded)
         return found
 
 
 @dataclass(frozen=True, slots=True)
 class OwnLedger:
-    """The ledger at its head, within one transaction."""
+    """One of our ledgers at its head, within one transaction."""
 
     transaction: Transaction
     head: HeadRow
@@ -116,4 +120,4 @@ class OwnLedger:
         return replace(self, head=replace(self.head, size=size, root=root, note=note))
 
     def _read(self, positions: Sequence[int]) -> dict[int, bytes]:
-        return self.cache.read(self.transaction, positions)
+        return self.cache.read(self.transaction, self.head.ledger, positions)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from sesn_node.domain.delivery import DeliveryState
 from sesn_node.domain.entries import EntryKind, PeerCode, UndeliveredCode
 from sesn_node.errors import ConflictError, MalformedError, PolicyError, VerificationError
+from sesn_node.exchange.closings import raise_closing, require_no_contradiction
 from sesn_node.exchange.expire import end_undelivered
 from sesn_node.exchange.office import new_entry
 from sesn_node.telemetry.logs import get_logger
@@ -69,6 +70,9 @@ def add_peer(office: Office, sealed: bytes, *, fingerprint: bytes) -> TrustedCar
             )
         if novelty is Novelty.NEW_ROOT and known is not None:
             _check_new_ledgers(work.transaction, known, card)
+        elif novelty is not Novelty.SAME:
+            held = None if known is None else known.card
+            require_no_contradiction(work.transaction, held, card)
         _set(work, card, PeerState.TRUSTED, PeerCode.TRUSTED, opened_ms=now_ms)
 
     office.sequencer.run(operation)
@@ -84,7 +88,8 @@ def take_card(office: Office, agency: AgencyId, sealed: bytes) -> bool:
     Raises:
         MalformedError: Not a card.
         VerificationError: It fails a check, is another agency's (`FOREIGN_CARD`) or a fork
-            (`CARD_FORK`): an operator must look at it.
+            (`CARD_FORK`), or ends a ledger against what we cosigned (`CLOSED_AGAINST`): an
+            operator must look at it.
         PolicyError: The agency is not trusted, or the directory forbids the card, such as one
             under another root (`ROOT_CHANGED`); or it showed too many lately (`TOO_MANY_CARDS`).
     """
@@ -100,6 +105,7 @@ def take_card(office: Office, agency: AgencyId, sealed: bytes) -> bool:
         card = _open(agency, sealed, now_ms)
         if held.admit(card) is Novelty.SAME:
             return False
+        _check_closings(office, held.peers.get(agency), card)
     except (MalformedError, VerificationError, PolicyError):
         office.refused_card_limiter.allow(agency, now_ms)
         raise
@@ -113,6 +119,7 @@ def take_card(office: Office, agency: AgencyId, sealed: bytes) -> bool:
         # refused anyway writes nothing. Neither needs a token.
         if not office.card_limiter.allow(agency, now_ms):
             raise _too_many_cards(agency)
+        require_no_contradiction(work.transaction, directory.peers[agency].card, card)
         _set(work, card, PeerState.TRUSTED, PeerCode.CARD_TAKEN, opened_ms=now_ms)
         return True
 
@@ -126,6 +133,17 @@ def _open(agency: AgencyId, sealed: bytes, now_ms: int) -> TrustedCard:
             f"{agency} presented the card of {card.card.agency}", code="FOREIGN_CARD"
         )
     return card
+
+
+def _check_closings(office: Office, held: Peer | None, card: TrustedCard) -> None:
+    """Refuse a card that ends a ledger against what we cosigned, and raise the alarm."""
+    try:
+        with office.store.read() as transaction:
+            require_no_contradiction(transaction, None if held is None else held.card, card)
+    except VerificationError:
+        if held is not None:
+            raise_closing(office, held.card, card)
+        raise
 
 
 def _too_many_cards(agency: AgencyId) -> PolicyError:

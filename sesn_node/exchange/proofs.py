@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,14 +12,16 @@ from sesn_node.domain.entries import EntryKind, EntryRef, UndeliveredCode
 from sesn_node.domain.ids import Origin, parse_origin, show_message_id
 from sesn_node.errors import VerificationError
 from sesn_node.exchange.recovered import missing
+from sesn_node.exchange.restate import same_statement
 from sesn_node.exchange.tally import Tally, groups, require
 from sesn_node.ledger.merkle import leaf_hash, verify_inclusion
+from sesn_node.store.numbers import index_of
 from sesn_node.wire.batches import decode_proof
 from sesn_node.wire.entries import decode_entry
 from sesn_node.wire.envelopes import decode_header
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from sesn_node.domain.entries import Entry
     from sesn_node.domain.messages import Header
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from sesn_node.exchange.tally import Check
     from sesn_node.store.engine import Transaction
     from sesn_node.store.inbox import InboxRow
+    from sesn_node.store.ledger import HeadRow
     from sesn_node.store.outbox_rows import OutboxRow
     from sesn_node.store.sealed import SealedRow, SentRow
 
@@ -35,15 +39,20 @@ _ENDINGS = {
     DeliveryState.EXPIRED: EntryKind.UNDELIVERED,
     DeliveryState.DEAD: EntryKind.UNDELIVERED,
 }
-_DECIDED = {UndeliveredCode.PEER_REVOKED.value, UndeliveredCode.ERASED.value}
+_DECIDED = {
+    UndeliveredCode.PEER_REVOKED.value,
+    UndeliveredCode.ERASED.value,
+    UndeliveredCode.RECALLED.value,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class _Own:
-    """An entry of our ledger, read, and what others call it."""
+    """An entry of our ledgers, read, and what others and tables call it."""
 
     entry: Entry
     ref: EntryRef
+    number: int
 
 
 class Messages:
@@ -51,15 +60,18 @@ class Messages:
 
     Args:
         transaction: Where everything is read.
-        origin: Our ledger.
+        heads: Our ledgers.
         evidence: Kept cards, checkpoints and cosignatures.
     """
 
-    def __init__(self, transaction: Transaction, origin: Origin, evidence: Evidence) -> None:
+    def __init__(
+        self, transaction: Transaction, heads: Sequence[HeadRow], evidence: Evidence
+    ) -> None:
         self._transaction = transaction
-        self._origin = origin
+        self._origins = [Origin(head.origin) for head in heads]
         self._evidence = evidence
-        self._acknowledged = 0
+        # Each message has one entry of a kind; one more in each ledger that says it again.
+        self._stated: Counter[EntryKind] = Counter()
 
     def sent(self) -> tuple[Check, Check, Check]:
         """Check what we sent: `sent`, `receipts` and `endings`."""
@@ -79,7 +91,7 @@ class Messages:
             for copy in browse.copies(ids):
                 what = f"{show_message_id(copy.message_id)} to {copy.agency}"
                 if copy.state is DeliveryState.ACKNOWLEDGED:
-                    self._acknowledged += 1
+                    self._stated[EntryKind.ACKNOWLEDGED] += _times(copy, about[copy.message_id])
                     with receipts.case(what):
                         require(copy.message_id in shared, "its message does not verify")
                         self._receipt(copy, shared[copy.message_id], about[copy.message_id])
@@ -105,16 +117,11 @@ class Messages:
             kinds: How many entries of each kind the ledger has.
         """
         tally = Tally("messages", "our ledger tells of no other messages than these")
-        browse = self._transaction.browse
         # Of entries that came back from an export, content may be missing; the evidence is kept.
         lost = missing(self._transaction)
-        for kind, rows in (
-            (EntryKind.SHARED, browse.count_sent()),
-            (EntryKind.RECEIVED, browse.count_received()),
-            (EntryKind.ACKNOWLEDGED, self._acknowledged),
-        ):
+        for kind in (EntryKind.SHARED, EntryKind.RECEIVED, EntryKind.ACKNOWLEDGED):
             with tally.case(f"{kind.value} entries"):
-                count = kinds.get(kind, 0) - lost.of(kind)
+                count, rows = kinds.get(kind, 0) - lost.of(kind), self._stated[kind]
                 require(count == rows, f"{count} of them, for {rows} messages")
         return tally.result()
 
@@ -122,7 +129,7 @@ class Messages:
         """Check a message of ours; returns its SHARED entry."""
         header = self._sealed(row.sealed, row.message_id)
         require(header.sender == self._evidence.agency, f"its header names {header.sender}")
-        return _own(about, EntryKind.SHARED, header, row.sealed)
+        return self._own(about, EntryKind.SHARED, header, row.sealed)
 
     def _received(self, row: InboxRow, about: list[_Own]) -> None:
         """Check a message that arrived, its sender's proof, and our entry."""
@@ -136,7 +143,7 @@ class Messages:
         proof = decode_proof(row.shared_proof)
         verify_inclusion(shared.leaf_hash, shared.index, theirs.size, proof, theirs.root)
         self._evidence.cosigned(theirs.origin, theirs.size, self._evidence.agency)
-        received = _own(about, EntryKind.RECEIVED, header, row.sealed)
+        received = self._own(about, EntryKind.RECEIVED, header, row.sealed)
         require(
             (received.entry.agency, received.entry.answers) == (header.sender, shared),
             "our RECEIVED entry answers another entry",
@@ -151,8 +158,10 @@ class Messages:
         ours = shared.entry
         named = (entry.kind, entry.message_id, entry.object_sha256, entry.commitment)
         expected = (EntryKind.RECEIVED, ours.message_id, ours.object_sha256, ours.commitment)
+        stated = [one for one in about if same_statement(one.entry, ours)]
         require(
-            (*named, entry.answers, entry.agency) == (*expected, shared.ref, self._evidence.agency),
+            (*named, entry.agency) == (*expected, self._evidence.agency)
+            and entry.answers in {one.ref for one in stated},
             "the receipt is about another message, or for another agency",
         )
         _require_ledger_of(copy.agency, receipt.origin)
@@ -160,16 +169,21 @@ class Messages:
         received = EntryRef(theirs.origin, receipt.index, leaf_hash(receipt.entry))
         proof = decode_proof(receipt.proof)
         verify_inclusion(received.leaf_hash, received.index, theirs.size, proof, theirs.root)
-        require(shared.ref.index < receipt.shared_size, "the recipient cosigned a smaller ledger")
-        self._evidence.cosigned(self._origin, receipt.shared_size, copy.agency)
+        own = [
+            one.ref
+            for one in about
+            if (one.entry.kind, one.entry.agency, one.entry.answers)
+            == (EntryKind.ACKNOWLEDGED, copy.agency, received)
+        ]
+        require(bool(own), "our ledger has no ACKNOWLEDGED entry for this receipt")
+        # It came in answer to a checkpoint of the ledger that acknowledges it.
+        origin = own[-1].origin
+        index = next((one.ref.index for one in stated if one.ref.origin == origin), None)
         require(
-            any(
-                (one.entry.kind, one.entry.agency, one.entry.answers)
-                == (EntryKind.ACKNOWLEDGED, copy.agency, received)
-                for one in about
-            ),
-            "our ledger has no ACKNOWLEDGED entry for this receipt",
+            index is not None and index < receipt.shared_size,
+            "the recipient cosigned a smaller ledger",
         )
+        self._evidence.cosigned(origin, receipt.shared_size, copy.agency)
 
     def _sealed(self, row: SealedRow, message_id: bytes) -> Header:
         """Check header and seal of a stored message."""
@@ -187,18 +201,36 @@ class Messages:
         unread = Tally("", "")
         for row in self._transaction.browse.entries_about(message_ids):
             with unread.case(""):
-                ref = EntryRef(self._origin, row.index, leaf_hash(row.entry))
-                found[row.message_id or b""].append(_Own(decode_entry(row.entry), ref))
+                ref = EntryRef(self._origins[row.ledger], row.index, leaf_hash(row.entry))
+                own = _Own(decode_entry(row.entry), ref, row.number)
+                found[row.message_id or b""].append(own)
         return found
 
+    def _own(self, about: list[_Own], kind: EntryKind, header: Header, row: SealedRow) -> _Own:
+        """Return our entry that a row names, the first that says so; it must be about that message.
 
-def _own(about: list[_Own], kind: EntryKind, header: Header, row: SealedRow) -> _Own:
-    """Return our entry at the index that a row names; it must be about that message."""
-    for one in about:
-        if one.ref.index == row.entry_index:
-            _require_about(one.entry, kind, header, row)
-            return one
-    raise VerificationError(f"entry {row.entry_index} of our ledger is not about it")
+        Later ledgers may each say it once more.
+        """
+        said = [one for one in about if one.entry.kind is kind]
+        for one in said:
+            if one.number == row.entry_index:
+                _require_about(one.entry, kind, header, row)
+                again = {
+                    other.ref.origin for other in said if same_statement(other.entry, one.entry)
+                }
+                self._stated[kind] += len(again)
+                return one
+        raise VerificationError(f"entry {index_of(row.entry_index)} of our ledger is not about it")
+
+
+def _times(copy: OutboxRow, about: list[_Own]) -> int:
+    """How many ACKNOWLEDGED entries a copy must have: one, and one in each other ledger of ours."""
+    origins = {
+        one.ref.origin
+        for one in about
+        if (one.entry.kind, one.entry.agency) == (EntryKind.ACKNOWLEDGED, copy.agency)
+    }
+    return max(1, len(origins))
 
 
 def _require_about(entry: Entry, kind: EntryKind, header: Header, row: SealedRow) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sesn_node.domain.ids import show_message_id
+from sesn_node.domain.ids import parse_origin, show_message_id
 from sesn_node.errors import ConflictError, PolicyError
 from sesn_node.exchange.published import cosigned, published
 from sesn_node.ledger.merkle import inclusion_proof
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sesn_node.ledger.tlogproof import Proven
     from sesn_node.store.engine import Store, Transaction
     from sesn_node.store.headfile import HeadFile
+    from sesn_node.store.ledger import EntryRow
 
 NO_ENTRY = "NO_ENTRY"
 """Code of a message about which the ledger has no such entry."""
@@ -53,7 +54,8 @@ def prove(
 ) -> EntryProof:
     """Make a proof file of an entry about a message, and verify it as its reader will.
 
-    It is made under the checkpoint that most partners cosigned, of those that have the entry.
+    It is made under the checkpoint that most partners cosigned, of those that have the entry; in a
+    closed ledger, if the entry stands there.
 
     Args:
         store: The database.
@@ -72,8 +74,10 @@ def prove(
     """
     head_file = head_file.as_it_is()
     with store.read() as transaction:
-        ours = published(transaction, head_file)
-        index, data = _find(transaction, message_id, kind, agency)
+        row = _find(transaction, message_id, kind, agency)
+        index, data = row.index, row.entry
+        epoch = parse_origin(transaction.ledger.heads()[row.ledger].origin)[1]
+        ours = published(transaction, head_file, epoch)
         if index >= ours.head.size:
             raise PolicyError(
                 f"entry {index} is not under a checkpoint that may leave this node yet; try again "
@@ -81,7 +85,7 @@ def prove(
                 code=NO_ENTRY,
             )
         signed = cosigned(transaction, ours, index + 1)
-        path = inclusion_proof(index, signed.head.size, transaction.ledger.nodes)
+        path = inclusion_proof(index, signed.head.size, ours.table.nodes)
     file = format_tlog_proof(TlogProof(index, path, signed.note))
     proven = verify_tlog_proof(file, data, ours.key_sets)
     return EntryProof(decode_entry(data), data, file, proven, signed.cosigners)
@@ -92,8 +96,8 @@ def _find(
     message_id: MessageId,
     kind: EntryKind | None,
     agency: AgencyId | None,
-) -> tuple[int, bytes]:
-    """Find the one entry that is meant: its index and its bytes."""
+) -> EntryRow:
+    """Find the one entry that is meant; the first one that says it, of whichever ledger."""
     rows = transaction.ledger.entries_of(message_id)
     found = [(row, decode_entry(row.entry)) for row in rows]
     if kind is not None:
@@ -115,4 +119,4 @@ def _find(
             f"{show_message_id(message_id)}: {', '.join(agencies)}; name one with --agency",
             code="AMBIGUOUS",
         )
-    return found[0][0].index, found[0][0].entry
+    return found[0][0]

@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sesn_node.domain.counting import many
 from sesn_node.domain.ids import AgencyId, Origin, parse_origin
-from sesn_node.errors import SesnError, StorageError, VerificationError
+from sesn_node.errors import PolicyError, SesnError, StorageError, VerificationError
 from sesn_node.ledger.checkpoint import verify_checkpoint_under
 from sesn_node.ledger.cosignature import verify_cosignatures
 from sesn_node.ledger.merkle import root_at
@@ -22,9 +23,12 @@ if TYPE_CHECKING:
     from sesn_node.ledger.head import TreeHead
     from sesn_node.store.engine import Transaction
     from sesn_node.store.headfile import HeadFile
+    from sesn_node.store.ledger import HeadRow, LedgerTable
     from sesn_node.store.witness import CosignatureRow
     from sesn_node.trust.card import TrustedCard
 
+UNKNOWN_EPOCH = "UNKNOWN_EPOCH"
+"""Code of a ledger of ours that the database does not hold."""
 DIFFERS = "LEDGER_DIFFERS"
 """Code of a database whose tree is not the one that this node signed."""
 
@@ -38,12 +42,14 @@ class Published:
         note: That checkpoint, verbatim.
         key_sets: Keys that ever signed this ledger, the newest last.
         card: Our newest card.
+        table: Where it is read, in its transaction.
     """
 
     head: TreeHead
     note: bytes
     key_sets: tuple[LogKeys, ...]
     card: TrustedCard
+    table: LedgerTable
 
     @property
     def agency(self) -> AgencyId:
@@ -68,21 +74,25 @@ class CosignedNote:
     cosigners: tuple[Cosigner, ...]
 
 
-def published(transaction: Transaction, head_file: HeadFile) -> Published:
+def published(transaction: Transaction, head_file: HeadFile, epoch: int | None = None) -> Published:
     """Return the released checkpoint, after holding the database against it.
+
+    Of a closed ledger, that is the last one that the database has.
 
     Args:
         transaction: Where the ledger and our cards are read.
         head_file: As it was before the transaction began (`HeadFile.as_it_is`): a node that
             serves may commit meanwhile.
+        epoch: Which of our ledgers; the open one if None.
 
     Raises:
+        PolicyError: UNKNOWN_EPOCH: the database holds no such ledger.
         StorageError: No ledger; no head file; OLD_COPY, if the database is behind the head file;
             LEDGER_DIFFERS, if its tree is another one.
         VerificationError: The head file's checkpoint is not signed by us.
         MalformedError: The head file does not hold a checkpoint.
     """
-    stored = transaction.ledger.require_head()
+    stored = _stored(transaction, epoch)
     own = _cards(transaction, parse_origin(stored.origin)[0])
     held = head_file.read()
     if held is None:
@@ -94,20 +104,39 @@ def published(transaction: Transaction, head_file: HeadFile) -> Published:
     for card in own:
         sets.update(dict.fromkeys(card.log_key_sets(Origin(stored.origin))))
     key_sets = tuple(sets)
-    head = verify_checkpoint_under(held.note, key_sets)
+    # What was closed needs no head file to cover it: no other end of it is ever signed.
+    note = held.note if stored.final is None else stored.note
+    head = verify_checkpoint_under(note, key_sets)
     if head.size > stored.size:
         raise StorageError(
-            f"this node signed {head.size:,} entries, and the database holds {stored.size:,}: it "
+            "this node signed "
+            f"{many(head.size, 'entry', 'entries')}, and the database holds {stored.size:,}: it "
             "is an old copy; 'sesn status' says what to do",
             code="OLD_COPY",
         )
-    if root_at(head.size, transaction.ledger.nodes) != head.root:
+    table = transaction.ledger.of(stored.ledger)
+    if root_at(head.size, table.nodes) != head.root:
         raise StorageError(
             f"the database does not hold the ledger that this node signed at size {head.size:,}; "
             "'sesn ledger verify' tells more",
             code=DIFFERS,
         )
-    return Published(head, held.note, key_sets, own[-1])
+    return Published(head, note, key_sets, own[-1], table)
+
+
+def _stored(transaction: Transaction, epoch: int | None) -> HeadRow:
+    """Return the head of one of our ledgers."""
+    newest = transaction.ledger.require_head()
+    if epoch is None or parse_origin(newest.origin)[1] == epoch:
+        return newest
+    closed = transaction.ledger.closed()
+    for head in closed:
+        if parse_origin(head.origin)[1] == epoch:
+            return head
+    there = ", ".join(str(parse_origin(one.origin)[1]) for one in (*closed, newest))
+    raise PolicyError(
+        f"this node has no ledger of epoch {epoch}; there is {there}", code=UNKNOWN_EPOCH
+    )
 
 
 def cosigned(transaction: Transaction, ours: Published, least: int = 0) -> CosignedNote:
@@ -137,7 +166,7 @@ def cosigned(transaction: Transaction, ours: Published, least: int = 0) -> Cosig
 
 def _kept(transaction: Transaction, ours: Published, size: int) -> tuple[TreeHead, bytes]:
     """Return the checkpoint of ours that is kept at a size, verified, and as part of this tree."""
-    root = root_at(size, transaction.ledger.nodes)
+    root = root_at(size, ours.table.nodes)
     note = transaction.witness.checkpoints(ours.head.origin, size).get(root)
     if note is None:
         raise StorageError(

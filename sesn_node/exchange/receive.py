@@ -55,6 +55,7 @@ from sesn_node.exchange.witness import judge_checkpoint, keep_fork, record
 from sesn_node.ledger.cosignature import MISSING_SIGNATURE
 from sesn_node.ledger.witness import Status
 from sesn_node.store.disk import DISK_FLOOR
+from sesn_node.store.numbers import number_of
 from sesn_node.telemetry.logs import get_logger
 
 if TYPE_CHECKING:
@@ -226,6 +227,8 @@ class Receiver:
                     raise
                 continue
             receiving.mark("committed")
+            if done.value.has_duties:
+                self._office.bell.ring()
             report(caller, examined, done.value.outcomes)
             witness = WitnessAnswer(int(Status.COSIGNED), 0, done.value.cosignatures)
             answer = self._answer(caller, batch, done.value.outcomes, witness)
@@ -249,8 +252,8 @@ class Receiver:
         cosignatures = record(self._office, work, judged)
         if cosigned is not None:
             keep_cosigned(work.transaction, cosigned)
-        outcomes = Taking(work, caller, examined, self._limiter).outcomes()
-        return Taken(outcomes, cosignatures)
+        taking = Taking(work, caller, examined, self._limiter)
+        return Taken(taking.outcomes(), cosignatures, taking.has_duties)
 
     def _answer(
         self,
@@ -277,12 +280,15 @@ class Receiver:
             newest = ledger = self._office.ledger(transaction)
             if again:
                 ledger = self._office.covering(transaction, indexes, held)
-            entries = transaction.ledger.entries_at(indexes)
+            first = number_of(newest.head.ledger, 0)
+            entries = transaction.ledger.entries_at([first + one for one in indexes])
             proofs = dict(zip(indexes, ledger.prove(indexes), strict=True))
             body = ledger.add_checkpoint(held)
         self._office.sequencer.release(newest.head)
         outcomes: list[Outcome] = [
-            one if isinstance(one, Refused) else ProvenEntry(entries[one].entry, one, proofs[one])
+            one
+            if isinstance(one, Refused)
+            else ProvenEntry(entries[first + one].entry, one, proofs[one])
             for one in decided
         ]
         return Answer(batch.sequence, witness, body, tuple(outcomes))

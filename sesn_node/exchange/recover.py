@@ -9,9 +9,10 @@ Everything is verified, then everything is written in one transaction, or nothin
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from sesn_node.domain.counting import many
 from sesn_node.domain.ids import Origin, parse_origin
 from sesn_node.errors import ConflictError, StorageError, VerificationError
 from sesn_node.exchange import guard
@@ -23,7 +24,8 @@ from sesn_node.ledger.checkpoint import parse_checkpoint, verify_checkpoint_unde
 from sesn_node.ledger.merkle import Appender, frontier_positions, leaf_hash, root_at
 from sesn_node.ledger.tiles import CHECKPOINT, ENTRIES, WIDTH, tile_of
 from sesn_node.ledger.tiletree import TileTree
-from sesn_node.store.ledger import EntryRow, HeadRow
+from sesn_node.store.ledger import EntryRow
+from sesn_node.store.numbers import number_of
 from sesn_node.store.recovery import RecoveredRow
 from sesn_node.trust.card import open_card
 from sesn_node.wire.entries import decode_entry
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from sesn_node.ledger.head import TreeHead
     from sesn_node.store.engine import Store, Transaction
     from sesn_node.store.headfile import HeadFile, Released
+    from sesn_node.store.ledger import HeadRow
 
     Progress = Callable[[int, int], None]
 
@@ -107,11 +110,12 @@ def recover_tiles(
         head = _verified(note, old, key_sets, path)
         tree = TileTree(head.size, head.root, folder.fetch)
         _check_follows(head, tree, old, released, key_sets)
-        new = HeadRow(old.origin, head.size, head.root, note, old.witnessed, old.timeline)
+        new = replace(old, size=head.size, root=head.root, note=note)
         _append(transaction, folder, tree, old, new, progress)
         if head.size > old.size:
-            transaction.recovery.add(RecoveredRow(old.size, head.size, now_ms))
-        came_back = range(old.size, new.size)
+            start, end = number_of(old.ledger, old.size), number_of(old.ledger, head.size)
+            transaction.recovery.add(RecoveredRow(start, end, now_ms))
+        came_back = range(number_of(old.ledger, old.size), number_of(old.ledger, new.size))
         replayed = replay(transaction, parse_origin(old.origin)[0], came_back, now_ms)
     forgotten = 0
     if released is not None:
@@ -152,7 +156,8 @@ def _verified(note: bytes, old: HeadRow, key_sets: tuple[LogKeys, ...], path: Pa
     head = verify_checkpoint_under(note, key_sets)
     if head.size < old.size:
         raise ConflictError(
-            f"{where} covers {head.size:,} entries, and the database holds {old.size:,}: the "
+            f"{where} covers "
+            f"{many(head.size, 'entry', 'entries')}, and the database holds {old.size:,}: the "
             "export is older, so there is nothing to recover from it",
             code=EXPORT_OLD,
         )
@@ -182,7 +187,8 @@ def _check_follows(
     signed = verify_checkpoint_under(released.note, key_sets)
     if signed.size > head.size:
         raise ConflictError(
-            f"the export covers {head.size:,} entries, and this node has signed {signed.size:,}, "
+            "the export covers "
+            f"{many(head.size, 'entry', 'entries')}, and this node has signed {signed.size:,}, "
             "as the head file shows: the export is too old, and nothing was changed. A newer one "
             "is needed",
             code=EXPORT_OLD,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from sesn_node.domain.delivery import DeliveryState
 from sesn_node.domain.entries import EntryKind
 from sesn_node.exchange.tally import groups
+from sesn_node.store.numbers import index_of, ledger_of
 from sesn_node.wire.entries import decode_entry
 
 if TYPE_CHECKING:
@@ -64,15 +65,18 @@ def missing(transaction: Transaction) -> Missing:
     counts = dict.fromkeys(_OF_MESSAGES, 0)
     lost: dict[AgencyId, dict[int, bytes]] = {}
     known = {one.entry_index for one in transaction.erasures.every()} if ranges else set()
+    numbering = transaction.ledger.numbering() if ranges else {}
     erased: set[int] = set()
     erasures = 0
     for one in ranges:
-        for rows in groups(transaction.ledger.entries(one.start, one.end), _AT_ONCE):
-            read = [(row.index, decode_entry(row.entry)) for row in rows]
+        ledger = transaction.ledger.of(ledger_of(one.start))
+        entries = ledger.entries(index_of(one.start), index_of(one.end))
+        for rows in groups(entries, _AT_ONCE):
+            read = [(row.number, decode_entry(row.entry)) for row in rows]
             there = _there(transaction, [entry for _, entry in read])
             for index, entry in read:
                 if entry.kind is EntryKind.ERASED and entry.answers is not None:
-                    erased.add(entry.answers.index)
+                    erased.add(numbering.get(entry.answers.origin, 0) + entry.answers.index)
                     erasures += index not in known
                 if entry.kind not in _OF_MESSAGES or _key(entry) in there:
                     continue
@@ -112,10 +116,11 @@ def _there(transaction: Transaction, entries: Sequence[Entry]) -> set[tuple[Entr
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """Our RECEIVED entry of a message that was lost, and whether it was erased since."""
+    """Our RECEIVED entry of a message that was lost, when, and whether it was erased since."""
 
-    index: int
+    number: int
     erased: bool
+    time_ms: int
 
 
 def received_before(transaction: Transaction, sender: AgencyId, one: Fresh) -> Before | None:
@@ -123,30 +128,50 @@ def received_before(transaction: Transaction, sender: AgencyId, one: Fresh) -> B
 
     The entry must be about these very bytes: then the receipt that the sender holds is still true.
     """
+    received, erased = _received(transaction, sender, one.message_id)
+    for number, entry in received:
+        if (entry.object_sha256, entry.answers) == (one.header_sha256, one.shared):
+            return Before(number, number in erased, entry.time_ms)
+    return None
+
+
+def stands_otherwise(transaction: Transaction, sender: AgencyId, one: Fresh) -> bool:
+    """Tell whether our ledger speaks against a message that seems new, since its row was lost.
+
+    Another header came under its id before, or what it says was erased: its sender may share the
+    very same message a second time.
+    """
+    received, erased = _received(transaction, sender, one.message_id)
+    return any(
+        entry.object_sha256 != one.header_sha256 or number in erased for number, entry in received
+    )
+
+
+def _received(
+    transaction: Transaction, sender: AgencyId, message_id: bytes
+) -> tuple[list[tuple[int, Entry]], set[int]]:
+    """Return our RECEIVED entries of a message, and the numbers of those that were erased."""
     rows = [
-        (row.index, decode_entry(row.entry))
-        for row in transaction.ledger.entries_of(one.message_id)
+        (row.number, decode_entry(row.entry)) for row in transaction.ledger.entries_of(message_id)
     ]
+    numbering = transaction.ledger.numbering()
     erased = {
-        entry.answers.index
+        numbering.get(entry.answers.origin, 0) + entry.answers.index
         for _, entry in rows
         if entry.kind is EntryKind.ERASED and entry.answers is not None
     }
-    for index, entry in rows:
-        if (entry.kind, entry.agency, entry.object_sha256, entry.answers) == (
-            EntryKind.RECEIVED,
-            sender,
-            one.header_sha256,
-            one.shared,
-        ):
-            return Before(index, index in erased)
-    return None
+    received = [
+        (number, entry)
+        for number, entry in rows
+        if (entry.kind, entry.agency) == (EntryKind.RECEIVED, sender)
+    ]
+    return received, erased
 
 
 def acknowledged_before(
     transaction: Transaction, agency: AgencyId, message_id: bytes, received: object
-) -> bool:
-    """Say whether our ledger holds an ACKNOWLEDGED entry for a receipt already.
+) -> int | None:
+    """Say when our ledger acknowledged a receipt already, Unix milliseconds; None if it did not.
 
     Args:
         transaction: Where our ledger is read.
@@ -154,9 +179,11 @@ def acknowledged_before(
         message_id: The message.
         received: The recipient's entry, as an `EntryRef`.
     """
+    ledger = transaction.ledger.ledger
     for row in transaction.ledger.entries_of(message_id):
-        if row.kind == EntryKind.ACKNOWLEDGED.value:
+        # What a closed ledger acknowledges, the open one says again: its receipt comes only now.
+        if row.kind == EntryKind.ACKNOWLEDGED.value and row.ledger == ledger:
             entry = decode_entry(row.entry)
             if (entry.agency, entry.answers) == (agency, received):
-                return True
-    return False
+                return entry.time_ms
+    return None

@@ -10,6 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from sesn_node.domain import ids
+from sesn_node.domain.checks import MAX_INTEGER, check_range
+from sesn_node.domain.ids import parse_origin
 from sesn_node.errors import MalformedError, PolicyError
 from sesn_node.exchange.recovered import missing
 from sesn_node.telemetry.logs import get_logger
@@ -64,11 +66,7 @@ def deliver_again(office: Office, agency: AgencyId, message_ids: Sequence[bytes]
         raise MalformedError(f"asked for {len(message_ids)} messages at once, at most {MOST_ASKED}")
     wanted = sorted({ids.message_id(one) for one in message_ids})
 
-    if not office.again_limiter.allow(agency, office.clock()):
-        raise PolicyError(
-            f"{agency} asked too often for messages to be delivered again; come back later",
-            code="TOO_MANY_QUESTIONS",
-        )
+    _allow(office, agency)
 
     def operation(work: Work) -> int:
         office.partners.within(work.transaction).trusted(agency, work.now_ms)
@@ -80,6 +78,66 @@ def deliver_again(office: Office, agency: AgencyId, message_ids: Sequence[bytes]
     if count:
         _log.info("messages-asked-again", peer=agency, messages=count)
     return count
+
+
+def deliver_from(office: Office, agency: AgencyId, origin: str, first: int) -> tuple[int, int]:
+    """Deliver messages again whose receipts stand at the end of a partner's ledger, which it lost.
+
+    Args:
+        office: Ours.
+        agency: Who asks.
+        origin: Its ledger.
+        first: The first entry that it lost.
+
+    Returns:
+        How many go out again, and the entry to ask from next; 0 if those were all.
+
+    Raises:
+        MalformedError: Not a ledger.
+        PolicyError: Not one of its own (`NOT_YOURS`); or as `deliver_again`.
+        StorageError: Nothing was changed.
+    """
+    if parse_origin(origin)[0] != agency:
+        raise PolicyError(f"{origin} is no ledger of {agency}", code="NOT_YOURS")
+    check_range("from_index", first, 0, MAX_INTEGER)
+    _allow(office, agency)
+
+    def operation(work: Work) -> tuple[int, int]:
+        office.partners.within(work.transaction).trusted(agency, work.now_ms)
+        recovery = work.transaction.recovery
+        found = recovery.ask_from(agency, origin, first, MOST_ASKED, work.now_ms)
+        work.has_queued = work.has_queued or found[0] > 0
+        return found
+
+    count, following = office.sequencer.run(operation).value
+    if count:
+        _log.info("messages-asked-again", peer=agency, messages=count)
+    return count, following
+
+
+def to_ask(office: Office, agency: AgencyId) -> tuple[tuple[str, int], ...]:
+    """Return the closed ledgers of ours whose end a partner is still to be asked for."""
+    with office.store.read() as transaction:
+        return transaction.recovery.to_ask(agency)
+
+
+def note_asked(office: Office, agency: AgencyId, origin: str, following: int) -> None:
+    """Note that a partner has answered up to an entry; 0 if it delivers all that there is.
+
+    Raises:
+        StorageError: It will be asked once more.
+    """
+    office.sequencer.run(
+        lambda work: work.transaction.recovery.set_to_ask(agency, origin, following)
+    )
+
+
+def _allow(office: Office, agency: AgencyId) -> None:
+    if not office.again_limiter.allow(agency, office.clock()):
+        raise PolicyError(
+            f"{agency} asked too often for messages to be delivered again; come back later",
+            code="TOO_MANY_QUESTIONS",
+        )
 
 
 def end_again(work: Work, agency: AgencyId, refused: Sequence[tuple[Consigned, Refused]]) -> None:

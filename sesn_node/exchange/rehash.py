@@ -1,6 +1,7 @@
-"""Rehash: build the ledger's tree again from its entries, and hold everything stored against it.
+"""Rehash: build our ledgers' trees again from their entries, and hold what is stored against them.
 
-One pass over the entries, a thousand at a time, in O(log n) memory besides.
+One pass over the entries, a thousand at a time, in O(log n) memory besides. Of a closed ledger
+entries may be lost: it was closed with more than is here, as a checkpoint shows that we signed.
 """
 
 from __future__ import annotations
@@ -37,26 +38,27 @@ class Rehash:
 
     Args:
         transaction: Where everything is read.
-        head: The stored head.
+        heads: The stored heads, in order; the last one is open.
         released: The verified checkpoint of the head file, or None if it does not verify.
-        key_sets: Keys that signed our ledger, the newest last.
         evidence: Kept cards, which entries about cards must name.
+
+    Raises:
+        VerificationError: No kept card lists one of our ledgers.
+        MalformedError: A head row names no ledger.
     """
 
     def __init__(
         self,
         transaction: Transaction,
-        head: HeadRow,
+        heads: Sequence[HeadRow],
         released: TreeHead | None,
-        key_sets: Sequence[LogKeys],
         evidence: Evidence,
     ) -> None:
         self._transaction = transaction
-        self._head = head
+        self._heads = heads
         self._released = released
-        # What may have signed a checkpoint of the entries read so far; see `_meet_card`.
-        self._key_sets = tuple(key_sets)
         self._evidence = evidence
+        self._begin(heads[0])
         self._entries = Tally("entries", "every entry reads, in order, about what its row says")
         self._nodes = Tally("tree", "every stored hash follows from the entries")
         self._checkpoints = Tally(
@@ -67,10 +69,22 @@ class Rehash:
 
     def run(self) -> tuple[Check, ...]:
         """Read every entry once; returns the checks `entries`, `tree` and `checkpoints`."""
+        for head in self._heads:
+            self._begin(head)
+            self._run()
+        return self._entries.result(), self._nodes.result(), self._checkpoints.result()
+
+    def _begin(self, head: HeadRow) -> None:
+        self._head = head
+        self._table = self._transaction.ledger.of(head.ledger)
+        # What may have signed a checkpoint of the entries read so far; see `_meet_card`.
+        self._key_sets: tuple[LogKeys, ...] = self._evidence.log_key_sets(head.origin)
+
+    def _run(self) -> None:
         kept = self._transaction.browse.all_checkpoints(self._head.origin)
         waiting = next(kept, None)
         size, frontier = 0, tuple[bytes, ...]()
-        for rows in groups(self._transaction.ledger.entries(0, _BEYOND), _AT_ONCE):
+        for rows in groups(self._table.entries(0, _BEYOND), _AT_ONCE):
             appender = Appender(size, frontier)
             for row in rows:
                 self._read(row, appender.size)
@@ -84,10 +98,17 @@ class Rehash:
         if size != self._head.size:
             self._entries.fail(f"there are {size} entries, the head says {self._head.size}")
         while waiting is not None:
-            with self._checkpoints.case(f"checkpoint of size {waiting.size}"):
-                require(waiting.size <= size, f"larger than the ledger, which has {size} entries")
+            self._meet_lost(waiting, size)
             waiting = next(kept, None)
-        return self._entries.result(), self._nodes.result(), self._checkpoints.result()
+
+    def _meet_lost(self, row: CheckpointRow, size: int) -> None:
+        """Look at a checkpoint of ours that is larger than what is here."""
+        with self._checkpoints.case(f"checkpoint of size {row.size}"):
+            final, root = self._head.final or (size, b"")
+            require(row.size <= final, f"larger than the ledger, which has {size} entries")
+            signed = verify_checkpoint_under(row.note, self._key_sets)
+            require((signed.size, signed.root) == (row.size, row.root), "its row says otherwise")
+            require(row.size < final or row.root == root, "the ledger was closed with another root")
 
     def _read(self, row: EntryRow, index: int) -> None:
         """Read one entry, which must be the one that comes next."""
@@ -99,12 +120,25 @@ class Rehash:
                 (entry.kind.value, entry.message_id) == (row.kind, row.message_id),
                 f"the row says {row.kind}, the entry {entry.kind.value}, or the messages differ",
             )
+            if entry.kind is EntryKind.EPOCH:
+                self._meet_epoch(entry, index)
             if entry.kind is EntryKind.KEY or (
                 # A partner's card that was taken since is not in an export.
                 entry.kind is EntryKind.PEER
-                and not any(one.start <= index < one.end for one in self._recovered)
+                and not any(one.start <= row.number < one.end for one in self._recovered)
             ):
                 self._meet_card(entry)
+
+    def _meet_epoch(self, entry: Entry, index: int) -> None:
+        """Hold what the first entry of a ledger says of the one before against that."""
+        require(index == 0 and self._head.ledger > 0, "EPOCH stands first in a later ledger only")
+        before, answers = self._heads[self._head.ledger - 1], entry.answers
+        named = None if answers is None else (answers.origin, answers.index + 1)
+        require(
+            before.final is not None
+            and (*(named or ()), entry.object_sha256) == (before.origin, *before.final),
+            f"it names another end of {before.origin} than the database does",
+        )
 
     def _meet_card(self, entry: Entry) -> None:
         """Look at an entry about a card, or a key of ours.
@@ -127,7 +161,7 @@ class Rehash:
     def _meet_nodes(self, appender: Appender) -> None:
         """Compare the hashes that a group of entries made known with those that are stored."""
         expected = appender.nodes
-        stored = self._transaction.ledger.nodes(list(expected))
+        stored = self._table.nodes(list(expected))
         for position, value in expected.items():
             with self._nodes.case(f"hash {position}"):
                 require(stored.get(position) == value, "is not what the entries below it hash to")
@@ -142,9 +176,13 @@ class Rehash:
                     "its checkpoint is about another size or root",
                 )
                 require(signed.root == appender.root(), "the entries hash to another root")
-        if self._released is not None and appender.size == self._released.size:
+        released = self._released
+        if released is not None and (released.origin, released.size) == (
+            self._head.origin,
+            appender.size,
+        ):
             with self._checkpoints.case("the head file"):
-                require(self._released.root == appender.root(), "the entries hash to another root")
+                require(released.root == appender.root(), "the entries hash to another root")
 
     def _meet_checkpoint(self, row: CheckpointRow, appender: Appender) -> None:
         with self._checkpoints.case(f"checkpoint of size {row.size}"):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from sesn_node.domain.delivery import DeliveryState
 from sesn_node.domain.entries import (
     EntryKind,
+    HoldCode,
     KeyCode,
     OperatorCode,
     PeerCode,
@@ -21,6 +22,7 @@ from sesn_node.domain.entries import (
 from sesn_node.errors import ConflictError
 from sesn_node.exchange.tally import groups
 from sesn_node.store.erasures import ErasureRow
+from sesn_node.store.keeping import HoldRow
 from sesn_node.trust.directory import PeerState
 from sesn_node.wire.entries import decode_entry
 
@@ -35,6 +37,8 @@ CARD_MISSING = "CARD_MISSING"
 """Code of an old copy that lacks a card of ours: our keys have changed since."""
 RESTORED_REASON = "erased before this database was put back from an older copy"
 """Of an erasure that was replayed; the words of whoever had it erased are lost."""
+RESTORED_HOLD = "a legal hold of before this database was put back from an older copy"
+"""Of a hold that was replayed."""
 
 _AT_ONCE = 500
 _WITHDRAWN = {
@@ -62,31 +66,33 @@ class Replayed:
 
 
 def replay(
-    transaction: Transaction, agency: AgencyId, indexes: Sequence[int], now_ms: int
+    transaction: Transaction, agency: AgencyId, numbers: Sequence[int], now_ms: int
 ) -> Replayed:
     """Apply entries of our ledger, which are stored, to the rest of the database.
 
     Args:
         transaction: Writes.
         agency: Ours.
-        indexes: Of the entries that came back, in order.
+        numbers: Of the entries that came back, in order.
         now_ms: The time.
 
     Raises:
         ConflictError: CARD_MISSING: our own card or keys were changed in between.
     """
     replayed = Replayed()
-    for some in groups(indexes, _AT_ONCE):
+    for some in groups(numbers, _AT_ONCE):
         for row in transaction.ledger.entries_at(some).values():
             entry = decode_entry(row.entry)
             if entry.kind is EntryKind.PEER:
                 _replay_peer(transaction, entry, now_ms, replayed)
             elif entry.kind is EntryKind.KEY and entry.code == KeyCode.CARD_ISSUED:
                 _check_own_card(transaction, agency, entry, row.index)
+            elif entry.kind is EntryKind.LEGAL_HOLD:
+                _replay_hold(transaction, agency, entry, row.number)
             elif entry.kind is EntryKind.ERASED:
-                _replay_erasure(transaction, agency, entry, row.index, replayed)
+                _replay_erasure(transaction, agency, entry, row.number, replayed)
             else:
-                _replay_ending(transaction, entry, now_ms, replayed)
+                _replay_ending(transaction, entry, replayed)
     return replayed
 
 
@@ -120,16 +126,39 @@ def _replay_peer(transaction: Transaction, entry: Entry, now_ms: int, replayed: 
         replayed.peers[agency] = state
 
 
-def _replay_erasure(
-    transaction: Transaction, us: AgencyId, entry: Entry, index: int, replayed: Replayed
-) -> None:
-    if entry.answers is None or entry.message_id is None:
+def _sender_of(transaction: Transaction, us: AgencyId, entry: Entry) -> AgencyId | None:
+    """Return who sent the message that an entry about content is about; None if none is known."""
+    if entry.answers is None:
+        return None
+    first = transaction.ledger.numbering().get(entry.answers.origin)
+    if first is None:
+        return None
+    answered = first + entry.answers.index
+    about = decode_entry(transaction.ledger.entries_at([answered])[answered].entry)
+    return us if about.kind is EntryKind.SHARED else about.agency
+
+
+def _replay_hold(transaction: Transaction, us: AgencyId, entry: Entry, number: int) -> None:
+    """Place or release a hold again, whether its message is here or may come."""
+    sender = _sender_of(transaction, us, entry)
+    if sender is None or entry.message_id is None:
         return
-    about = decode_entry(
-        transaction.ledger.entries_at([entry.answers.index])[entry.answers.index].entry
-    )
-    ours = about.kind is EntryKind.SHARED
-    sender = us if ours or about.agency is None else about.agency
+    held = transaction.keeping.hold(sender, entry.message_id) is not None
+    if entry.code == HoldCode.RELEASED:
+        transaction.keeping.release(sender, entry.message_id)
+    elif not held:
+        transaction.keeping.place(
+            HoldRow(sender, entry.message_id, RESTORED_HOLD, entry.time_ms, number)
+        )
+
+
+def _replay_erasure(
+    transaction: Transaction, us: AgencyId, entry: Entry, number: int, replayed: Replayed
+) -> None:
+    sender = _sender_of(transaction, us, entry)
+    if sender is None or entry.message_id is None:
+        return
+    ours = sender == us
     if transaction.erasures.find(sender, entry.message_id) is not None:
         return
     there = [
@@ -146,11 +175,11 @@ def _replay_erasure(
         transaction.erasures.erase_received(sender, entry.message_id)
     replayed.erased += 1
     transaction.erasures.add(
-        ErasureRow(sender, entry.message_id, entry.time_ms, index, RESTORED_REASON)
+        ErasureRow(sender, entry.message_id, entry.time_ms, number, RESTORED_REASON)
     )
 
 
-def _replay_ending(transaction: Transaction, entry: Entry, now_ms: int, replayed: Replayed) -> None:
+def _replay_ending(transaction: Transaction, entry: Entry, replayed: Replayed) -> None:
     agency, message_id = entry.agency, entry.message_id
     if agency is None or message_id is None:
         return
@@ -164,9 +193,11 @@ def _replay_ending(transaction: Transaction, entry: Entry, now_ms: int, replayed
         state = DeliveryState.EXPIRED if expired else DeliveryState.DEAD
     else:
         return
+    if entry.code == UndeliveredCode.RECALLED:
+        transaction.recalls.withdraw(message_id, entry.time_ms)
     if message_id not in transaction.outbox.tries(agency, [message_id]):
         return
     transaction.outbox.close(
-        message_id, agency, state=state, code=entry.code, detail=None, settled_ms=now_ms
+        message_id, agency, state=state, code=entry.code, detail=None, settled_ms=entry.time_ms
     )
     replayed.ended += 1

@@ -198,6 +198,11 @@ def _requeue(
             "nothing to send",
             code=ERASED,
         )
+    if work.transaction.recalls.withdrawn(copy.message_id) is not None:
+        raise PolicyError(
+            f"message {show_message_id(message.message_id)} was recalled: nobody is to get it",
+            code="RECALLED",
+        )
     office.partners.within(work.transaction).trusted(agency, work.now_ms)
     if copy.code not in _FOR_ITS_BYTES:
         work.append(

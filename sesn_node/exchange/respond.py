@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sesn_node.domain.alert import Decision, MessageKind, Payload, Response
+from sesn_node.domain.alert import Alert
+from sesn_node.domain.conversation import Decision, Response, Update
 from sesn_node.domain.ids import AgencyId, MessageId, show_message_id
+from sesn_node.domain.payload import Payload
 from sesn_node.errors import PolicyError
+from sesn_node.exchange.forwardviews import carried
 from sesn_node.exchange.open import open_received
+from sesn_node.exchange.search import ALERTS
 from sesn_node.exchange.share import Draft, share
 from sesn_node.exchange.views import several_senders
 
@@ -35,6 +39,8 @@ def respond(
 ) -> Answered:
     """Decide on an alert that we received; the decision is a message of its own.
 
+    Of an alert that was passed on, it goes to whoever passed it on.
+
     Args:
         office: Ours.
         message_id: The alert.
@@ -50,9 +56,11 @@ def respond(
     """
     alert = _find(office, message_id, sender)
     opened = open_received(office, alert)
+    if not isinstance(carried(opened).body, Alert | Update):
+        raise _no_alert(message_id, sender)
     response = Response(MessageId(alert.message_id), alert.sealed.header_sha256, decision, text)
     draft = Draft(
-        payload=Payload(opened.markings, response),
+        payload=Payload(opened.markings.for_reply(), response),
         to=(AgencyId(alert.sender),),
         in_reply_to=MessageId(alert.message_id),
         conversation_id=MessageId(alert.sealed.conversation_id),
@@ -66,7 +74,7 @@ def _find(office: Office, message_id: MessageId, sender: AgencyId | None) -> Inb
         found = [
             row
             for row in transaction.inbox.find(message_id)
-            if row.sealed.kind == MessageKind.ALERT.value and sender in {None, row.sender}
+            if row.sealed.kind in ALERTS and sender in {None, row.sender}
         ]
         ours = not found and transaction.outbox.message(message_id) is not None
     if ours:
@@ -75,12 +83,15 @@ def _find(office: Office, message_id: MessageId, sender: AgencyId | None) -> Inb
             code="OWN_ALERT",
         )
     if not found:
-        whose = "" if sender is None else f" of {sender}"
-        raise PolicyError(
-            f"no alert {show_message_id(message_id)}{whose} in the inbox; 'sesn alert list' shows "
-            "them",
-            code="UNKNOWN_MESSAGE",
-        )
+        raise _no_alert(message_id, sender)
     if len(found) > 1:
         raise several_senders(message_id, [row.sender for row in found])
     return found[0]
+
+
+def _no_alert(message_id: MessageId, sender: AgencyId | None) -> PolicyError:
+    whose = "" if sender is None else f" of {sender}"
+    return PolicyError(
+        f"no alert {show_message_id(message_id)}{whose} in the inbox; 'sesn alert list' shows them",
+        code="UNKNOWN_MESSAGE",
+    )

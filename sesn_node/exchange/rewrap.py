@@ -16,7 +16,8 @@ from sesn_node.domain.entries import KeyCode
 from sesn_node.errors import ConflictError, SesnError
 from sesn_node.exchange.keyhistory import key_history
 from sesn_node.exchange.owncard import append_key_entry
-from sesn_node.exchange.storedkeys import INBOX_TABLE, SENT_TABLE, wrapped_row_id
+from sesn_node.exchange.storedkeys import wrapped_row_id
+from sesn_node.store.wrapped import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -64,8 +65,8 @@ def rewrap(office: Office, stop: Callable[[], bool]) -> Rewrapped:
         return Rewrapped()
     count = unreadable = 0
     try:
-        for table in (SENT_TABLE, INBOX_TABLE):
-            after: tuple[str, bytes] | None = ("", b"")
+        for table in TABLES:
+            after: tuple[str | bytes, ...] | None = ()
             while after is not None:
                 if stop():
                     return Rewrapped(count, unreadable, finished=False)
@@ -90,7 +91,7 @@ class _Done:
 
     count: int
     unreadable: int
-    after: tuple[str, bytes] | None
+    after: tuple[str | bytes, ...] | None
 
 
 def _older(office: Office, directory: Directory) -> list[bytes]:
@@ -109,13 +110,12 @@ def _older(office: Office, directory: Directory) -> list[bytes]:
     return [name for name in found if name not in retired]
 
 
-def _rewrap_some(work: Work, keys: StorageKeys, table: str, after: tuple[str, bytes]) -> _Done:
+def _rewrap_some(
+    work: Work, keys: StorageKeys, table: str, after: tuple[str | bytes, ...]
+) -> _Done:
     _require_in_use(work, keys.tag)
     stored = work.transaction.wrapped
-    if table == SENT_TABLE:
-        rows = stored.sent_under_others(keys.tag, after[1], AT_ONCE)
-    else:
-        rows = stored.received_under_others(keys.tag, after, AT_ONCE)
+    rows = stored.under_others(table, keys.tag, after, AT_ONCE)
     fresh = []
     for row in rows:
         name = wrapped_row_id(row)
@@ -125,8 +125,8 @@ def _rewrap_some(work: Work, keys: StorageKeys, table: str, after: tuple[str, by
             continue
         wrapped = keys.wrap(content_key, table=table, row=name)
         fresh.append(replace(row, content_key=wrapped))
-    stored.replace(fresh)
-    last = (rows[-1].sender, rows[-1].message_id) if len(rows) == AT_ONCE else None
+    stored.replace(table, fresh)
+    last = rows[-1].key if len(rows) == AT_ONCE else None
     return _Done(len(fresh), len(rows) - len(fresh), last)
 
 

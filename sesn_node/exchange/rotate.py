@@ -105,7 +105,7 @@ def prepare(office: Office, what: Collection[Rotatable]) -> tuple[KeyRecord, ...
     if Rotatable.TLS in what:
         raise ConfigError("a TLS key is in use once it is in the key file: rotate it at once")
     with office.vault.file.one_at_a_time():
-        return tuple(_make(office, office.directory(), what, root=None).values())
+        return tuple(make_keys(office, office.directory(), what, root=None).values())
 
 
 def rotate(
@@ -130,8 +130,8 @@ def rotate(
         raise ConfigError("the root key is needed to bring these keys into use")
     with office.vault.file.one_at_a_time():
         directory = office.directory()
-        old = _replaced(directory, office.vault.file.refresh(), what)
-        made = _make(office, directory, what, root)
+        old = replaced_keys(directory, office.vault.file.refresh(), what)
+        made = make_keys(office, directory, what, root)
         card = None
         if root is not None and any(one.on_card for one in what):
             card = _issue(office, directory.own, described, made, root)
@@ -152,10 +152,14 @@ def reissue(office: Office, *, described: Card, root: Signer) -> TrustedCard:
     return card
 
 
-def _make(
+def make_keys(
     office: Office, directory: Directory, what: Collection[Rotatable], root: Signer | None
 ) -> dict[KeyKind, KeyRecord]:
-    """Step 1. Returns the new keys by kind, those of a rotation that was cut off among them."""
+    """Take step 1; return the new keys by kind, those of a rotation that was cut off among them.
+
+    Raises:
+        StorageError: The key file cannot be written, or lacks keys that are in use.
+    """
     office.vault.keys(directory).require_all()
     now_ms = office.clock()
     made: dict[KeyKind, KeyRecord] = {}
@@ -183,7 +187,7 @@ def _make(
     return made
 
 
-def _replaced(directory: Directory, ring: Keyring, what: Collection[Rotatable]) -> list[bytes]:
+def replaced_keys(directory: Directory, ring: Keyring, what: Collection[Rotatable]) -> list[bytes]:
     """Name the keys that nothing new is done with after a rotation.
 
     Not the storage key: rows are still wrapped under it. Of TLS keys all that there are, since a

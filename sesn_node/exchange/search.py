@@ -1,25 +1,53 @@
-"""Search: find alerts by what they name, through an index that tells nothing without its key."""
+"""Search: find messages by what they name, through an index that tells nothing without its key."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from sesn_node.domain.alert import Alert
-from sesn_node.domain.terms import terms_of
+from sesn_node.domain.forward import Forward
+from sesn_node.domain.payload import MessageKind
+from sesn_node.domain.terms import TermField, terms_of
+from sesn_node.errors import MalformedError
+from sesn_node.wire.payloads import decode_payload
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sesn_node.domain.alert import Payload
+    from sesn_node.domain.payload import Payload
     from sesn_node.domain.terms import Sought, Term
     from sesn_node.exchange.office import Office
     from sesn_node.store.engine import Transaction
 
 
+ALERTS: Final = (MessageKind.ALERT.value, MessageKind.FORWARD.value)
+"""Kinds of messages that are, or pass on, an alert."""
+
+
+_UNSTORED: Final = frozenset({TermField.OWNER, TermField.FROM_PORT, TermField.TO_PORT})
+"""What tells too little to search by: looked at when somebody watches for it, and else left out."""
+
+
 def index_terms(office: Office, payload: Payload) -> tuple[bytes, ...]:
-    """Return what a message can be found by, to be stored with it; nothing for a response."""
-    body = payload.body
-    return _blinded(office, terms_of(body)) if isinstance(body, Alert) else ()
+    """Return what a message can be found by, to be stored with it."""
+    terms = payload_terms(payload)
+    return blinded(office, (one for one in terms if one.field not in _UNSTORED))
+
+
+def all_terms(office: Office, payload: Payload) -> frozenset[bytes]:
+    """Return everything that a message names, as it would stand in the index."""
+    return frozenset(blinded(office, payload_terms(payload)))
+
+
+def payload_terms(payload: Payload) -> frozenset[Term]:
+    """Return what a message names: of a forward, what the message names that it passes on."""
+    said = payload.body
+    if isinstance(said, Forward):
+        try:
+            said = decode_payload(said.original.payload).body
+        except MalformedError:
+            # Refused where it comes in; an index must not fail because of it.
+            return frozenset()
+    return terms_of(said)
 
 
 def find(
@@ -30,12 +58,25 @@ def find(
     Returns:
         The ids of those that we sent; sender and id of those that arrived.
     """
-    wanted = [_blinded(office, terms) for terms in sought.terms()]
-    found = transaction.search.find(wanted, limit) if wanted else []
-    ours = [message_id for sender, message_id in found if sender == office.agency]
-    return ours, [one for one in found if one[0] != office.agency]
+    wanted = [blinded(office, terms) for terms in sought.terms()]
+    found = transaction.search.find(wanted, limit, ALERTS) if wanted else []
+    return apart(office, found)
 
 
-def _blinded(office: Office, terms: Iterable[Term]) -> tuple[bytes, ...]:
+def apart(
+    office: Office, found: Iterable[tuple[str, bytes]]
+) -> tuple[list[bytes], list[tuple[str, bytes]]]:
+    """Part (sender, id) of messages into the ids of ours, and those that arrived."""
+    ours, theirs = [], []
+    for sender, message_id in found:
+        if sender == office.agency:
+            ours.append(message_id)
+        else:
+            theirs.append((sender, message_id))
+    return ours, theirs
+
+
+def blinded(office: Office, terms: Iterable[Term]) -> tuple[bytes, ...]:
+    """Return what stands in the index for terms, ascending."""
     index = office.keys.index
     return tuple(sorted(index.term(term.field.value, term.value) for term in terms))

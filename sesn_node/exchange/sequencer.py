@@ -17,11 +17,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from sesn_node.crypto.keyring import KEY_MISSING
-from sesn_node.domain.ids import Origin
+from sesn_node.domain.ids import Origin, parse_origin
 from sesn_node.errors import SesnError, StorageError
 from sesn_node.exchange.follow import follow
 from sesn_node.exchange.guard import check_head
 from sesn_node.exchange.headgate import HeadGate, extent
+from sesn_node.exchange.lostcontent import record_recovery
 from sesn_node.exchange.work import Committed, Work
 from sesn_node.ledger.head import TreeHead
 from sesn_node.ledger.merkle import Appender
@@ -75,7 +76,7 @@ class Sequencer:
         *,
         store: Store,
         head_file: HeadFile,
-        origin: Origin,
+        founded: Origin,
         partners: Partners,
         vault: Vault,
         cache: NodeCache,
@@ -84,7 +85,9 @@ class Sequencer:
     ) -> None:
         self._store = store
         self._head_file = head_file
-        self._origin = origin
+        # By the settings; later epochs of it were opened by `reopen`.
+        self._founded = founded
+        self._origin: Origin | None = None
         self._partners = partners
         self._vault = vault
         self._cache = cache
@@ -241,7 +244,11 @@ class Sequencer:
             directory = self._partners.current(transaction)
             head = self._head(transaction, directory)
             appender = Appender(head.size, self._frontier)
-            work = Work(transaction, self._clock(), Origin(head.origin), appender)
+            work = Work(
+                transaction, self._clock(), Origin(head.origin), appender, ledger=head.ledger
+            )
+            if self._known is None:
+                record_recovery(work, head)
             for job in group:
                 try:
                     job.value = work.run(job.operation, writes=job.writes)
@@ -263,17 +270,12 @@ class Sequencer:
         # The commit returned: from here on the new head is the truth.
         self._known = head
         self._frontier = appender.frontier()
-        self._cache.add(appender.nodes)
+        self._cache.add(appender.nodes, head.ledger)
         return head, work.has_queued
 
     def _head(self, transaction: Transaction, directory: Directory) -> HeadRow:
         head = transaction.ledger.require_head()
-        if head.origin != self._origin:
-            raise StorageError(
-                f"the settings name the ledger {self._origin} (id and ledger_epoch of [agency]), "
-                f"the database holds {head.origin}: neither is written to. Put the settings back; "
-                "another ledger takes a new home."
-            )
+        self._check_origin(head)
         known = self._known
         if known is None or _state(head) != _state(known):
             # Start-up, a failed commit, or another process of this agency appended or witnessed.
@@ -289,12 +291,29 @@ class Sequencer:
             )
             if tree:
                 self._frontier = tree.frontier()
-                self._cache.add(tree.nodes)
+                self._cache.add(tree.nodes, head.ledger)
             else:
                 self._cache.clear()
                 self._frontier = check_head(transaction, head, self._head_file, key_sets)
         self._vault.keys(directory).require_all()
         return head
+
+    def _check_origin(self, head: HeadRow) -> None:
+        """Make sure that the open ledger is ours, and the one that this process began with."""
+        (agency, founded), (owner, epoch) = parse_origin(self._founded), parse_origin(head.origin)
+        if owner != agency or epoch < founded:
+            raise StorageError(
+                f"the settings name the ledger {self._founded} (id and ledger_epoch of [agency]), "
+                f"the database holds {head.origin}: neither is written to. Put the settings back; "
+                "another ledger takes a new home."
+            )
+        if self._origin is None:
+            self._origin = Origin(head.origin)
+        elif head.origin != self._origin:
+            raise StorageError(
+                f"the ledger {self._origin} was closed, and {head.origin} opened, while this "
+                "process ran: stop it and start it again"
+            )
 
     def _grow(
         self,

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from sesn_node.exchange.office import Office
     from sesn_node.exchange.witness import Judged
     from sesn_node.exchange.work import Work
+    from sesn_node.store.outbox_rows import ReceiptRow
     from sesn_node.trust.directory import Directory
 
 
@@ -208,24 +209,29 @@ def _acknowledge(work: Work, agency: AgencyId, proven: Proven) -> tuple[Consigne
         if states.get(one[0].message_id) is not DeliveryState.ACKNOWLEDGED
     ]
     again = bool(fresh and work.transaction.recovery.every())
-    for consigned, _, received in fresh:
-        if again and acknowledged_before(work.transaction, agency, consigned.message_id, received):
+    settled: dict[int, list[tuple[bytes, ReceiptRow]]] = {}
+    for consigned, row, received in fresh:
+        message_id = consigned.message_id
+        at_ms = None
+        if again:
             # Of a ledger that was recovered: the entry came back, its receipt comes only now.
-            continue
-        work.append(
-            new_entry(
-                EntryKind.ACKNOWLEDGED,
-                work.now_ms,
-                consigned.header_sha256,
-                message_id=consigned.message_id,
-                commitment=consigned.commitment,
-                answers=received,
-                agency=agency,
+            at_ms = acknowledged_before(work.transaction, agency, message_id, received)
+        if at_ms is None:
+            at_ms = work.now_ms
+            work.append(
+                new_entry(
+                    EntryKind.ACKNOWLEDGED,
+                    at_ms,
+                    consigned.header_sha256,
+                    message_id=message_id,
+                    commitment=consigned.commitment,
+                    answers=received,
+                    agency=agency,
+                )
             )
-        )
-    work.transaction.outbox.acknowledge(
-        agency, [(consigned.message_id, row) for consigned, row, _ in fresh], work.now_ms
-    )
+        settled.setdefault(at_ms, []).append((message_id, row))
+    for at_ms, receipts in settled.items():
+        work.transaction.outbox.acknowledge(agency, receipts, at_ms)
     work.transaction.recovery.done(agency, ids)
     return tuple(consigned for consigned, _, _ in fresh)
 

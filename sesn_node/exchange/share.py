@@ -12,11 +12,15 @@ from typing import TYPE_CHECKING
 from sesn_node.crypto.primitives import random_bytes
 from sesn_node.crypto.seal import MessageContext, SealRecipient, seal
 from sesn_node.crypto.signing import ObjectKind, body_hash, sign_object
-from sesn_node.domain.alert import Alert, Payload, Urgency
+from sesn_node.domain.alert import Alert, Urgency
+from sesn_node.domain.conversation import Recall, Request, Update
 from sesn_node.domain.entries import EntryKind
+from sesn_node.domain.forward import Forward
 from sesn_node.domain.ids import AgencyId, MessageId, new_message_id, show_message_id
 from sesn_node.domain.messages import MAX_LIFETIME_MS, SUITE, Header, Priority, Recipient
+from sesn_node.domain.payload import Payload
 from sesn_node.errors import ConflictError, PolicyError, StorageError
+from sesn_node.exchange.endorsing import endorsed
 from sesn_node.exchange.office import MOVED, new_entry, unmoved
 from sesn_node.exchange.search import index_terms
 from sesn_node.exchange.storedkeys import SENT_TABLE
@@ -25,8 +29,8 @@ from sesn_node.store.sealed import SealedRow, SentRow
 from sesn_node.store.search import TermRow
 from sesn_node.telemetry.logs import get_logger
 from sesn_node.telemetry.spans import Timeline
-from sesn_node.wire.envelopes import encode_header
-from sesn_node.wire.payloads import encode_payload
+from sesn_node.wire.envelopes import decode_header, encode_header
+from sesn_node.wire.payloads import decode_payload, encode_payload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -57,6 +61,7 @@ class Draft:
         conversation_id: Conversation that it belongs to; a new one if None.
         expires_ms: Last moment to deliver it, Unix milliseconds; by default what our terms say.
         only_reply: Refuse to record it if we answered the recipients' `in_reply_to` already.
+        by_node: The node sends it by itself: nobody signs it.
     """
 
     payload: Payload
@@ -65,6 +70,7 @@ class Draft:
     conversation_id: MessageId | None = None
     expires_ms: int | None = None
     only_reply: bool = False
+    by_node: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +78,8 @@ class Sealed:
     """A sealed message, ready to be recorded.
 
     `directory` says for which cards it was sealed: if what it says of a recipient changes before
-    the message is recorded, it is sealed anew.
+    the message is recorded, it is sealed anew. `carries` is sender and id of the message that it
+    passes on, `retain_ms` when its content has to go.
     """
 
     message_id: MessageId
@@ -83,10 +90,19 @@ class Sealed:
     commitment: bytes
     directory: Directory
     only_reply: bool
+    carries: tuple[AgencyId, MessageId] | None = None
+    retain_ms: int | None = None
 
 
-def share(office: Office, draft: Draft) -> MessageId:
+def share(
+    office: Office, draft: Draft, *, beside: Callable[[Work], None] | None = None
+) -> MessageId:
     """Seal, record and queue a message.
+
+    Args:
+        office: Ours.
+        draft: The message; whoever acts signs it.
+        beside: What else is done in the transaction that records it.
 
     Returns:
         The message id; the message is durable.
@@ -94,12 +110,14 @@ def share(office: Office, draft: Draft) -> MessageId:
     Raises:
         ConflictError: It answers a message that was answered already, and must not.
         PolicyError: A recipient is not trusted, has no key in force, or is ourselves; or a limit
-            of this node or of a recipient forbids the message.
+            of this node or of a recipient forbids the message; or people are wanting, as
+            `endorsed` says.
         MalformedError: The message cannot be written.
         StorageError: It could not be stored; nothing was shared, or the outcome is unknown. Code
             `DISK_FLOOR`: there is too little room, and nothing was shared.
     """
     office.disk.require_room()
+    draft = endorsed(office, draft)
     timeline = Timeline()
     # The directory as last seen will do: whether it is the newest, the transaction asks, and a
     # refusal is checked against the newest.
@@ -115,7 +133,8 @@ def share(office: Office, draft: Draft) -> MessageId:
             continue
         timeline.mark("sealed")
         try:
-            office.sequencer.run(recording(sealed), writes=sealed.only_reply)
+            writes = sealed.only_reply or sealed.carries is not None or beside is not None
+            office.sequencer.run(recording(sealed, beside), writes=writes)
         except ConflictError as error:
             if error.code != MOVED:
                 raise
@@ -197,13 +216,24 @@ def seal_draft(office: Office, draft: Draft, directory: Directory) -> Sealed:
         commitment=content.commitment,
         directory=directory,
         only_reply=draft.only_reply,
+        carries=carried(draft.payload),
+        retain_ms=draft.payload.markings.retain_ms,
     )
 
 
-def recording(sealed: Sealed) -> Callable[[Work], MessageId]:
-    """Return the operation that records a sealed message; it raises as `record` does."""
+def recording(
+    sealed: Sealed, beside: Callable[[Work], None] | None = None
+) -> Callable[[Work], MessageId]:
+    """Return the operation that records a sealed message; it raises as `record` does.
+
+    Args:
+        sealed: The message.
+        beside: What else it does, before; it may raise too.
+    """
 
     def operation(work: Work) -> MessageId:
+        if beside is not None:
+            beside(work)
         record(work, sealed)
         return sealed.message_id
 
@@ -216,6 +246,7 @@ def record(work: Work, sealed: Sealed) -> EntryRef:
     Raises:
         ConflictError: Trust in a recipient changed since the sealing (`MOVED`; seal
             the draft again), or only one reply is allowed (`DECIDED`).
+        PolicyError: `RECALLED`: what it passes on was recalled by its originator.
     """
     to = [AgencyId(agency) for agency, _ in sealed.copies]
     if not unmoved(work.transaction, sealed.directory, to):
@@ -229,6 +260,8 @@ def record(work: Work, sealed: Sealed) -> EntryRef:
             "show' tells how",
             code="DECIDED",
         )
+    if sealed.carries is not None:
+        _pass_on(work, sealed.carries, sealed.message_id)
     shared = work.append(
         new_entry(
             EntryKind.SHARED,
@@ -238,9 +271,29 @@ def record(work: Work, sealed: Sealed) -> EntryRef:
             commitment=sealed.commitment,
         )
     )
-    row = sealed.row.recorded_at(shared.index)
-    work.queue(QueuedMessage(row, sealed.copies, sealed.terms))
+    row = sealed.row.recorded_at(work.number(shared))
+    work.queue(
+        QueuedMessage(
+            sealed.directory.own.agency, row, sealed.copies, sealed.terms, sealed.retain_ms
+        )
+    )
     return shared
+
+
+def _pass_on(work: Work, original: tuple[AgencyId, MessageId], message_id: MessageId) -> None:
+    """Note what a message of ours passes on, so that a recall of that finds it.
+
+    Raises:
+        PolicyError: The recall has come already.
+    """
+    originator, original_id = original
+    if work.transaction.recalls.tombstones(originator, [original_id]):
+        raise PolicyError(
+            f"{originator} has recalled its message {show_message_id(original_id)}: nobody passes "
+            "it on any more",
+            code="RECALLED",
+        )
+    work.transaction.forwards.add(originator, original_id, message_id)
 
 
 def _durable_after_all(office: Office, sealed: Sealed, error: StorageError) -> None:
@@ -294,5 +347,20 @@ def _recipients(  # noqa: PLR0913 - what the rules look at
 
 
 def _priority(payload: Payload) -> Priority:
+    """As urgent as the alert or request that it says, changes or passes on."""
     body = payload.body
-    return _PRIORITIES[body.urgency] if isinstance(body, Alert) else Priority.URGENT
+    if isinstance(body, Recall):
+        return Priority.IMMEDIATE
+    if isinstance(body, Forward):
+        return _priority(decode_payload(body.original.payload))
+    if isinstance(body, Update):
+        body = body.alert
+    return _PRIORITIES[body.urgency] if isinstance(body, Alert | Request) else Priority.URGENT
+
+
+def carried(payload: Payload) -> tuple[AgencyId, MessageId] | None:
+    """Return sender and id of the message that is passed on; None if none is."""
+    if not isinstance(payload.body, Forward):
+        return None
+    header = decode_header(payload.body.original.header)
+    return header.sender, header.message_id

@@ -1,4 +1,4 @@
-"""Stored keys: how the content key of a stored message is named in its additional data."""
+"""Stored keys: how the content key of a stored row is named in its additional data."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ if TYPE_CHECKING:
 
 SENT_TABLE: Final = "sent"
 INBOX_TABLE: Final = "inbox"
+SECRET_TABLE: Final = "secret"  # noqa: S105 - the name of a table
+WATCH_TABLE: Final = "watch"
 
 
 def inbox_row_id(sender: str, message_id: bytes) -> bytes:
-    """Name a row of the inbox; a row of `sent` is named by its message id alone."""
+    """Name a row of the inbox, or by its kind a secret; what we sent is named by its id alone."""
     return sender.encode() + b"\0" + message_id
 
 
 def wrapped_row_id(row: WrappedRow) -> bytes:
-    """Name a row of either table: only what was received has a sender."""
-    return inbox_row_id(row.sender, row.message_id) if row.sender else row.message_id
+    """Name a row of any table by its primary key."""
+    return b"\0".join(one.encode() if isinstance(one, str) else one for one in row.key)

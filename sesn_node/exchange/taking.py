@@ -6,18 +6,24 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sesn_node.domain.batches import Refused
-from sesn_node.domain.entries import EntryKind
+from sesn_node.domain.entries import EntryKind, ErasedCode
+from sesn_node.domain.payload import RECALLABLE, MessageKind
+from sesn_node.exchange.about import about_message
 from sesn_node.exchange.examine import Fresh, Refusable, Seen
 from sesn_node.exchange.office import new_entry
-from sesn_node.exchange.recovered import received_before
+from sesn_node.exchange.recovered import received_before, stands_otherwise
+from sesn_node.exchange.restate import restate
+from sesn_node.store.erasures import ErasureRow
 from sesn_node.store.inbox import InboxRow
+from sesn_node.store.numbers import index_of
+from sesn_node.store.recalls import RecallRow
 from sesn_node.store.sealed import SealedRow
 from sesn_node.wire.batches import encode_proof
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sesn_node.domain.ids import AgencyId
+    from sesn_node.domain.ids import AgencyId, MessageId
     from sesn_node.exchange.examine import Examined
     from sesn_node.exchange.limiter import Limiter
     from sesn_node.exchange.work import Work
@@ -25,10 +31,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What the transaction did: outcomes in order, entry indexes in place of receipts."""
+    """What the transaction did: outcomes in order, entry indexes in place of receipts.
+
+    `has_duties`: something came that this node has to do something about by itself.
+    """
 
     outcomes: tuple[int | Refused, ...]
     cosignatures: bytes
+    has_duties: bool = False
+
+
+def recalled_reason(sender: AgencyId) -> str:
+    """Say why the content of a recalled message is gone."""
+    return f"{sender} recalled it"
 
 
 class Taking:
@@ -47,7 +62,10 @@ class Taking:
     __slots__ = (
         "_caller",
         "_examined",
+        "_gone",
         "_limiter",
+        "_recalled",
+        "_recalls",
         "_recovered",
         "_refused",
         "_rows",
@@ -73,32 +91,48 @@ class Taking:
             self._refused = inbox.refused(caller, ids)
         self._rows: list[InboxRow] = []
         self._recovered = bool(work.transaction.recovery.every())
+        self._recalls: list[RecallRow] = []
+        self._recalled = work.transaction.recalls.tombstones(caller, ids)
+        self._gone: dict[MessageId, int] = {}
 
     def outcomes(self) -> tuple[int | Refused, ...]:
         """Store and log what came; returns the outcomes in order. Call it once."""
         outcomes = tuple(self._decide(one) for one in self._examined)
         self._work.transaction.inbox.add(self._rows)
+        self._work.transaction.recalls.add(self._recalls)
+        for message_id, number in self._gone.items():
+            self._note_gone(message_id, number)
         return outcomes
+
+    @property
+    def has_duties(self) -> bool:
+        """Whether something came that this node has to do something about by itself."""
+        return bool(self._recalls)
 
     def _decide(self, one: Examined) -> int | Refused:
         """Decide one shipment: the index of our entry for it, or its refusal."""
         if isinstance(one, Refused):
             return one
         if isinstance(one, Seen):
-            return one.entry_index
+            return self._proven(one.entry_index)
         if isinstance(one, Fresh):
             known = self._seen.get(one.message_id)
             if known is None:
-                index = self._take_back(one)
-                if index is None:
-                    index = self._store(one)
-                self._seen[one.message_id] = (one.header_sha256, index)
-                return index
-            if known[0] == one.header_sha256:
-                return known[1]
+                number = self._take_back(one)
+                if number is None and not self._stands_otherwise(one):
+                    number = self._store(one)
+                if number is not None:
+                    self._seen[one.message_id] = (one.header_sha256, number)
+                    return self._proven(number)
+            elif known[0] == one.header_sha256:
+                return self._proven(known[1])
             one = one.conflicting()
         self._log_refusal(one)
         return one.refused
+
+    def _proven(self, number: int) -> int:
+        """Return the index of the entry that can be proven now: in the open ledger."""
+        return index_of(restate(self._work, [number])[number])
 
     def _store(self, one: Fresh) -> int:
         header = one.header
@@ -113,8 +147,9 @@ class Taking:
                 agency=self._caller,
             )
         )
-        self._keep(one, received.index)
-        return received.index
+        number = self._work.number(received)
+        self._keep(one, number, self._work.now_ms)
+        return number
 
     def _take_back(self, one: Fresh) -> int | None:
         """Keep a message that our ledger holds already, since its content was lost; else None.
@@ -127,11 +162,19 @@ class Taking:
         if before is None:
             return None
         if not before.erased:
-            self._keep(one, before.index)
-        return before.index
+            self._keep(one, before.number, before.time_ms)
+        return before.number
 
-    def _keep(self, one: Fresh, index: int) -> None:
+    def _stands_otherwise(self, one: Fresh) -> bool:
+        """Tell whether a message whose row was lost contradicts what our ledger says of it."""
+        return self._recovered and stands_otherwise(self._work.transaction, self._caller, one)
+
+    def _keep(self, one: Fresh, number: int, received_ms: int) -> None:
+        """Store a message; of one that its sender has recalled, nothing of what it says."""
         header = one.header
+        gone = self._is_recalled(one)
+        if gone:
+            self._gone[header.message_id] = number
         self._rows.append(
             InboxRow(
                 sender=self._caller,
@@ -141,22 +184,52 @@ class Taking:
                     header=one.shipment.envelope.header,
                     header_sha256=one.header_sha256,
                     seal=one.shipment.envelope.seal,
-                    ciphertext=one.shipment.envelope.ciphertext,
-                    content_key=one.stored_key,
+                    ciphertext=None if gone else one.shipment.envelope.ciphertext,
+                    content_key=None if gone else one.stored_key,
                     conversation_id=header.conversation_id,
                     in_reply_to=header.in_reply_to,
                     priority=int(header.priority),
                     created_ms=header.created_ms,
                     expires_ms=header.expires_ms,
-                    entry_index=index,
+                    entry_index=number,
                 ),
-                received_ms=self._work.now_ms,
+                received_ms=received_ms,
                 shared_entry=one.shipment.shared.entry,
                 shared_index=one.shipment.shared.index,
                 shared_proof=encode_proof(one.shipment.shared.proof),
                 shared_origin=one.shared.origin,
                 shared_size=one.shared_size,
-                terms=one.terms,
+                terms=() if gone else one.terms,
+                retain_ms=None if gone else one.retain_ms,
+                carries=one.carries,
+            )
+        )
+
+    def _is_recalled(self, one: Fresh) -> bool:
+        """Tell whether the recall of a message was here before it; note what a recall withdraws."""
+        message_id = one.message_id
+        if one.recall is not None:
+            named = one.recall.message_id, one.recall.header_sha256
+            self._recalls.append(RecallRow(self._caller, message_id, *named))
+            self._recalled.add(named)
+        recalled = (message_id, one.header_sha256) in self._recalled
+        return recalled and MessageKind(one.kind) in RECALLABLE
+
+    def _note_gone(self, message_id: MessageId, number: int) -> None:
+        """Record that nothing is kept of what a message says, since its recall was here first."""
+        now_ms = self._work.now_ms
+        ref = self._work.append(
+            about_message(self._work, EntryKind.ERASED, number, ErasedCode.RECALLED.value)
+        )
+        self._work.transaction.erasures.add(
+            ErasureRow(
+                self._caller,
+                message_id,
+                now_ms,
+                self._work.number(ref),
+                recalled_reason(self._caller),
+                # Its bytes have never been in the files.
+                scrubbed_ms=now_ms,
             )
         )
 
@@ -182,12 +255,13 @@ class Taking:
                 code=code.value,
             )
         )
-        self._refused[key] = entry.index
+        number = self._work.number(entry)
+        self._refused[key] = number
         self._work.transaction.inbox.add_refusal(
             sender=self._caller,
             message_id=one.message_id,
             header_sha256=one.header_sha256,
             code=code.value,
             refused_ms=now_ms,
-            entry_index=entry.index,
+            entry_index=number,
         )

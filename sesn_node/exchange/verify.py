@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sesn_node.exchange.tally import Check
-    from sesn_node.ledger.checkpoint import LogKeys
     from sesn_node.store.engine import Store, Transaction
     from sesn_node.store.headfile import HeadFile
     from sesn_node.store.ledger import HeadRow
@@ -79,26 +78,25 @@ def verify_recorded(transaction: Transaction, head_file: HeadFile | None) -> Ver
         transaction: Where everything is read.
         head_file: What the database is held against; None for one that is not in its place yet.
     """
-    head = transaction.ledger.require_head()
+    head, heads = transaction.ledger.require_head(), transaction.ledger.heads()
     cards = Tally("cards", "every kept card opens under its root")
     evidence = Evidence(transaction, parse_origin(head.origin)[0], cards)
-    key_sets = evidence.log_key_sets(head.origin)
     checks = [cards.result()]
     released = None
     if head_file is not None:
-        released, head_file_check = _head_file(head_file, head, key_sets)
+        released, head_file_check = _head_file(head_file, heads, evidence)
         checks.append(head_file_check)
-    rehash = Rehash(transaction, head, released, key_sets, evidence)
+    rehash = Rehash(transaction, heads, released, evidence)
     checks += rehash.run()
-    checks += [_partners(transaction, head, evidence), _cosignatures(transaction, evidence)]
-    messages = Messages(transaction, Origin(head.origin), evidence)
+    checks += [_partners(transaction, heads, evidence), _cosignatures(transaction, evidence)]
+    messages = Messages(transaction, heads, evidence)
     checks += [*messages.sent(), messages.received(), messages.counts(rehash.kinds)]
     checks.append(check_erasures(transaction, head, rehash.kinds))
     return Verification(TreeHead(Origin(head.origin), head.size, head.root), tuple(checks))
 
 
 def _head_file(
-    head_file: HeadFile, head: HeadRow, key_sets: Sequence[LogKeys]
+    head_file: HeadFile, heads: Sequence[HeadRow], evidence: Evidence
 ) -> tuple[TreeHead | None, Check]:
     tally = Tally("head-file", "the head file is signed by us, and not ahead of the database")
     released = None
@@ -106,23 +104,26 @@ def _head_file(
         held = head_file.read()
         if held is None:
             raise StorageError("is missing, so nothing shows that the database is the newest copy")
-        signed = verify_checkpoint_under(held.note, key_sets)
+        # That of a closed ledger is from before its end; the open one has released nothing yet.
+        head = next((one for one in heads if one.origin == held.origin), heads[-1])
+        signed = verify_checkpoint_under(held.note, evidence.log_key_sets(head.origin))
+        most = head.size if head.final is None else head.final[0]
         require(
-            signed.size <= head.size,
-            f"size {signed.size}, the database holds {head.size}: it is an old copy",
+            signed.size <= most,
+            f"size {signed.size}, the database holds {most}: it is an old copy",
         )
         released = signed
         require(
-            held.witnessed <= head.witnessed,
+            held.witnessed <= head.witnessed or head.final is not None,
             f"witnessed {held.witnessed}, the database {head.witnessed}: it is an old copy",
         )
     return released, tally.result()
 
 
-def _partners(transaction: Transaction, head: HeadRow, evidence: Evidence) -> Check:
+def _partners(transaction: Transaction, heads: Sequence[HeadRow], evidence: Evidence) -> Check:
     tally = Tally("partners", "every kept checkpoint of a partner verifies")
     for origin in transaction.browse.checkpoint_origins():
-        if origin == head.origin:
+        if origin in {head.origin for head in heads}:
             continue
         for row in transaction.browse.all_checkpoints(origin):
             with tally.case(f"checkpoint of {origin} at size {row.size}"):

@@ -1,15 +1,15 @@
 """Viewing: show somebody what a message says, and record that it was shown.
 
-VIEWED is appended before anything is shown, for the alert and for each answer to it that is shown
-with it, at most once per message and hour. A node that may not append shows all the same: whoever
-must read an alert from an old copy of the database is in an emergency. Then a log line records it.
+VIEWED is appended before anything is shown, for each message whose content is, at most once per
+message and hour. A node that may not append shows all the same: whoever must read a message from
+an old copy of the database is in an emergency. Then a log line records it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from sesn_node.domain.entries import EntryKind
 from sesn_node.domain.ids import MessageId, show_message_id
@@ -21,9 +21,10 @@ from sesn_node.telemetry.logs import get_logger
 from sesn_node.wire.entries import decode_entry
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from sesn_node.domain.ids import AgencyId
+    from sesn_node.exchange.conversations import MessageView
     from sesn_node.exchange.office import Office
     from sesn_node.exchange.views import AlertFile
     from sesn_node.exchange.work import Work
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from sesn_node.store.ledger import EntryRow
 
 _log = get_logger(__name__)
+
+T = TypeVar("T")
 
 Shown = tuple[MessageId, int]
 """A message, and our SHARED or RECEIVED entry of it."""
@@ -61,24 +64,47 @@ def view_alert(office: Office, message_id: MessageId, sender: AgencyId | None = 
         PolicyError: No such alert.
         ConflictError: Two senders used the same id, and none is named.
     """
+    found, unrecorded = viewed(office, lambda: alert_file(office, message_id, sender), _content)
+    return Viewing(found, unrecorded)
+
+
+def viewed(
+    office: Office, read: Callable[[], T], content: Callable[[T], set[Shown]]
+) -> tuple[T, StorageError | None]:
+    """Read something for somebody to see, once the ledger tells whose content it shows.
+
+    Args:
+        office: Ours.
+        read: Reads it; called again until it shows nothing that is not recorded.
+        content: Names the messages whose content it shows.
+
+    Returns:
+        What was read, and why the ledger does not tell that it was shown; None if it does.
+    """
     recorded = set[Shown]()
     while True:
-        found = alert_file(office, message_id, sender)
-        # Read again afterwards: another answer may have come, or the content may be erased.
-        shown = _content(found) - recorded
+        found = read()
+        # Read again afterwards: another message may have come, or the content may be erased.
+        shown = content(found) - recorded
         if not shown:
-            return Viewing(found)
+            return found, None
         try:
             _record(office, shown)
         except StorageError as error:
-            _log.error(
-                "view-not-recorded",
-                message_id=show_message_id(message_id),
-                code=error.code,
-                detail=str(error),
-            )
-            return Viewing(found, error)
+            for message_id, _ in sorted(shown, key=lambda pair: pair[1]):
+                _log.error(
+                    "view-not-recorded",
+                    message_id=show_message_id(message_id),
+                    code=error.code,
+                    detail=str(error),
+                )
+            return found, error
         recorded |= shown
+
+
+def shown_of(messages: Iterable[MessageView]) -> set[Shown]:
+    """Name those messages whose content can be read, and so is shown."""
+    return {(one.message_id, one.entry) for one in messages if one.payload is not None}
 
 
 def _content(found: AlertFile) -> set[Shown]:
@@ -86,6 +112,8 @@ def _content(found: AlertFile) -> set[Shown]:
     view = found.alert
     shown = {(view.message_id, view.entry)} if view.payload is not None else set()
     answers = (one for one in view.responses if one.decision is not None)
+    updates = (one for one in view.updates if one.payload is not None)
+    shown |= {(one.message_id, one.entry) for one in updates}
     return shown | {(one.message_id, one.entry) for one in answers}
 
 
@@ -118,18 +146,22 @@ def _due(
         pending: Entries that are appended, and not written yet.
     """
     due = []
+    numbering = transaction.ledger.numbering()
     for message_id, entry_index in sorted(shown, key=lambda pair: pair[1]):
         rows = [*transaction.ledger.entries_of(message_id), *pending]
-        if not any(0 <= now_ms - at_ms < HOUR_MS for at_ms in _viewed(rows, entry_index)):
+        if not any(
+            0 <= now_ms - at_ms < HOUR_MS for at_ms in _viewed(rows, numbering, entry_index)
+        ):
             due.append((message_id, entry_index))
     return due
 
 
-def _viewed(rows: Sequence[EntryRow], entry_index: int) -> list[int]:
+def _viewed(rows: Sequence[EntryRow], numbering: Mapping[str, int], entry_index: int) -> list[int]:
     """Return when a message was shown, which its SHARED or RECEIVED entry names."""
     entries = [decode_entry(row.entry) for row in rows if row.kind == EntryKind.VIEWED.value]
     return [
         entry.time_ms
         for entry in entries
-        if entry.answers is not None and entry.answers.index == entry_index
+        if entry.answers is not None
+        and numbering.get(entry.answers.origin, 0) + entry.answers.index == entry_index
     ]

@@ -10,30 +10,38 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sesn_node.domain.alert import Alert, Decision, MessageKind, Response
+from sesn_node.domain.alert import Alert
+from sesn_node.domain.conversation import Decision, Response, Update
 from sesn_node.domain.entries import EntryKind
 from sesn_node.domain.ids import AgencyId, MessageId, show_message_id
+from sesn_node.domain.payload import MessageKind
 from sesn_node.errors import ConflictError, PolicyError, SesnError
 from sesn_node.exchange.copyviews import CopyView, copy_view
+from sesn_node.exchange.forwardviews import ForwardView, carried, forward_view
 from sesn_node.exchange.open import ERASED, open_received, open_sent
-from sesn_node.exchange.search import find
+from sesn_node.exchange.search import ALERTS, find
+from sesn_node.exchange.versions import VersionView, versions
 from sesn_node.wire.entries import decode_entry
 from sesn_node.wire.envelopes import decode_header
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from sesn_node.domain.alert import Payload
+    from sesn_node.domain.payload import Payload
     from sesn_node.domain.terms import Sought
     from sesn_node.exchange.office import Office
     from sesn_node.store.engine import Transaction
     from sesn_node.store.erasures import ErasureRow
     from sesn_node.store.inbox import InboxRow
+    from sesn_node.store.keeping import HoldRow
     from sesn_node.store.ledger import EntryRow
     from sesn_node.store.sealed import SealedRow, SentRow
+    from sesn_node.trust.directory import Directory
 
-_ALERT = MessageKind.ALERT.value
 _RESPONSE = MessageKind.RESPONSE.value
+_OF_CONTENT = frozenset(
+    {EntryKind.VIEWED, EntryKind.DISCLOSED, EntryKind.ERASED, EntryKind.LEGAL_HOLD}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +71,10 @@ class ResponseView:
 
 @dataclass(frozen=True, slots=True)
 class EntryView:
-    """An entry of our ledger about a message; `answers` is the index of the one that it answers."""
+    """An entry of our ledger about a message; `answers` is the number of the one that it answers.
+
+    That counts only if it is one of ours.
+    """
 
     index: int
     kind: EntryKind
@@ -85,12 +96,18 @@ class AlertView:
         at_ms: When it was written (ours) or arrived (theirs).
         created_ms: When its sender wrote it.
         expires_ms: Until when it may be delivered.
-        payload: What it says; None if it cannot be opened.
+        payload: What it says; None if it cannot be opened. Of a forward, what the message says
+            that it passes on.
         problem: Code of the reason why it cannot be opened; else empty.
         copies: Of an alert of ours, one a recipient.
         responses: Decisions, oldest first.
         entry: Our SHARED or RECEIVED entry of it.
         erased: When and why its content was erased, if it was.
+        forward: Of a forward, whose message it passes on.
+        updates: What its sender has said about it since, oldest first.
+        retain_ms: When its content has to go; None if it may stay.
+        hold: What forbids to erase it, if anything does.
+        recalled_ms: When we recalled it, if it is ours and we did.
     """
 
     message_id: MessageId
@@ -106,12 +123,38 @@ class AlertView:
     responses: tuple[ResponseView, ...]
     entry: int = -1
     erased: ErasureRow | None = None
+    forward: ForwardView | None = None
+    updates: tuple[VersionView, ...] = ()
+    retain_ms: int | None = None
+    hold: HoldRow | None = None
+    recalled_ms: int | None = None
+
+    @property
+    def newest(self) -> Payload | None:
+        """What stands now: the last update that can be opened, else the alert itself."""
+        updates = [one.payload for one in self.updates if one.payload is not None]
+        return updates[-1] if updates else self.payload
+
+    @property
+    def stands(self) -> Alert | None:
+        """The alert as it stands now, if any of it could be opened."""
+        newest = self.newest
+        if newest is None or newest is self.payload:
+            return self.alert
+        return newest.body if isinstance(newest.body, Alert) else None
 
     @property
     def alert(self) -> Alert | None:
         """The alert itself, if its content could be opened."""
         body = None if self.payload is None else self.payload.body
+        if isinstance(body, Update):
+            body = body.alert
         return body if isinstance(body, Alert) else None
+
+    @property
+    def about_alert(self) -> bool:
+        """Whether it is, or passes on, an alert, as far as that can be told."""
+        return self.payload is None or self.alert is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,13 +175,13 @@ def alerts(office: Office, limit: int, sought: Sought | None = None) -> tuple[Al
     """
     with office.store.read() as transaction:
         if sought is None:
-            received = transaction.browse.newest_received(_ALERT, limit)
-            sent = transaction.browse.newest_sent(_ALERT, limit)
+            received = transaction.browse.newest_received(ALERTS, limit)
+            sent = transaction.browse.newest_sent(ALERTS, limit)
         else:
             ours, theirs = find(office, transaction, sought, limit)
             received, sent = transaction.inbox.some(theirs), transaction.browse.sent_messages(ours)
         views = [*_received(office, transaction, received), *_sent(office, transaction, sent)]
-        views = [_with_erasure(transaction, view) for view in views]
+        views = _completed(office, transaction, views)
     views.sort(key=lambda view: (view.at_ms, view.message_id), reverse=True)
     return tuple(views[:limit])
 
@@ -156,13 +199,14 @@ def alert_file(office: Office, message_id: MessageId, sender: AgencyId | None = 
         ConflictError: Two senders used the same id, and none is named.
     """
     with office.store.read() as transaction:
-        received = [row for row in transaction.inbox.find(message_id) if row.sealed.kind == _ALERT]
+        received = [row for row in transaction.inbox.find(message_id) if row.sealed.kind in ALERTS]
         sent = transaction.outbox.message(message_id)
         views = _received(office, transaction, received)
-        if sent is not None and sent.sealed.kind == _ALERT:
+        if sent is not None and sent.sealed.kind in ALERTS:
             views += _sent(office, transaction, [sent])
-        views = [_with_erasure(transaction, view) for view in views]
-        entries = [_entry_view(row) for row in transaction.ledger.entries_of(message_id)]
+        views = [_with_keeping(transaction, one) for one in _completed(office, transaction, views)]
+        numbering = transaction.ledger.numbering()
+        entries = [_entry_view(row, numbering) for row in transaction.ledger.entries_of(message_id)]
     views = [view for view in views if sender in {None, view.sender}]
     if not views:
         whose = "" if sender is None else f" of {sender}"
@@ -203,9 +247,9 @@ def _received(
         for reply_id, found in _copies(transaction, [one.message_id for one in replies]).items()
         for copy in found
     }
-    views = []
+    directory, views = office.partners.current(transaction), []
     for row in rows:
-        content = _opened(partial(open_received, office, row))
+        content = _opened(partial(open_received, office, row), directory)
         responses = tuple(
             _our_response(office, reply, copies[reply.message_id, AgencyId(row.sender)])
             for reply in replies
@@ -221,9 +265,9 @@ def _sent(office: Office, transaction: Transaction, rows: Sequence[SentRow]) -> 
     ids = [row.message_id for row in rows]
     replies = [row for row in transaction.inbox.replies(ids) if row.sealed.kind == _RESPONSE]
     copies = _copies(transaction, ids)
-    views = []
+    directory, views = office.partners.current(transaction), []
     for row in rows:
-        content = _opened(partial(open_sent, office, row))
+        content = _opened(partial(open_sent, office, row), directory)
         responses = tuple(
             _their_response(office, reply)
             for reply in replies
@@ -256,6 +300,30 @@ def _view(
         copies=(),
         responses=responses,
         entry=row.entry_index,
+        forward=content.forward,
+    )
+
+
+def _completed(
+    office: Office, transaction: Transaction, views: Sequence[AlertView]
+) -> list[AlertView]:
+    """Leave out what is about no alert; add erasures and updates to the others."""
+    shown = [_with_erasure(transaction, view) for view in views if view.about_alert]
+    found = versions(
+        office, transaction, [(one.sender, one.message_id, one.alert) for one in shown]
+    )
+    return [replace(one, updates=found[one.sender, one.message_id]) for one in shown]
+
+
+def _with_keeping(transaction: Transaction, view: AlertView) -> AlertView:
+    """Add how long it may be kept."""
+    key = view.sender, view.message_id
+    recalls = transaction.recalls
+    return replace(
+        view,
+        retain_ms=transaction.keeping.until(*key),
+        hold=transaction.keeping.hold(*key),
+        recalled_ms=recalls.withdrawn(view.message_id) if view.ours else None,
     )
 
 
@@ -295,15 +363,20 @@ def _response(
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What a stored message says, or the code of the reason why that is not known."""
+    """What a stored message says or passes on, or the code of the reason why that is not known."""
 
     payload: Payload | None
     problem: str = ""
+    forward: ForwardView | None = None
 
 
-def _opened(read: Callable[[], Payload]) -> Opened:
+def _opened(read: Callable[[], Payload], directory: Directory | None = None) -> Opened:
+    """Open a message; with a directory, a forward is opened too."""
     try:
-        return Opened(read())
+        payload = read()
+        if directory is None:
+            return Opened(payload)
+        return Opened(carried(payload), forward=forward_view(directory, payload))
     except SesnError as error:
         return Opened(None, error.code)
 
@@ -317,9 +390,10 @@ def _copies(
     return found
 
 
-def _entry_view(row: EntryRow) -> EntryView:
-    entry = decode_entry(row.entry)
-    answers = None if entry.answers is None else entry.answers.index
+def _entry_view(row: EntryRow, numbering: Mapping[str, int]) -> EntryView:
+    entry, answers = decode_entry(row.entry), None
+    if entry.answers is not None:
+        answers = numbering.get(entry.answers.origin, 0) + entry.answers.index
     return EntryView(row.index, entry.kind, entry.time_ms, entry.agency, entry.code, answers)
 
 
@@ -327,7 +401,7 @@ def _concerns(entry: EntryView, view: AlertView) -> bool:
     """Whether an entry is about this alert, and not another sender's under the same id."""
     if entry.kind in {EntryKind.RECEIVED, EntryKind.REFUSED}:
         return not view.ours and entry.agency == view.sender
-    if entry.kind in {EntryKind.VIEWED, EntryKind.DISCLOSED, EntryKind.ERASED}:
+    if entry.kind in _OF_CONTENT:
         # They answer an entry of our own ledger.
         return entry.answers == view.entry
     return view.ours

@@ -6,16 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from sesn_node.domain.entries import EntryRef
+from sesn_node.domain.ids import Origin
 from sesn_node.ledger.merkle import Appender, leaf_hash
 from sesn_node.store.engine import refusals
 from sesn_node.store.ledger import EntryRow, HeadRow
+from sesn_node.store.numbers import index_of, ledger_of, number_of
 from sesn_node.wire.entries import encode_entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sesn_node.domain.entries import Entry
-    from sesn_node.domain.ids import Origin
     from sesn_node.store.engine import Transaction
     from sesn_node.store.outbox_rows import QueuedMessage
 
@@ -34,17 +35,25 @@ class Work:
         "_queued",
         "_rows",
         "has_queued",
+        "ledger",
         "now_ms",
         "origin",
         "transaction",
     )
 
     def __init__(
-        self, transaction: Transaction, now_ms: int, origin: Origin, appender: Appender
+        self,
+        transaction: Transaction,
+        now_ms: int,
+        origin: Origin,
+        appender: Appender,
+        *,
+        ledger: int = 0,
     ) -> None:
         self.transaction = transaction
         self.now_ms = now_ms
         self.origin = origin
+        self.ledger = ledger
         self._appender = appender
         self._rows: list[EntryRow] = []
         self._queued: list[QueuedMessage] = []
@@ -59,8 +68,23 @@ class Work:
         data = encode_entry(entry)
         hashed = leaf_hash(data)
         index = self._appender.append(hashed)
-        self._rows.append(EntryRow(index, entry.kind.value, entry.message_id, data))
+        self._rows.append(EntryRow(index, entry.kind.value, entry.message_id, data, self.ledger))
         return EntryRef(self.origin, index, hashed)
+
+    def number(self, appended: EntryRef) -> int:
+        """Return what tables call an entry that was appended to the open ledger."""
+        return number_of(self.ledger, appended.index)
+
+    def ref(self, number: int) -> EntryRef:
+        """Return what others call an entry of ours, of the open ledger or a closed one.
+
+        Raises:
+            StorageError: There is none: the database was changed.
+        """
+        ledger, origin = ledger_of(number), self.origin
+        if ledger != self.ledger:
+            origin = Origin(self.transaction.ledger.heads()[ledger].origin)
+        return EntryRef(origin, index_of(number), leaf_hash(self.entry_at(number)))
 
     def run(self, operation: Callable[[Work], T], *, writes: bool) -> T:
         """Run one operation of the group; undo it, and only it, if it raises."""
@@ -77,16 +101,16 @@ class Work:
             del self._queued[queued:]
             raise
 
-    def entry_at(self, index: int) -> bytes:
-        """Return an entry of our ledger, as it is stored or as this group appended it.
+    def entry_at(self, number: int) -> bytes:
+        """Return an entry of our ledgers, as it is stored or as this group appended it.
 
         Raises:
             StorageError: There is none: the database was changed.
         """
         for row in reversed(self._rows):
-            if row.index == index:
+            if row.number == number:
                 return row.entry
-        return self.transaction.ledger.entries_at([index])[index].entry
+        return self.transaction.ledger.entries_at([number])[number].entry
 
     def flush(self) -> None:
         """Write the queued messages."""

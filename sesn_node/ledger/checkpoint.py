@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from sesn_node.crypto.signers import Signer
 from sesn_node.domain.ids import Origin
@@ -33,6 +34,9 @@ from sesn_node.ledger.note import (
     parse_note,
 )
 from sesn_node.ledger.subtree import check_name, sign_subtree, verify_subtree
+
+_SHOWN: Final = 100
+"""Characters that are shown of a name that nobody has verified."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +201,8 @@ def verify_checkpoint(checkpoint: bytes | Checkpoint, keys: LogKeys) -> TreeHead
     head, note = checkpoint.claimed, checkpoint.note
     if head.origin != keys.origin:
         raise VerificationError(
-            f"checkpoint of {head.origin!r}: expected one of {keys.origin}", code="WRONG_ORIGIN"
+            f"checkpoint of {head.origin[:_SHOWN]!a}: expected one of {keys.origin}",
+            code="WRONG_ORIGIN",
         )
     text = note.text.encode()
     by_ed25519 = keys.ed25519_key.payloads(note.signatures)

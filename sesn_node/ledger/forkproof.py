@@ -113,7 +113,8 @@ def verify_fork(proof: ForkProof) -> tuple[TreeHead, TreeHead]:
     Raises:
         MalformedError: A note is no checkpoint.
         VerificationError: A checkpoint is not signed by both keys of one set, is of another
-            ledger or size; or `NO_FORK`: both have the same root.
+            ledger or size; the file names keys that signed neither, which would look guilty; or
+            `NO_FORK`: both have the same root.
     """
     heads = [verify_checkpoint_under(note, proof.key_sets) for note in proof.notes]
     for head in heads:
@@ -125,16 +126,26 @@ def verify_fork(proof: ForkProof) -> tuple[TreeHead, TreeHead]:
             )
     if heads[0].root == heads[1].root:
         raise VerificationError("fork: both checkpoints have the same root", code=NO_FORK)
+    for keys in proof.key_sets:
+        if all(foreign(note, (keys,)) for note in proof.notes):
+            raise VerificationError(
+                f"fork: {keys.ed25519_key.name}+{keys.ed25519_key.key_id.hex()} signed neither of "
+                "the checkpoints"
+            )
     return heads[0], heads[1]
 
 
 def foreign_keys(proof: ForkProof, key_sets: Sequence[LogKeys]) -> bool:
     """Tell whether a checkpoint of a fork is signed by no key set of these, of a card, say."""
-    for note in proof.notes:
-        try:
-            verify_checkpoint_under(note, key_sets)
-        except VerificationError:
-            return True
+    return any(foreign(note, key_sets) for note in proof.notes)
+
+
+def foreign(note: bytes, key_sets: Sequence[LogKeys]) -> bool:
+    """Tell whether a checkpoint is signed by no key set of these."""
+    try:
+        verify_checkpoint_under(note, key_sets)
+    except VerificationError:
+        return True
     return False
 
 

@@ -13,6 +13,8 @@ from sesn_node.store.sql import upsert
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+CLOSING: Final = "closing"
+"""A card that ends a ledger with less than we cosigned of it, or with another root."""
 FORK: Final = "fork"
 """Two signed roots of one size."""
 REPLACED: Final = "replaced"
@@ -28,13 +30,13 @@ class AlarmRow:
     Args:
         origin: The ledger.
         size: Size of the checkpoint that was shown.
-        kind: `FORK`, `REPLACED` or `UNPROVEN`.
+        kind: `CLOSING`, `FORK`, `REPLACED` or `UNPROVEN`.
         agency: Owner of the ledger.
         shown_by: Who showed that checkpoint.
         found_ms: When.
         held_size: Size of the checkpoint that it is held against; of a fork, the same.
         held_note: That checkpoint, signed.
-        shown_note: The one that was shown, signed.
+        shown_note: The one that was shown, signed; of a closing the sealed card that states it.
         settled_ms: When the owner proved it, or an operator put the alarm down; None while it
             stands.
     """
@@ -85,7 +87,7 @@ class AlarmTable:
         return None if row is None else AlarmRow(*row)
 
     def standing(self) -> list[AlarmRow]:
-        """Return the alarms that nobody has settled: forks first, then by ledger and size."""
+        """Return the alarms that nobody has settled: by kind, ledger and size."""
         rows = self._connection.execute(
             _SELECT.where(_STANDS).order_by(
                 ledger_alarm.c.kind, ledger_alarm.c.origin, ledger_alarm.c.size

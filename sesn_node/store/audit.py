@@ -13,18 +13,19 @@ from sqlalchemy import and_, false, func, literal, null, or_, select, true, unio
 from sesn_node.domain.delivery import DeliveryState
 from sesn_node.store.browse import CheckpointRow
 from sesn_node.store.inbox import InboxRow, inbox_row
-from sesn_node.store.ledger import EntryRow
+from sesn_node.store.ledger import EntryRow, entry_row
+from sesn_node.store.numbers import number_of
 from sesn_node.store.schema import checkpoint, cosignature, inbox, ledger_entry, outbox, sent
 from sesn_node.store.sealed import SentRow, sent_row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from sqlalchemy import Column, ColumnElement, Connection, Row, Select, Subquery, Table
 
 _ROWS_AT_ONCE = 200
 _ENTRIES_AT_ONCE = 1_000
-_ABOUT_THE_LEDGER = ("KEY", "PEER", "OPERATOR", "EXPORTED", "EPOCH")
+_ABOUT_THE_LEDGER = ("KEY", "PEER", "OPERATOR", "EXPORTED", "EPOCH", "RECOVERED")
 """Kinds of entries that are in every selection: without them the others cannot be judged."""
 
 
@@ -113,12 +114,15 @@ class AuditTable:
         for row in self._stream(statement, _ROWS_AT_ONCE):
             yield AuditReceived(inbox_row(row), bool(row.erased))
 
-    def entries(self, wanted: Wanted | None, size: int) -> Iterator[tuple[EntryRow, bool]]:
-        """Yield all entries up to a size, in order, and of each whether it is wanted.
+    def entries(
+        self, wanted: Wanted | None, ledger: int, size: int
+    ) -> Iterator[tuple[EntryRow, bool]]:
+        """Yield all entries of a ledger up to a size, in order, and of each whether it is wanted.
 
         Args:
             wanted: Those about one of these messages, and those about our ledger itself; None for
                 all.
+            ledger: Which of our ledgers, from 0.
             size: Only entries before it.
         """
         columns = (
@@ -130,26 +134,29 @@ class AuditTable:
         is_wanted = true() if wanted is None else _is_about(wanted)
         statement = (
             select(*columns, is_wanted.label("is_wanted"))
-            .where(ledger_entry.c.entry_index < size)
+            .where(
+                ledger_entry.c.entry_index >= number_of(ledger, 0),
+                ledger_entry.c.entry_index < number_of(ledger, size),
+            )
             .order_by(ledger_entry.c.entry_index)
         )
         for row in self._stream(statement, _ENTRIES_AT_ONCE):
-            found = EntryRow(row.entry_index, row.kind, row.message_id, row.entry)
+            found = entry_row(row.entry_index, row.kind, row.message_id, row.entry)
             yield found, bool(row.is_wanted)
 
-    def checkpoints(self, wanted: Wanted | None, origin: str) -> Iterator[CheckpointRow]:
+    def checkpoints(self, wanted: Wanted | None, origins: Sequence[str]) -> Iterator[CheckpointRow]:
         """Yield kept checkpoints, by ledger and size.
 
         Args:
             wanted: Those that the evidence about these messages refers to, and the last of ours
                 that each partner cosigned; None for all.
-            origin: Our ledger.
+            origins: Our ledgers, in order; the last one is open.
         """
         statement = select(
             checkpoint.c.origin, checkpoint.c.size, checkpoint.c.root, checkpoint.c.note
         ).order_by(checkpoint.c.origin, checkpoint.c.size, checkpoint.c.root)
         if wanted is not None:
-            place = _places(wanted, origin)
+            place = _places(wanted, origins)
             statement = statement.join(
                 place,
                 and_(place.c.origin == checkpoint.c.origin, place.c.size == checkpoint.c.size),
@@ -189,9 +196,8 @@ def _is_about(wanted: Wanted) -> ColumnElement[bool]:
     )
 
 
-def _places(wanted: Wanted, origin: str) -> Subquery:
+def _places(wanted: Wanted, origins: Sequence[str]) -> Subquery:
     """Select origin and size of the checkpoints that evidence refers to, each once."""
-    ours = literal(origin)
     is_receipt = and_(
         outbox.c.state == DeliveryState.ACKNOWLEDGED.value,
         _fits(sent, sent.c.created_ms, wanted),
@@ -199,10 +205,14 @@ def _places(wanted: Wanted, origin: str) -> Subquery:
     of = sent.c.message_id == outbox.c.message_id
     last = func.max(cosignature.c.size)
     return union(
-        select(ours.label("origin"), last.label("size"))
-        .where(cosignature.c.origin == ours)
-        .group_by(cosignature.c.agency),
-        select(ours, outbox.c.shared_size).join(sent, of).where(is_receipt),
+        select(cosignature.c.origin.label("origin"), last.label("size"))
+        .where(cosignature.c.origin.in_(origins))
+        .group_by(cosignature.c.origin, cosignature.c.agency),
+        # Which of our ledgers a receipt's sender cosigned, its row does not say: any of this size.
+        *(
+            select(literal(origin), outbox.c.shared_size).join(sent, of).where(is_receipt)
+            for origin in origins
+        ),
         select(outbox.c.receipt_origin, outbox.c.receipt_size).join(sent, of).where(is_receipt),
         select(inbox.c.shared_origin, inbox.c.shared_size).where(
             _fits(inbox, inbox.c.received_ms, wanted)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, null, select
 
 from sesn_node.store.inbox import InboxRow, inbox_row
-from sesn_node.store.ledger import EntryRow
+from sesn_node.store.ledger import EntryRow, entry_row
 from sesn_node.store.outbox_rows import OutboxRow, outbox_row
 from sesn_node.store.peers import CardRow
 from sesn_node.store.schema import (
@@ -29,7 +29,7 @@ from sesn_node.store.sealed import SentRow, sent_row
 from sesn_node.store.witness import CosignatureRow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from sqlalchemy import Connection, Row, Select
 
@@ -54,33 +54,35 @@ class Browse:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def newest_received(self, kind: str, limit: int) -> list[InboxRow]:
-        """Return the messages of a kind that arrived last, newest first."""
+    def newest_received(self, kinds: Collection[str], limit: int) -> list[InboxRow]:
+        """Return the messages of some kinds that arrived last, newest first."""
         rows = self._connection.execute(
             select(inbox)
-            .where(inbox.c.kind == kind)
+            .where(inbox.c.kind.in_(kinds))
             .order_by(inbox.c.received_ms.desc(), inbox.c.message_id.desc())
             .limit(limit)
         )
         return [inbox_row(row) for row in rows]
 
-    def newest_sent(self, kind: str, limit: int) -> list[SentRow]:
-        """Return the messages of a kind that we sealed last, newest first."""
+    def newest_sent(self, kinds: Collection[str], limit: int) -> list[SentRow]:
+        """Return the messages of some kinds that we sealed last, newest first."""
         rows = self._connection.execute(
             select(sent)
-            .where(sent.c.kind == kind)
+            .where(sent.c.kind.in_(kinds))
             .order_by(sent.c.created_ms.desc(), sent.c.message_id.desc())
             .limit(limit)
         )
         return [sent_row(row) for row in rows]
 
-    def ids_between(self, kind: str, low: bytes, high: bytes, limit: int) -> list[bytes]:
-        """Return the ids of messages of a kind, sent or received, from `low` to `high`."""
+    def ids_between(
+        self, kinds: Collection[str], low: bytes, high: bytes, limit: int
+    ) -> list[bytes]:
+        """Return the ids of messages of some kinds, sent or received, from `low` to `high`."""
         found: set[bytes] = set()
         for one in (sent, inbox):
             rows = self._connection.execute(
                 select(one.c.message_id)
-                .where(one.c.kind == kind, one.c.message_id.between(low, high))
+                .where(one.c.kind.in_(kinds), one.c.message_id.between(low, high))
                 .order_by(one.c.message_id)
                 .limit(limit)
             )
@@ -141,7 +143,7 @@ class Browse:
             .where(ledger_entry.c.message_id.in_(message_ids))
             .order_by(ledger_entry.c.entry_index)
         )
-        return [EntryRow(*row) for row in rows]
+        return [entry_row(*row) for row in rows]
 
     def key_entries(self) -> list[EntryRow]:
         """Return the ledger's entries about our own card and keys, in order."""
@@ -156,7 +158,7 @@ class Browse:
             .where(ledger_entry.c.message_id.is_(None), ledger_entry.c.kind == "KEY")
             .order_by(ledger_entry.c.entry_index)
         )
-        return [EntryRow(*row) for row in rows]
+        return [entry_row(*row) for row in rows]
 
     def count_sent(self) -> int:
         """Count the messages that we sealed."""

@@ -15,20 +15,28 @@ from sesn_node.store import problems, sql, sqlite
 from sesn_node.store.alarms import AlarmTable
 from sesn_node.store.audit import AuditTable
 from sesn_node.store.browse import Browse
+from sesn_node.store.conversations import ConversationTable
 from sesn_node.store.copies import CopyTable
 from sesn_node.store.erasures import ErasureTable
 from sesn_node.store.figures import Figures
+from sesn_node.store.forwards import ForwardTable
+from sesn_node.store.groups import GroupTable
 from sesn_node.store.inbox import InboxTable
+from sesn_node.store.keeping import KeepingTable
 from sesn_node.store.leases import LocalLeases
 from sesn_node.store.ledger import LedgerTable
 from sesn_node.store.migrate import migrate
 from sesn_node.store.outbox import OutboxTable
 from sesn_node.store.peers import PeerTable
+from sesn_node.store.people import OperatorTable, SecretTable
 from sesn_node.store.pulse import PulseTable
+from sesn_node.store.recalls import RecallTable
 from sesn_node.store.recovery import RecoveryTable
 from sesn_node.store.scrubbed import AT_MOST_BYTES, Scrubbed
 from sesn_node.store.search import SearchTable
+from sesn_node.store.timestamps import TimestampTable
 from sesn_node.store.upkeep import Upkeep
+from sesn_node.store.watch import WatchTable
 from sesn_node.store.witness import WitnessTable
 from sesn_node.store.wrapped import WrappedKeys
 
@@ -52,17 +60,26 @@ class Transaction:
         "alarms",
         "audit",
         "browse",
+        "conversations",
         "copies",
         "erasures",
         "figures",
+        "forwards",
+        "groups",
         "inbox",
+        "keeping",
         "ledger",
+        "operators",
         "outbox",
         "peers",
         "pulse",
+        "recalls",
         "recovery",
         "search",
+        "secrets",
+        "timestamps",
         "upkeep",
+        "watch",
         "witness",
         "wrapped",
     )
@@ -77,13 +94,22 @@ class Transaction:
         self.witness = WitnessTable(connection)
         self.wrapped = WrappedKeys(connection)
         self.pulse = PulseTable(connection)
+        self.keeping = KeepingTable(connection)
+        self.recalls = RecallTable(connection)
         self.recovery = RecoveryTable(connection)
         self.search = SearchTable(connection)
+        self.secrets = SecretTable(connection)
+        self.operators = OperatorTable(connection)
+        self.timestamps = TimestampTable(connection)
         self.browse = Browse(connection)
+        self.conversations = ConversationTable(connection)
         self.copies = CopyTable(connection)
         self.erasures = ErasureTable(connection)
         self.figures = Figures(connection)
+        self.forwards = ForwardTable(connection)
+        self.groups = GroupTable(connection)
         self.upkeep = Upkeep(connection)
+        self.watch = WatchTable(connection)
         self.audit = AuditTable(connection)
         self.alarms = AlarmTable(connection)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, func, insert, literal, or_, select, tuple_, update
 
+from sesn_node.store.keeping import end_date
 from sesn_node.store.schema import again, erasure, inbox, outbox, search_term, sent
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class ErasureTable:
             .values(wrapped_key=None, detail=None)
         )
         run(delete(again).where(again.c.message_id == message_id))
-        self._erase_terms(agency, message_id)
+        self._forget(agency, message_id)
 
     def erase_received(self, sender: str, message_id: bytes) -> None:
         """Take away what a message that arrived says, the key to it, and what it is found by."""
@@ -93,9 +94,10 @@ class ErasureTable:
             .where(inbox.c.sender == sender, inbox.c.message_id == message_id)
             .values(_NOTHING)
         )
-        self._erase_terms(sender, message_id)
+        self._forget(sender, message_id)
 
-    def _erase_terms(self, sender: str, message_id: bytes) -> None:
+    def _forget(self, sender: str, message_id: bytes) -> None:
+        end_date(self._connection, sender, message_id)
         # The index is ordered by term, so this reads all of it: some 30 MB of 100,000 alerts.
         self._connection.execute(
             delete(search_term).where(

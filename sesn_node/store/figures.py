@@ -15,7 +15,11 @@ from sesn_node.store.schema import HAS_ENDED, IS_QUEUED, outbox, sent
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-_DECIDED = (UndeliveredCode.PEER_REVOKED.value, UndeliveredCode.ERASED.value)
+_DECIDED = (
+    UndeliveredCode.PEER_REVOKED.value,
+    UndeliveredCode.ERASED.value,
+    UndeliveredCode.RECALLED.value,
+)
 """Why copies ended that nobody here need look after."""
 _ID_TIME_DIGITS = 12
 """A UUIDv7 begins with its time: 48 bits of Unix milliseconds."""

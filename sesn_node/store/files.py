@@ -92,7 +92,9 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
         StorageError: The lock file cannot be opened.
     """
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _PRIVATE)
+        # Whoever can make names in the folder must not choose which file is made, and written.
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        descriptor = os.open(path, flags, _PRIVATE)
     except OSError as error:
         raise StorageError(f"{path} cannot be opened: {error.strerror}") from error
     try:

@@ -18,9 +18,10 @@ that was promoted writes another one, and may lack what was committed last.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from sesn_node.domain.ids import parse_origin
 from sesn_node.errors import MalformedError, StorageError
 from sesn_node.store.files import locked, read_file, replace_file
 
@@ -38,6 +39,7 @@ class Released:
 
     Args:
         note: The checkpoint, signed.
+        origin: The ledger that it is of, as its first line says.
         size: Its tree size, as its second line says.
         witnessed: `HeadRow.witnessed` when it was written.
         timeline: `HeadRow.timeline` then; empty if it is not known.
@@ -47,6 +49,7 @@ class Released:
     size: int
     witnessed: int
     timeline: str = ""
+    origin: str = field(default="", compare=False)
 
 
 class HeadFile:
@@ -84,14 +87,14 @@ class HeadFile:
             return None
         first, _, note = data.partition(b"\n")
         try:
-            size = int(note.split(b"\n", 2)[1])
+            origin, size = _claims(note)
             numbers, _, timeline = first.decode("ascii").partition(_TIMELINE)
             witnessed = int(numbers.removeprefix(_MARK))
         except (IndexError, ValueError) as error:
             raise MalformedError(f"{self._path} does not hold a checkpoint") from error
         if first != _first_line(witnessed, timeline) or witnessed < 0:
             raise MalformedError(f"{self._path} does not say what was witnessed")
-        return Released(note, size, witnessed, timeline)
+        return Released(note, size, witnessed, timeline, origin)
 
     def as_it_is(self) -> HeadFile:
         """Return this file as it is now: whatever is written later, it reads the same."""
@@ -106,7 +109,8 @@ class HeadFile:
     def raise_to(self, note: bytes, size: int, witnessed: int, timeline: str = "") -> None:
         """Replace the file durably, unless it already holds this or something later.
 
-        Two processes of one home may commit in one order and arrive here in the other.
+        Two processes of one home may commit in one order and arrive here in the other. A ledger of
+        a later epoch is later than anything of the one before.
 
         Args:
             note: Signed checkpoint that was just committed.
@@ -126,7 +130,9 @@ class HeadFile:
                 raise StorageError(
                     f"{error}. Put back the one that belongs to this node; do not remove it."
                 ) from error
-            if held is None or (held.size, held.witnessed) < (size, witnessed):
+            if held is None or (
+                (_epoch(held.note), held.size, held.witnessed) < (_epoch(note), size, witnessed)
+            ):
                 self._replace(note, witnessed, timeline)
             elif timeline and not held.timeline:
                 self._replace(held.note, held.witnessed, timeline)
@@ -150,7 +156,7 @@ class HeadFile:
                 held = self.read()
             except MalformedError as error:
                 raise StorageError(f"{error}, and stays as it is") from error
-            if held is not None and held.size > size:
+            if held is not None and (_epoch(held.note), held.size) > (_epoch(note), size):
                 raise StorageError(
                     f"{self._path} shows that this node has signed {held.size:,} entries, and not "
                     f"{size:,}; it stays as it is"
@@ -159,6 +165,21 @@ class HeadFile:
 
     def _replace(self, note: bytes, witnessed: int, timeline: str) -> None:
         replace_file(self._path, _first_line(witnessed, timeline) + b"\n" + note)
+
+
+def _claims(note: bytes) -> tuple[str, int]:
+    """Return the ledger and the size that a note names; raises `ValueError` if it names none."""
+    origin, size, _ = note.split(b"\n", 2)
+    return origin.decode("ascii"), int(size)
+
+
+def _epoch(note: bytes) -> int:
+    """Return the epoch of the ledger that a note names; 0 if it names none."""
+    try:
+        return parse_origin(_claims(note)[0])[1]
+    except (MalformedError, ValueError):
+        # Whether the note is one of ours is asked where it is relied on.
+        return 0
 
 
 def _first_line(witnessed: int, timeline: str) -> bytes:

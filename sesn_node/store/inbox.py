@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, insert, select
 
+from sesn_node.store.keeping import add_dates
+from sesn_node.store.recalls import add_forwarded
 from sesn_node.store.schema import inbox, refusal
 from sesn_node.store.sealed import SealedRow, sealed_row, sealed_values
 from sesn_node.store.search import TermRow, add_terms
@@ -16,12 +18,15 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Row
 
+    from sesn_node.store.recalls import Carried
+
 
 @dataclass(frozen=True, slots=True)
 class InboxRow:
     """A received message with the proof that its sender's ledger holds it.
 
-    `terms` are what it can be found by; they go into the index and do not come back with the row.
+    `terms` are what it can be found by, `retain_ms` is when it has to go, `carries` is the message
+    that a forward passes on; they go into tables of their own and do not come back with the row.
     """
 
     sender: str
@@ -34,6 +39,8 @@ class InboxRow:
     shared_origin: str
     shared_size: int
     terms: tuple[bytes, ...] = ()
+    retain_ms: int | None = None
+    carries: Carried | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +91,12 @@ class InboxTable:
                     for row in rows
                     for term in row.terms
                 ),
+            )
+            add_dates(
+                self._connection, ((one.sender, one.message_id, one.retain_ms) for one in rows)
+            )
+            add_forwarded(
+                self._connection, ((one.sender, one.message_id, one.carries) for one in rows)
             )
 
     def refused(

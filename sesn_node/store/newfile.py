@@ -82,6 +82,11 @@ def new_file(target: Path, *, force: bool, what: str) -> Iterator[NewFile]:
         StorageError: The file fails, another process writes one there, or with the code
             `FILE_EXISTS`, it is there.
     """
+    if not target.parent.is_dir():
+        raise StorageError(
+            f"{target}: cannot be written, since there is no folder {target.parent}; make it, or "
+            "name another place"
+        )
     require_free(target, force=force)
     part = target.with_name(f"{target.name}.part")
     try:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import and_, bindparam, func, insert, or_, select, update
 
 from sesn_node.domain.delivery import ENDED, LONGEST_WAIT_MS, NO_ANSWER, DeliveryState
+from sesn_node.store.keeping import add_dates
 from sesn_node.store.outbox_rows import Due, OutboxRow, QueuedMessage, ReceiptRow, outbox_row
 from sesn_node.store.schema import again, outbox, sent
 from sesn_node.store.sealed import SentRow, sealed_values, sent_row
@@ -153,6 +154,10 @@ class OutboxTable:
             ],
         )
         add_terms(self._connection, (term for one in queued for term in one.terms))
+        add_dates(
+            self._connection,
+            ((one.sender, one.message.message_id, one.retain_ms) for one in queued),
+        )
 
     def due(self, agency: str, now_ms: int, limit: int) -> Iterator[Due]:
         """Yield copies that may leave now, the most urgent first, then the oldest; suspects last.

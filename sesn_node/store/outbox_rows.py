@@ -16,11 +16,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class QueuedMessage:
-    """A sealed message with a copy for each (agency, wrapped key), and what it is found by."""
+    """A sealed message with a copy for each (agency, wrapped key), and what it is found by.
 
+    `retain_ms` is when its content has to go.
+    """
+
+    sender: str
     message: SentRow
     copies: tuple[tuple[str, bytes], ...]
     terms: tuple[TermRow, ...] = ()
+    retain_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,7 @@ def _sealed_columns() -> tuple[Column[bytes] | Column[int] | Column[str], ...]:
 ledger_entry = Table(
     "ledger_entry",
     metadata,
+    # What rows call the index of an entry says in which of our ledgers, too: `numbers`.
     Column("entry_index", _BIG, primary_key=True, autoincrement=False),
     _text("kind"),
     _bytes("message_id", null=True),
@@ -93,12 +94,14 @@ ledger_node = Table(
 ledger_head = Table(
     "ledger_head",
     metadata,
-    Column("id", Integer, CheckConstraint("id = 1", name="single"), primary_key=True),
+    Column("id", Integer, CheckConstraint("id >= 1", name="counted"), primary_key=True),
     _text("origin"),
     _int("size"),
     _bytes("root"),
     _bytes("note"),
-    comment="The one row that sequences the ledger, moved by compare-and-swap.",
+    _int("final_size", null=True),
+    _bytes("final_root", null=True),
+    comment="Our ledgers: the last row sequences the open one, moved by compare-and-swap.",
 )
 
 checkpoint = Table(
@@ -139,6 +142,7 @@ sent = Table(
     *_sealed_columns(),
     Index("ix_sent_created_ms", "created_ms"),
     Index("ix_sent_in_reply_to", "in_reply_to"),
+    Index("ix_sent_conversation_id", "conversation_id"),
     comment="Messages that we sealed.",
 )
 
@@ -220,6 +224,7 @@ inbox = Table(
     Index("ix_inbox_message_id", "message_id"),
     Index("ix_inbox_received_ms", "received_ms"),
     Index("ix_inbox_in_reply_to", "in_reply_to"),
+    Index("ix_inbox_conversation_id", "conversation_id"),
     comment="Messages that we received, each with its sender's SHARED entry and proof.",
 )
 
@@ -230,9 +235,61 @@ search_term = Table(
     Column("at_ms", _BIG, primary_key=True, autoincrement=False),
     Column("sender", _TEXT, primary_key=True),
     Column("message_id", LargeBinary, primary_key=True),
-    comment="Keyed hashes of what alerts name: a container, vessel, party or seal.",
+    comment="Keyed hashes of what messages name, such as a container, vessel or party.",
     # The key holds everything, in the order in which it is asked for.
     sqlite_with_rowid=False,
+)
+
+watch = Table(
+    "watch",
+    metadata,
+    Column("term", LargeBinary, primary_key=True),
+    Column("other", LargeBinary, primary_key=True),
+    _bytes("content_key"),
+    _bytes("ciphertext"),
+    _int("added_ms"),
+    comment="What officers watch for: a term, or two, and in words under the storage key.",
+)
+
+agency_group = Table(
+    "agency_group",
+    metadata,
+    Column("name", _TEXT, primary_key=True),
+    Column("agency", _TEXT, primary_key=True),
+    comment="Named groups of recipients.",
+)
+
+secret = Table(
+    "secret",
+    metadata,
+    Column("kind", _TEXT, primary_key=True),
+    Column("name", LargeBinary, primary_key=True),
+    _int("stored_ms"),
+    _bytes("ciphertext"),
+    _bytes("content_key"),
+    comment="Small things that only we keep, encrypted like messages: drafts, watches.",
+)
+
+operator = Table(
+    "operator",
+    metadata,
+    Column("sha256", LargeBinary, primary_key=True),
+    _text("operator"),
+    _bytes("sealed"),
+    _int("added_ms"),
+    _int("removed_ms", null=True),
+    _int("entry_index"),
+    Index("ix_operator_operator", "operator"),
+    comment="Our people: what we say of each, under our seal, and until when it was so.",
+)
+
+forwards = Table(
+    "forwards",
+    metadata,
+    Column("original_sender", _TEXT, primary_key=True),
+    Column("original_id", LargeBinary, primary_key=True),
+    Column("message_id", LargeBinary, primary_key=True),
+    comment="Messages of third agencies that we passed on, and which messages of ours carry them.",
 )
 
 erasure = Table(
@@ -246,6 +303,64 @@ erasure = Table(
     _int("scrubbed_ms", null=True),
     comment="Messages whose content was erased: why, and since when its bytes are gone.",
 )
+
+legal_hold = Table(
+    "legal_hold",
+    metadata,
+    Column("sender", _TEXT, primary_key=True),
+    Column("message_id", LargeBinary, primary_key=True),
+    _text("reason"),
+    _int("placed_ms"),
+    _int("entry_index"),
+    comment="Messages that must not be erased for now, and what forbids it.",
+)
+
+retention = Table(
+    "retention",
+    metadata,
+    Column("sender", _TEXT, primary_key=True),
+    Column("message_id", LargeBinary, primary_key=True),
+    _int("until_ms"),
+    Index("ix_retention_until_ms", "until_ms"),
+    comment="Messages whose content is here, and has to go on a date.",
+)
+
+forwarded = Table(
+    "forwarded",
+    metadata,
+    Column("sender", _TEXT, primary_key=True),
+    Column("message_id", LargeBinary, primary_key=True),
+    _text("original_sender"),
+    _bytes("original_id"),
+    Index("ix_forwarded_original_id", "original_id"),
+    comment="Forwards that arrived, and the message of a third agency that each carries.",
+)
+
+withdrawn = Table(
+    "withdrawn",
+    metadata,
+    Column("message_id", LargeBinary, primary_key=True),
+    _int("withdrawn_ms"),
+    comment="Messages of ours that we recalled; nobody sends them again.",
+)
+
+recall = Table(
+    "recall",
+    metadata,
+    Column("sender", _TEXT, primary_key=True),
+    Column("recall_id", LargeBinary, primary_key=True),
+    _bytes("message_id"),
+    _bytes("header_sha256"),
+    _text("outcome", null=True),
+    _int("outcome_ms", null=True),
+    _bytes("answer_id", null=True),
+    Index("ix_recall_message_id", "message_id"),
+    CheckConstraint("outcome in ('DESTROYED', 'NEVER_KEPT', 'HELD')", name="outcome"),
+    comment="Recalls that arrived: what each withdraws, what became of it, and who was told.",
+)
+TO_OBEY = text("answer_id is null or outcome = 'HELD'")
+"""Of a recall: there is something to do about it; in the words of its index, as `HAS_ENDED` is."""
+Index("ix_recall_to_obey", recall.c.sender, sqlite_where=TO_OBEY, postgresql_where=TO_OBEY)
 
 refusal = Table(
     "refusal",
@@ -317,7 +432,7 @@ ledger_alarm = Table(
     _bytes("held_note"),
     _bytes("shown_note"),
     _int("settled_ms", null=True),
-    CheckConstraint("kind in ('fork', 'replaced', 'unproven')", name="kind"),
+    CheckConstraint("kind in ('closing', 'fork', 'replaced', 'unproven')", name="kind"),
     comment="Partners' ledgers that show two histories, or that were not proven to show one.",
 )
 
@@ -339,6 +454,15 @@ again = Table(
     comment="Acknowledged copies whose recipient has lost them, and asked for them again.",
 )
 
+to_ask = Table(
+    "to_ask",
+    metadata,
+    Column("agency", _TEXT, primary_key=True),
+    Column("origin", _TEXT, primary_key=True),
+    _int("next_index"),
+    comment="Partners that are still to be asked for what a closed ledger of ours has lost.",
+)
+
 pulse = Table(
     "pulse",
     metadata,
@@ -347,5 +471,30 @@ pulse = Table(
     comment="Written now and then by a node that serves, to see that it still can.",
 )
 
-APPEND_ONLY = (ledger_entry, ledger_node, checkpoint, cosignature, card, refusal)
+timestamp_token = Table(
+    "timestamp_token",
+    metadata,
+    Column("origin", _TEXT, primary_key=True),
+    Column("size", _BIG, primary_key=True, autoincrement=False),
+    Column("root", LargeBinary, primary_key=True),
+    Column("authority", _TEXT, primary_key=True),
+    _int("time_ms"),
+    _int("stored_ms"),
+    _bytes("token"),
+    comment="RFC 3161 tokens over our checkpoints, each verified when it came.",
+)
+
+timestamp_state = Table(
+    "timestamp_state",
+    metadata,
+    Column("id", Integer, CheckConstraint("id = 1", name="single"), primary_key=True),
+    _int("asked_ms"),
+    _int("next_ms"),
+    _int("failures", default="0"),
+    _int("failing_ms", null=True),
+    _text("error", null=True),
+    comment="How asking for time-stamps goes, and since when no authority has answered.",
+)
+
+APPEND_ONLY = (ledger_entry, ledger_node, checkpoint, cosignature, card, refusal, timestamp_token)
 """Tables whose rows are never changed and never deleted."""

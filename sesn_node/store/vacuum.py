@@ -59,8 +59,14 @@ def scrub(url: str, most_bytes: int) -> Scrubbed:
 def _scrub(session: _Session, most_bytes: int) -> Scrubbed:
     whole = _size(session) <= most_bytes
     # While we wait for a table, everybody else waits behind us: several short waits.
-    session.execute("SET lock_timeout = '1s'")
-    left = [table for table in _TABLES if not _vacuum(session, table, whole=whole)]
+    session.execute("SET lock_timeout = '300ms'")
+    left = list(_TABLES)
+    for attempt in range(_ATTEMPTS):
+        if attempt:
+            time.sleep(_PAUSE_S)
+        left = [table for table in left if not _vacuum(session, table, whole=whole)]
+        if not left:
+            break
     why = ""
     if not whole:
         why = (
@@ -87,27 +93,21 @@ def _vacuum(session: _Session, table: str, *, whole: bool) -> bool:
     """Vacuum a table; say whether no row is left that nobody should see any more."""
     options = "FULL, VERBOSE" if whole else "VERBOSE"
     statement = sql.SQL(f"VACUUM ({options}) {{}}").format(sql.Identifier(table))
-    for attempt in range(_ATTEMPTS):
-        details: list[str] = []
+    details: list[str] = []
 
-        def hear(notice: Diagnostic, heard: list[str] = details) -> None:
-            # It can be asked now, and not when it has been handled.
-            if notice.message_detail:
-                heard.append(notice.message_detail)
+    def hear(notice: Diagnostic) -> None:
+        # It can be asked now, and not when it has been handled.
+        if notice.message_detail:
+            details.append(notice.message_detail)
 
-        session.add_notice_handler(hear)
-        try:
-            session.execute(statement)
-        except psycopg.errors.LockNotAvailable:
-            pass
-        else:
-            if _nothing_kept(details):
-                return True
-        finally:
-            session.remove_notice_handler(hear)
-        if attempt + 1 < _ATTEMPTS:
-            time.sleep(_PAUSE_S)
-    return False
+    session.add_notice_handler(hear)
+    try:
+        session.execute(statement)
+    except psycopg.errors.LockNotAvailable:
+        return False
+    finally:
+        session.remove_notice_handler(hear)
+    return _nothing_kept(details)
 
 
 def _nothing_kept(details: list[str]) -> bool:

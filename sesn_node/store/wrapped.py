@@ -3,43 +3,41 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import and_, bindparam, func, or_, select, update
+from sqlalchemy import bindparam, func, select, tuple_, update
 
-from sesn_node.store.schema import inbox, sent
+from sesn_node.store.schema import inbox, secret, sent, watch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Column, Connection, Table
 
 
 @dataclass(frozen=True, slots=True)
 class WrappedRow:
-    """The content key of one message, as it is stored.
+    """A content key as it is stored.
 
     Args:
-        sender: Who sent the message; empty for one of ours.
-        message_id: Its id.
+        key: The primary key of its row: (message id), (sender, message id), (kind, name)
+            or, of the watchlist, its two terms.
         content_key: Tag and wrapped key.
     """
 
-    sender: str
-    message_id: bytes
+    key: tuple[str | bytes, ...]
     content_key: bytes
 
 
-_ONE_SENT = (
-    update(sent)
-    .where(sent.c.message_id == bindparam("b_message_id"))
-    .values(content_key=bindparam("b_content_key"))
-)
-_ONE_RECEIVED = (
-    update(inbox)
-    .where(inbox.c.sender == bindparam("b_sender"), inbox.c.message_id == bindparam("b_message_id"))
-    .values(content_key=bindparam("b_content_key"))
-)
+TABLES: Final = (sent.name, inbox.name, secret.name, watch.name)
+"""Every table with content keys."""
+
+_ROWS: Final[dict[str, tuple[Table, tuple[Column[bytes] | Column[str], ...]]]] = {
+    sent.name: (sent, (sent.c.message_id,)),
+    inbox.name: (inbox, (inbox.c.sender, inbox.c.message_id)),
+    secret.name: (secret, (secret.c.kind, secret.c.name)),
+    watch.name: (watch, (watch.c.term, watch.c.other)),
+}
 
 
 class WrappedKeys:
@@ -50,55 +48,44 @@ class WrappedKeys:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def sent_under_others(self, tag: bytes, after: bytes, limit: int) -> list[WrappedRow]:
-        """Return content keys of ours whose tag is not this one, by message id.
-
-        Args:
-            tag: What those begin with that are to be left out.
-            after: Return those of later ids only.
-            limit: At most so many.
-        """
-        rows = self._connection.execute(
-            select(sent.c.message_id, sent.c.content_key)
-            .where(sent.c.message_id > after, func.substr(sent.c.content_key, 1, len(tag)) != tag)
-            .order_by(sent.c.message_id)
-            .limit(limit)
-        )
-        return [WrappedRow("", row.message_id, row.content_key) for row in rows]
-
-    def received_under_others(
-        self, tag: bytes, after: tuple[str, bytes], limit: int
+    def under_others(
+        self, table: str, tag: bytes, after: tuple[str | bytes, ...], limit: int
     ) -> list[WrappedRow]:
-        """Return content keys of messages that arrived whose tag is not this one, in order.
+        """Return content keys whose tag is not this one, in the order of the primary key.
 
         Args:
-            tag: As above.
-            after: Return those of later (sender, message id) only.
+            table: One of `TABLES`.
+            tag: What those begin with that are to be left out.
+            after: Return those of later primary keys only; empty for all.
             limit: At most so many.
         """
-        sender, message_id = after
-        rows = self._connection.execute(
-            select(inbox.c.sender, inbox.c.message_id, inbox.c.content_key)
-            .where(
-                or_(
-                    inbox.c.sender > sender,
-                    and_(inbox.c.sender == sender, inbox.c.message_id > message_id),
-                ),
-                func.substr(inbox.c.content_key, 1, len(tag)) != tag,
-            )
-            .order_by(inbox.c.sender, inbox.c.message_id)
+        where, columns = _ROWS[table]
+        query = (
+            select(*columns, where.c.content_key)
+            .where(func.substr(where.c.content_key, 1, len(tag)) != tag)
+            .order_by(*columns)
             .limit(limit)
         )
-        return [WrappedRow(row.sender, row.message_id, row.content_key) for row in rows]
+        if after:
+            query = query.where(tuple_(*columns) > tuple_(*after))
+        rows = self._connection.execute(query)
+        return [WrappedRow(tuple(row)[:-1], row.content_key) for row in rows]
 
-    def replace(self, rows: Sequence[WrappedRow]) -> None:
-        """Store content keys that were wrapped anew; those of ours have no sender."""
-        ours = [_values(row) for row in rows if not row.sender]
-        theirs = [{**_values(row), "b_sender": row.sender} for row in rows if row.sender]
-        for statement, values in ((_ONE_SENT, ours), (_ONE_RECEIVED, theirs)):
-            if values:
-                self._connection.execute(statement, values)
-
-
-def _values(row: WrappedRow) -> dict[str, object]:
-    return {"b_message_id": row.message_id, "b_content_key": row.content_key}
+    def replace(self, table: str, rows: Sequence[WrappedRow]) -> None:
+        """Store content keys of a table that were wrapped anew."""
+        if not rows:
+            return
+        where, columns = _ROWS[table]
+        statement = (
+            update(where)
+            .where(*(column == bindparam(f"b_{column.name}") for column in columns))
+            .values(content_key=bindparam("b_content_key"))
+        )
+        names = [f"b_{column.name}" for column in columns]
+        self._connection.execute(
+            statement,
+            [
+                {"b_content_key": row.content_key, **dict(zip(names, row.key, strict=True))}
+                for row in rows
+            ],
+        )

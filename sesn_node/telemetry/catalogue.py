@@ -75,11 +75,20 @@ REFUSED: Final = _counter(
 UNDELIVERED: Final = _counter(
     "messages_undelivered_total", "Copies that this process gave up.", "peer", "code"
 )
+ERASED: Final = _counter(
+    "content_erased_total", "Messages whose content this process erased by itself.", "code"
+)
+RECALLS: Final = _counter(
+    "recalls_answered_total", "Recalls of a partner that were obeyed or held.", "peer", "outcome"
+)
 RECEIVED: Final = _counter("messages_received_total", "Messages that were stored.", "peer")
 RECEIVED_AGAIN: Final = _counter(
     "messages_received_again_total",
     "Messages that were held already, and got their first receipt again.",
     "peer",
+)
+WATCHED: Final = _counter(
+    "messages_watched_total", "Messages that were stored and name what officers watch for.", "peer"
 )
 REFUSED_HERE: Final = _counter(
     "messages_refused_here_total", "Messages of a partner that this node refused.", "peer", "code"
@@ -160,6 +169,15 @@ ALARMS: Final = _gauge(
 QUARANTINED: Final = _gauge(
     "peer_quarantined", "1 for a partner that is cut off since its ledger forked.", "peer"
 )
+STAMPED: Final = _gauge(
+    "timestamp_newest_seconds", "Time in the newest token over our ledger; Unix time."
+)
+UNSTAMPED: Final = _gauge(
+    "timestamp_failing_seconds", "Since no time-stamping authority has answered; 0 while one does."
+)
+GRACE: Final = _gauge(
+    "timestamp_grace_exceeded", "1 if none has answered for longer than the grace period; else 0."
+)
 CIRCUIT_OPEN: Final = _gauge(
     "circuit_open", "1 while a partner keeps failing, and gets one message at a time.", "peer"
 )
@@ -189,8 +207,11 @@ CATALOGUE: Final = (
     ACKNOWLEDGED,
     REFUSED,
     UNDELIVERED,
+    ERASED,
+    RECALLS,
     RECEIVED,
     RECEIVED_AGAIN,
+    WATCHED,
     REFUSED_HERE,
     ACKNOWLEDGED_AFTER,
     BATCHES,
@@ -209,6 +230,9 @@ CATALOGUE: Final = (
     ALARMS,
     QUARANTINED,
     LEDGER,
+    STAMPED,
+    UNSTAMPED,
+    GRACE,
     GROUP_OPERATIONS,
     GROUP_SECONDS,
     GROUPS_FAILED,

@@ -46,12 +46,14 @@ class Arrival(NamedTuple):
         entry: Our entry for it, if it is stored.
         again: Whether it was held already.
         code: Why it is refused; empty if it is not.
+        watched: It names something that officers watch for.
     """
 
     message_id: bytes | None
     entry: int | None = None
     again: bool = False
     code: str = ""
+    watched: bool = False
 
 
 class Watch:
@@ -121,6 +123,16 @@ class Watch:
                 self.metrics.count(catalogue.UNDELIVERED, agency, code)
             if self.traces is not None and self.traces.follows(message_id):
                 self.delivered(message_id, agency, Timeline().start_ns, {}, failed=code)
+
+    def erased(self, code: str, messages: int) -> None:
+        """The node erased the content of messages by itself."""
+        if self.metrics is not None and messages:
+            self.metrics.count(catalogue.ERASED, code, by=messages)
+
+    def recall_answered(self, peer: str, outcome: str) -> None:
+        """A partner was told what became of a message that it recalled."""
+        if self.metrics is not None:
+            self.metrics.count(catalogue.RECALLS, peer, outcome)
 
     def delivered(
         self,
@@ -316,6 +328,9 @@ class Receiving:
             metrics.count(catalogue.RECEIVED, self._peer, by=kept)
         if again:
             metrics.count(catalogue.RECEIVED_AGAIN, self._peer, by=again)
+        watched = sum(1 for one in arrivals if one.watched)
+        if watched:
+            metrics.count(catalogue.WATCHED, self._peer, by=watched)
         for code, count in Counter(one.code for one in arrivals if one.code).items():
             metrics.count(catalogue.REFUSED_HERE, self._peer, code, by=count)
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from sesn_node.errors import ConflictError, SesnError
 from sesn_node.exchange import guard
+from sesn_node.exchange.cardgate import shown_card
 from sesn_node.exchange.inquiry import ANSWERS, confirm, judge, trusted_cards
 from sesn_node.exchange.oldcopy import DOUBTS, Trouble
 from sesn_node.store.files import replace_file
@@ -43,11 +44,11 @@ async def ask_partners(office: Office, identity: TlsIdentity, timeout_s: float) 
         timeout_s: How long an endpoint may take.
 
     Raises:
-        StorageError: The database cannot be read.
+        StorageError: The database cannot be read, or our card must not leave yet.
     """
-    directory = await asyncio.to_thread(office.directory)
+    own = await asyncio.to_thread(shown_card, office)
     partners = [card for card in await asyncio.to_thread(_trusted, office) if card.card.endpoints]
-    probed = await probe(identity, directory.own, partners, office.clock, timeout_s)
+    probed = await probe(identity, own, partners, office.clock, timeout_s)
     notes: dict[str, bytes | None] = {
         one.partner.agency: one.echo.cosigned for one in probed if one.echo is not None
     }

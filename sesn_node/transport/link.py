@@ -101,6 +101,16 @@ class Connection(Protocol):
             PeerUnavailable: It does not answer that.
         """
 
+    async def deliver_from(self, origin: str, first: int) -> tuple[int, int]:
+        """Ask for messages whose receipts we lost with the end of a ledger.
+
+        Returns:
+            How many are delivered again, and from which entry on to ask next; 0 if that was all.
+
+        Raises:
+            PeerUnavailable: It does not answer that.
+        """
+
     async def ask(self, method: str, request: bytes) -> bytes:
         """Make a call of one request and one answer, both serialised; return the answer.
 
@@ -264,6 +274,16 @@ class _Dialled:
 
     async def deliver_again(self, message_ids: Sequence[bytes]) -> int:
         """Ask for messages that we lost; see `Connection`."""
+        request = pb.DeliverAgainRequest(message_ids=message_ids)
+        return (await self._deliver_again(request)).count
+
+    async def deliver_from(self, origin: str, first: int) -> tuple[int, int]:
+        """Ask for messages whose receipts we lost; see `Connection`."""
+        request = pb.DeliverAgainRequest(origin=origin, from_index=first)
+        answer = await self._deliver_again(request)
+        return answer.count, answer.next_index
+
+    async def _deliver_again(self, request: pb.DeliverAgainRequest) -> pb.DeliverAgainResponse:
         call: grpc.aio.UnaryUnaryMultiCallable[pb.DeliverAgainRequest, pb.DeliverAgainResponse]
         call = self.channel.unary_unary(
             f"/{SERVICE}/DeliverAgain",
@@ -271,12 +291,9 @@ class _Dialled:
             response_deserializer=pb.DeliverAgainResponse.FromString,
         )
         try:
-            answer = await call(
-                pb.DeliverAgainRequest(message_ids=message_ids), timeout=self.timeout_s
-            )
+            return await call(request, timeout=self.timeout_s)
         except grpc.RpcError as error:
             raise unavailable(error) from error
-        return answer.count
 
     async def ask(self, method: str, request: bytes) -> bytes:
         """Make a call of one request and one answer; see `Connection`."""

@@ -33,6 +33,8 @@ from sesn_node.transport.pacing import Reception
 from sesn_node.transport.partner import Partner
 from sesn_node.transport.scrubber import Scrubber
 from sesn_node.transport.server import ExchangeService, Server
+from sesn_node.transport.stamper import Stamper
+from sesn_node.transport.steward import Steward
 from sesn_node.transport.tls import server_credentials
 from sesn_node.transport.wake import listening
 from sesn_node.trust.directory import PeerState
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 
     from sesn_node.domain.ids import AgencyId
     from sesn_node.exchange.office import Office
+    from sesn_node.exchange.timestamps import TimestampPlan
     from sesn_node.store.leases import Leases
     from sesn_node.transport.link import CollectedLink, Dial
     from sesn_node.transport.pump import Pace
@@ -72,6 +75,7 @@ class NodeSettings:
         pace: Times of the deliveries.
         grace_s: How long calls under way may take at shutdown.
         metrics: `host:port` of /metrics and /health, or empty for none.
+        timestamps: Which time-stamping authorities are asked; None for none.
     """
 
     listen: str
@@ -79,6 +83,7 @@ class NodeSettings:
     pace: Pace
     grace_s: float
     metrics: str = ""
+    timestamps: TimestampPlan | None = None
 
 
 class Node:
@@ -108,7 +113,11 @@ class Node:
         self._keys = KeyKeeper(office)
         self._asking = Asking(office, identity, settings.run_folder, settings.pace.timeout_s)
         self._scrubber = Scrubber(office)
+        self._steward = Steward(office)
         self._leases: Leases = office.store.leases()
+        self._stamper: Stamper | None = None
+        if settings.timestamps is not None:
+            self._stamper = Stamper(office, settings.timestamps, self._leases)
         self._gossip = Gossip(office)
         self._partners: dict[AgencyId, tuple[Partner, asyncio.Task[None]]] = {}
         self._service = ExchangeService(
@@ -292,6 +301,9 @@ class Node:
             self._restart_ended(directory)
             self._keys.look(directory)
             self._scrubber.look()
+            self._steward.look()
+            if self._stamper is not None:
+                self._stamper.look()
             while await asyncio.to_thread(expire, self._office):
                 pass
         except SesnError as error:
@@ -354,5 +366,8 @@ class Node:
         await self._keys.stop()
         await self._asking.stop()
         await self._scrubber.stop()
+        await self._steward.stop()
+        if self._stamper is not None:
+            await self._stamper.stop()
         await asyncio.to_thread(self._leases.close)
         _log.info("node-stopped", agency=self._office.agency)

@@ -7,12 +7,19 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sesn_node.errors import PeerUnavailable, PolicyError, SesnError, VerificationError
+from sesn_node.errors import (
+    PeerUnavailable,
+    PolicyError,
+    SesnError,
+    StorageError,
+    VerificationError,
+)
 from sesn_node.exchange.backoff import backoff_ms
 from sesn_node.exchange.breaker import Breaker, circuit
+from sesn_node.exchange.cardgate import shown_card
 from sesn_node.exchange.links import link_ended, link_failed, link_opened
 from sesn_node.exchange.peers import take_shown_card
-from sesn_node.exchange.redeliver import lost_from
+from sesn_node.exchange.redeliver import lost_from, note_asked, to_ask
 from sesn_node.telemetry.logs import get_logger
 from sesn_node.transport.collector import Collector
 from sesn_node.transport.pump import Pump
@@ -190,28 +197,39 @@ class Partner:
             await self._wake.wait()
             return
         self._greeted = False
-        async with self._dial(directory.own, partner) as connection:
+        own = await asyncio.to_thread(shown_card, office)
+        async with self._dial(own, partner) as connection:
             self._greeted = True
             await asyncio.to_thread(take_shown_card, office, self._agency, connection.card)
             self._back.clear()
             await self._ask_again(connection)
             async with self._connected(office.agency), self._gossiping(connection):
                 await _together(
-                    self._pump(connection.deliver(), self._dialled, directory.own.sha256),
-                    self._collect(connection, directory.own),
+                    self._pump(connection.deliver(), self._dialled, own.sha256),
+                    self._collect(connection, own),
                 )
 
     async def _ask_again(self, connection: Connection) -> None:
         """Ask for what an old copy of our database has lost, and our ledger names."""
         lost = await asyncio.to_thread(lost_from, self._office, self._agency)
-        if not lost:
-            return
         try:
-            count = await connection.deliver_again(lost)
-        except PeerUnavailable as error:
+            if lost:
+                count = await connection.deliver_again(lost)
+                _log.info("lost-messages-asked", peer=self._agency, lost=len(lost), coming=count)
+            for origin, first in await asyncio.to_thread(to_ask, self._office, self._agency):
+                await self._ask_from(connection, origin, first)
+        except (PeerUnavailable, StorageError) as error:
             _log.warning("lost-messages-not-asked", peer=self._agency, detail=str(error))
-        else:
-            _log.info("lost-messages-asked", peer=self._agency, lost=len(lost), coming=count)
+
+    async def _ask_from(self, connection: Connection, origin: str, first: int) -> None:
+        """Ask for what a closed ledger of ours has lost, from an entry on."""
+        while first:
+            count, following = await connection.deliver_from(origin, first)
+            if 0 < following <= first:
+                raise PeerUnavailable(f"it answers {following} to a question from {first}")
+            await asyncio.to_thread(note_asked, self._office, self._agency, origin, following)
+            _log.info("lost-messages-asked", peer=self._agency, origin=origin, coming=count)
+            first = following
 
     @asynccontextmanager
     async def _gossiping(self, connection: Connection) -> AsyncIterator[None]:

@@ -240,7 +240,7 @@ class Pump:
         """Tell that a batch leaves."""
         sequence = outgoing.batch.sequence
         carried = [
-            Carried(one.message_id, one.attempts + 1, one.shared.index)
+            Carried(one.message_id, one.attempts + 1, one.proven.index)
             for one in outgoing.consigned
         ]
         # Proven anew, it is the same attempt.

@@ -16,10 +16,11 @@ from grpc_reflection.v1alpha import reflection
 
 from sesn_node import __version__
 from sesn_node.errors import ConfigError, SesnError
+from sesn_node.exchange.cardgate import shown_card
 from sesn_node.exchange.gossip import prove_consistency
 from sesn_node.exchange.links import peer_is_back
 from sesn_node.exchange.peers import take_shown_card
-from sesn_node.exchange.redeliver import deliver_again
+from sesn_node.exchange.redeliver import deliver_again, deliver_from
 from sesn_node.exchange.witness import add_checkpoint, cosigned_checkpoint
 from sesn_node.telemetry.logs import get_logger
 from sesn_node.transport.link import SERVICE, CollectedLink
@@ -95,7 +96,7 @@ class ExchangeService:
                 sealed = request.card.SerializeToString(deterministic=True)
                 await asyncio.to_thread(take_shown_card, self._office, caller, sealed)
             counts = await asyncio.to_thread(peer_is_back, self._office, caller)
-            own = (await asyncio.to_thread(self._office.directory)).own
+            own = await asyncio.to_thread(shown_card, self._office)
         except SesnError as error:
             await _abort(context, caller, error)
         if counts:
@@ -177,14 +178,19 @@ class ExchangeService:
     ) -> pb.DeliverAgainResponse:
         """Deliver messages again that a partner lost."""
         caller = self._admission.caller()
-        ids = tuple(request.message_ids)
+        ids, following = tuple(request.message_ids), 0
         try:
-            count = await asyncio.to_thread(deliver_again, self._office, caller, ids)
+            if request.origin and not ids:
+                count, following = await asyncio.to_thread(
+                    deliver_from, self._office, caller, request.origin, request.from_index
+                )
+            else:
+                count = await asyncio.to_thread(deliver_again, self._office, caller, ids)
         except SesnError as error:
             await _abort(context, caller, error)
         if count:
             self._deliveries.greeted(caller)
-        return pb.DeliverAgainResponse(count=count)
+        return pb.DeliverAgainResponse(count=count, next_index=following)
 
     async def ProveConsistency(
         self, request: pb.ProveConsistencyRequest, context: Context

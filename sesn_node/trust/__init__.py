@@ -5,6 +5,6 @@ stored or remembered, but for the bounded cache of `certificates.LeafVerifier`. 
 *pinned* after an operator compared its fingerprint is the caller's duty.
 
 May import: `sesn_node.ledger`, `sesn_node.wire`, `sesn_node.crypto`, `sesn_node.domain`,
-`sesn_node.errors`, `cryptography` (for X.509 only), `mnemonic`. Must never: log, open a
-connection or a file of the node, read the clock, or hold a private key beyond one call.
+`sesn_node.errors`, `cryptography` (for X.509 only), `rfc3161_client`, `mnemonic`. Must never: log,
+open a connection or a file of the node, read the clock, or hold a private key beyond one call.
 """

@@ -273,7 +273,18 @@ def check_successor(old: TrustedCard, new: TrustedCard) -> Succession:
             code=CARD_FORK,
         )
     _check_ledgers_kept(old.card, new.card)
+    _check_closed_kept(old.card, new.card)
     return Succession.LATER
+
+
+def _check_closed_kept(old: Card, new: Card) -> None:
+    """What was said of the end of a ledger stands."""
+    if new.closed[: len(old.closed)] != old.closed:
+        raise VerificationError(
+            f"card of {new.agency}: it names other ends of its closed ledgers than the card held "
+            "here; keep both and call the agency",
+            code=LEDGER_KEYS_CHANGED,
+        )
 
 
 def _check_ledgers_kept(old: Card, new: Card) -> None:

@@ -7,6 +7,7 @@ from sesn_node.domain.cards import (
     MAX_KEYS,
     MAX_LEDGERS,
     Card,
+    ClosedLedger,
     Contact,
     EncryptionKey,
     LedgerKeySet,
@@ -59,6 +60,7 @@ def encode_card(card: Card) -> bytes:
         previous_sha256=card.previous_sha256,
         issued_ms=card.issued_ms,
         expires_ms=card.expires_ms,
+        closed=[_closed_to_pb(one) for one in card.closed],
     ).SerializeToString(deterministic=True)
 
 
@@ -128,6 +130,7 @@ def _card_from_pb(message: pb.Card) -> Card:
         previous_sha256=message.previous_sha256,
         issued_ms=message.issued_ms,
         expires_ms=message.expires_ms,
+        closed=convert_parts("closed", _closed_from_pb, message.closed, MAX_LEDGERS),
     )
 
 
@@ -165,6 +168,14 @@ def _ledger_to_pb(keys: LedgerKeySet) -> pb.LedgerKeys:
 
 def _ledger_from_pb(message: pb.LedgerKeys) -> LedgerKeySet:
     return LedgerKeySet(Origin(message.origin), message.ed25519, message.mldsa44)
+
+
+def _closed_to_pb(one: ClosedLedger) -> pb.ClosedLedger:
+    return pb.ClosedLedger(origin=one.origin, size=one.size, root=one.root)
+
+
+def _closed_from_pb(message: pb.ClosedLedger) -> ClosedLedger:
+    return ClosedLedger(Origin(message.origin), message.size, message.root)
 
 
 def _witness_from_pb(message: pb.WitnessKeys) -> WitnessKeySet:

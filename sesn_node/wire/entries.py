@@ -25,6 +25,8 @@ _KIND_TO_PB = {
     EntryKind.ERASED: pb.ERASED,
     EntryKind.EXPORTED: pb.EXPORTED,
     EntryKind.EPOCH: pb.EPOCH,
+    EntryKind.RECOVERED: pb.RECOVERED,
+    EntryKind.LEGAL_HOLD: pb.LEGAL_HOLD,
 }
 _KIND_FROM_PB = {value: key for key, value in _KIND_TO_PB.items()}
 

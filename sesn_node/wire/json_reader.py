@@ -34,7 +34,12 @@ _AFTER = datetime(9999, 12, 31, tzinfo=UTC) - _EPOCH + timedelta(days=1)
 _DAY_S = 86_400
 
 # TLP 2.0 spells one label with a plus sign, which no protobuf name can have.
-_SPELLINGS = {"TLP_AMBER_STRICT": "AMBER+STRICT"}
+_SPELLINGS = {
+    "TLP_AMBER_STRICT": "AMBER+STRICT",
+    "EVALUATION_4X4": "4x4",
+    "EVALUATION_3X5X2": "3x5x2",
+    "EVALUATION_5X5X5": "5x5x5",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +122,22 @@ def read_message(
             _read_field(message, field, part, place)
 
 
+def read_time(path: str, text: str) -> datetime:
+    """Read a time in RFC 3339, with up to six digits of a second, as one in UTC.
+
+    Raises:
+        MalformedError: No such time, or one before 1970 or after 9999.
+    """
+    check_pattern(path, text, _RFC3339, "a time such as 2026-03-14T09:30:00Z")
+    try:
+        since = datetime.fromisoformat(text.upper()) - _EPOCH
+    except (ValueError, OverflowError) as exc:
+        raise MalformedError(f"{path}: {text} is not a time of the calendar") from exc
+    if not timedelta(0) <= since < _AFTER:
+        raise MalformedError(f"{path}: {text} is before 1970 or after 9999 in UTC")
+    return _EPOCH + since
+
+
 def _read_field(message: Message, field: FieldDescriptor, value: Json, path: str) -> None:
     if not field.is_repeated:
         if field.message_type is None:
@@ -182,14 +203,7 @@ def _read_enum(enum: EnumDescriptor, value: Json, path: str) -> int:
 
 
 def _read_timestamp(part: Timestamp, value: Json, path: str) -> None:
-    text = _read_text(value, path)
-    check_pattern(path, text, _RFC3339, "a time such as 2026-03-14T09:30:00Z")
-    try:
-        since = datetime.fromisoformat(text.upper()) - _EPOCH
-    except (ValueError, OverflowError) as exc:
-        raise MalformedError(f"{path}: {text} is not a time of the calendar") from exc
-    if not timedelta(0) <= since < _AFTER:
-        raise MalformedError(f"{path}: {text} is before 1970 or after 9999 in UTC")
+    since = read_time(path, _read_text(value, path)) - _EPOCH
     part.seconds = since.days * _DAY_S + since.seconds
     part.nanos = since.microseconds * 1_000
 

@@ -8,7 +8,7 @@ import pytest
 
 from sesn_node.bootstrap import EVIDENCE
 from sesn_node.crypto.keys import KeyKind, generate
-from sesn_node.domain.cards import LedgerKeySet
+from sesn_node.domain.cards import ClosedLedger, LedgerKeySet
 from sesn_node.domain.entries import EntryKind, PeerCode
 from sesn_node.domain.ids import ledger_origin
 from sesn_node.errors import ConflictError, PolicyError, VerificationError
@@ -169,7 +169,13 @@ def test_fork_of_an_old_epoch(net: Network, puppet: Puppet) -> None:
         for kind in (KeyKind.LOG_ED25519, KeyKind.LOG_MLDSA44)
     ]
     later = LedgerKeySet(ledger_origin(DE, 2), keys[0].public, keys[1].public)
-    card = net[DE].later_card(ledgers=(*net[DE].card.card.ledgers, later))
+    with net[GH].office.store.read() as transaction:
+        row = transaction.witness.head(puppet.origin)
+    assert row is not None
+    card = net[DE].later_card(
+        ledgers=(*net[DE].card.card.ledgers, later),
+        closed=(ClosedLedger(puppet.origin, row.size, row.root),),
+    )
     net[DE].close()
     assert take_card(net[GH].office, DE, card.sealed)
     _fork(net, puppet, 2)

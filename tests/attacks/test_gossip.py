@@ -231,6 +231,15 @@ def test_proof_of_another_ledger(net: Network) -> None:
     assert caught.value.code == NO_PROOF
 
 
+def test_words_in_a_question_do_not_fill_our_log(net: Network) -> None:
+    """What is asked about stands in a log line; a partner chooses it, 128 KiB at a time."""
+    with pytest.raises(PolicyError) as caught:
+        prove_consistency(net[GH].office, NL, "\x1b[2J\u202e" * 20_000, 1, 1)
+    assert caught.value.code == NO_PROOF
+    assert len(str(caught.value)) < 700
+    assert str(caught.value).isprintable()
+
+
 def test_flood_of_questions(net: Network) -> None:
     """Each proof is a signature: one partner gets so many of them, and others still get theirs."""
     office = net[GH].office

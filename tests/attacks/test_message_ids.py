@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sesn_node.domain.alert import Decision
 from sesn_node.domain.batches import ProvenEntry, Refused
+from sesn_node.domain.conversation import Decision
 from sesn_node.domain.refusals import RefusalCode
 from sesn_node.errors import ConflictError, PolicyError
 from sesn_node.exchange.respond import respond

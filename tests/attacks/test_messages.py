@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sesn_node.domain.alert import Decision, Markings, Payload, Response, Tlp
 from sesn_node.domain.batches import Batch, ProvenEntry, Refused
 from sesn_node.domain.cards import BATCH_ROOM_BYTES, Limits
+from sesn_node.domain.conversation import Decision, Response
+from sesn_node.domain.markings import Markings, Tlp
 from sesn_node.domain.messages import MAX_PAYLOAD_BYTES
+from sesn_node.domain.payload import Payload
 from sesn_node.domain.refusals import RefusalCode
 from sesn_node.exchange.limiter import REFUSALS
 from sesn_node.exchange.open import open_received

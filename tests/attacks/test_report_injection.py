@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from io import StringIO
-
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sesn_node.audit.codes import Code
-from sesn_node.audit.report import write_report
+from sesn_node.audit.report import report
 from sesn_node.audit.report_content import MAX_TEXT
 from sesn_node.audit.report_markup import facts, quoted, shown, table, tag
 from sesn_node.audit.verdict import Finding, Verdict
@@ -31,9 +29,7 @@ BIDI = "\u202egnirts live\u202c \u2066\u2069\u200f\u200b\ufeff"
 
 def page_of(forgery: Forgery, made: Verdict | None = None) -> Page:
     """Write a report and read it."""
-    out = StringIO()
-    write_report(made or verdict(), [forgery.file()], out)
-    return Page(out.getvalue())
+    return Page("".join(report(made or verdict(), [forgery.file()])))
 
 
 def elements(page: Page) -> list[str]:

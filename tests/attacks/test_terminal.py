@@ -258,7 +258,7 @@ _OBJECTS: dict[str, DataclassInstance] = {
     "alert": objects.alert(),
     "response": objects.response(),
 }
-_ENUMS = {"role", "urgency", "requested_action", "decision", "kind"}
+_ENUMS = {"role", "urgency", "requested_action", "decision", "kind", "regime"}
 
 
 @pytest.mark.parametrize("evil", HOSTILE.values(), ids=HOSTILE)

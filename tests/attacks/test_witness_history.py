@@ -10,7 +10,7 @@ import pytest
 from sesn_node.crypto.keys import KeyKind, generate
 from sesn_node.crypto.signers import signer_for
 from sesn_node.domain.batches import WitnessAnswer
-from sesn_node.domain.cards import LedgerKeySet
+from sesn_node.domain.cards import ClosedLedger, LedgerKeySet
 from sesn_node.domain.ids import ledger_origin
 from sesn_node.domain.refusals import RefusalCode
 from sesn_node.errors import StorageError, VerificationError
@@ -19,6 +19,7 @@ from sesn_node.exchange.release import release_peer
 from sesn_node.exchange.settle import settle
 from sesn_node.exchange.verify import verify_ledger
 from sesn_node.exchange.witness import add_checkpoint, cosigned_checkpoint
+from sesn_node.ledger.merkle import EMPTY_ROOT
 from sesn_node.ledger.witness import Status, format_add_checkpoint, parse_add_checkpoint
 from sesn_node.store.headfile import HeadFile
 from sesn_node.wire.batches import MAX_ADD_CHECKPOINT_BYTES
@@ -221,7 +222,11 @@ def _later_epoch(net: Network, puppet: Puppet) -> Puppet:
     ]
     origin = ledger_origin(DE, 2)
     ledgers = (*own.ledgers, LedgerKeySet(origin, keys[0].public, keys[1].public))
-    card = net[DE].later_card(ledgers=ledgers)
+    with net[GH].office.store.read() as transaction:
+        row = transaction.witness.head(puppet.origin)
+    # What Ghana has cosigned of the first one; else it does not take the card.
+    end = ClosedLedger(puppet.origin, *((row.size, row.root) if row else (0, EMPTY_ROOT)))
+    card = net[DE].later_card(ledgers=ledgers, closed=(*own.closed, end))
     net[DE].close()
     take_card(net[GH].office, DE, card.sealed)
     later = object.__new__(Puppet)

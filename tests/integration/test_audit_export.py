@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sesn_node.audit.account import MAX_LISTED, Selection
 from sesn_node.audit.archive import write_archive
 from sesn_node.audit.bundle import open_bundle
-from sesn_node.audit.records import MAX_LISTED, Received, Selection, Sent
+from sesn_node.audit.records import Received, Sent
 from sesn_node.audit.verify import verify
 from sesn_node.crypto.primitives import sha256
 from sesn_node.crypto.seal import commit
-from sesn_node.domain.alert import Decision, Response
+from sesn_node.domain.conversation import Decision, Response
 from sesn_node.domain.delivery import DeliveryState
 from sesn_node.domain.entries import EntryKind
 from sesn_node.domain.ids import MessageId, new_message_id, parse_origin
@@ -271,8 +272,8 @@ def test_as_many_ids_as_may_be_named(story: Story) -> None:
     with story.ours.office.store.read() as transaction:
         audit, (origin, size) = transaction.audit, _extent(story)
         assert audit.count(wanted) == 1
-        assert sum(is_wanted for _, is_wanted in audit.entries(wanted, size)) > 0
-        assert len(list(audit.checkpoints(wanted, origin))) > 0
+        assert sum(is_wanted for _, is_wanted in audit.entries(wanted, 0, size)) > 0
+        assert len(list(audit.checkpoints(wanted, [origin]))) > 0
 
 
 def _extent(story: Story) -> tuple[str, int]:
@@ -502,7 +503,7 @@ def test_two_exports_at_once(story: Story) -> None:
 
 def test_folder_that_is_not_there(story: Story) -> None:
     """It is not made: a slip of the pen, mostly."""
-    with pytest.raises(StorageError, match="cannot be opened"):
+    with pytest.raises(StorageError, match="there is no folder"):
         export_bundle(story.ours.office, story.path.parent / "no" / "x.sesnaudit", Selection())
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from io import StringIO
 from typing import TYPE_CHECKING
 
 import pytest
 
-from sesn_node.audit.report import write_report
+from sesn_node.audit.report import report
 from sesn_node.audit.verify import verify
 from sesn_node.demo.cast import BE, GH, NL
 from sesn_node.domain.ids import show_message_id
@@ -42,9 +41,7 @@ def story(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def report_of(story: AuditStory, *agencies: AgencyId) -> Page:
     """Audit bundles, and read the report."""
     files = story.files(*agencies)
-    out = StringIO()
-    write_report(verify(files), files, out)
-    return Page(out.getvalue())
+    return Page("".join(report(verify(files), files)))
 
 
 def test_report_of_three_bundles_tells_what_happened(story: AuditStory) -> None:

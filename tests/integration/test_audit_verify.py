@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sesn_node.audit.account import Selection
 from sesn_node.audit.codes import Code
-from sesn_node.audit.records import Selection
 from sesn_node.audit.verdict import State
 from sesn_node.audit.verify import verify
-from sesn_node.domain.alert import Decision
+from sesn_node.domain.conversation import Decision
 from sesn_node.exchange.auditexport import export_bundle
 from sesn_node.exchange.erase import erase
 from sesn_node.exchange.expire import expire

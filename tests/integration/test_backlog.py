@@ -9,7 +9,10 @@ import pytest
 from sesn_node.domain.alert import Urgency
 from sesn_node.domain.delivery import NO_ANSWER, DeliveryState
 from sesn_node.exchange.backlog import OPEN_STATES, Reason, backlog
+from sesn_node.exchange.checkup import partner_facts
 from sesn_node.exchange.life import StepKind, life
+from sesn_node.exchange.links import link_opened
+from sesn_node.exchange.standing import peers
 from tests.support.homes import BE, GH, NL
 from tests.support.network import alert
 from tests.support.puppet import Puppet
@@ -17,7 +20,7 @@ from tests.support.puppet import Puppet
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sesn_node.domain.ids import MessageId
+    from sesn_node.domain.ids import AgencyId, MessageId
     from sesn_node.exchange.backlog import Backlog
     from tests.support.network import Network
 
@@ -95,6 +98,40 @@ def test_who_delivers(net: Network) -> None:
     leases.close()
     (recipient,) = _backlog(net).recipients
     assert recipient.delivered_from == ""
+
+
+def test_a_process_that_was_killed_is_not_connected(net: Network) -> None:
+    """It notes no end; where processes share a database, its lease ends with it, and that tells."""
+    office = net[NL].office
+    link_opened(office, GH)
+    leases = office.store.leases()
+    lease = leases.acquire(GH)
+    assert lease is not None
+    assert _open_to(net, GH)
+    # As the server does it when the process is gone: nothing is noted, nothing is given back.
+    leases.close()
+    shared = _open_by_facts(net, GH)
+    assert _open_to(net, GH) == shared
+    with office.store.read() as transaction:
+        assert transaction.peers.link(GH).ended_ms is None
+        # Only inside the one process that serves nobody else can tell.
+        assert shared == (transaction.copies.deliverers(()) is None)
+
+
+def _open_to(net: Network, agency: AgencyId) -> bool:
+    """Whether `status` and `peer list` say that a partner is connected."""
+    (found,) = [
+        one for one in peers(net[NL].office.store, net.clock.now_ms) if one.agency == agency
+    ]
+    return found.is_open
+
+
+def _open_by_facts(net: Network, agency: AgencyId) -> bool:
+    """Whether `doctor` does."""
+    with net[NL].office.store.read() as transaction:
+        facts = partner_facts(transaction, net.clock.now_ms)
+    (found,) = [one for one in facts if one.card.agency == agency]
+    return found.is_open
 
 
 def test_life_of_one_of_two_messages_of_one_id(net: Network) -> None:

@@ -204,7 +204,7 @@ def test_old_copy_says_what_is_missing(net: Network, backup: Path, tmp_path: Pat
     assert found is not None
     assert any("restore FILE'" in step for step in found.steps)
     with member.office.store.read() as transaction:
-        (row, *_) = transaction.browse.newest_sent("alert", 1)
+        (row, *_) = transaction.browse.newest_sent(["alert"], 1)
     assert open_sent(member.office, row) == alert()
     check_node(member.office, old_copy=True)
 

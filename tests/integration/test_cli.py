@@ -156,6 +156,7 @@ def test_node_that_was_killed(pair: tuple[Agency, Agency]) -> None:
         assert sesn("status", home=nl.home).code == 0
 
 
+@pytest.mark.engine("sqlite")
 def test_port_in_use(pair: tuple[Agency, Agency]) -> None:
     """A node that cannot listen ends with the address in its error."""
     nl, gh = pair
@@ -167,6 +168,7 @@ def test_port_in_use(pair: tuple[Agency, Agency]) -> None:
         assert sesn("status", home=gh.home).code == 8
 
 
+@pytest.mark.engine("sqlite")
 def test_card_is_compared_at_a_terminal(
     tmp_path: Path, pair: tuple[Agency, Agency], engine: Engine
 ) -> None:
@@ -200,6 +202,7 @@ def test_passphrase_is_asked_at_a_terminal(tmp_path: Path) -> None:
         assert terminal.end() == 0
 
 
+@pytest.mark.engine("sqlite")
 def test_alert_is_looked_at_before_it_leaves(pair: tuple[Agency, Agency]) -> None:
     """At a terminal: what it says, what is doubtful in it, who will see it; then a yes."""
     nl, _ = pair

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import update
 
 from sesn_node.bootstrap import HEAD_FILE
-from sesn_node.domain.alert import Decision
+from sesn_node.domain.conversation import Decision
 from sesn_node.domain.entries import EntryKind, ErasedCode
 from sesn_node.domain.terms import Sought
 from sesn_node.errors import ConflictError, MalformedError, PolicyError

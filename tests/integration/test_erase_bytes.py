@@ -12,31 +12,27 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sesn_node.exchange.backup import opened
 from sesn_node.exchange.erase import erase
 from sesn_node.exchange.scrub import scrub, scrub_what_is_left
 from sesn_node.store import sqlite
 from sesn_node.store.schema import metadata
 from sesn_node.store.scrubbed import AT_MOST_BYTES
 from tests.support.alerts import consignment
-from tests.support.backups import backed_up
-from tests.support.engines import SQLITE, current
-from tests.support.homes import GH, NL, PASSPHRASE
+from tests.support.engines import SQLITE
+from tests.support.erased_bytes import backup_of, files_of, found_in, pieces_of, secrets_of
+from tests.support.homes import GH, NL
 from tests.support.network import alert
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
-    from sesn_node.domain.alert import Payload
-    from sesn_node.domain.ids import MessageId
+    from sesn_node.domain.payload import Payload
     from tests.support.network import Member, Network
 
 _WHY = "Held longer than the law allows"
 _SHORT = consignment()
 _LONG = alert("Zirconium in the third row", narrative="Zephyrine told them. " * 900)
-_PIECE = 24
-"""Of long secrets, pieces of this length are looked for."""
 
 
 @pytest.fixture
@@ -51,64 +47,6 @@ def payload(request: pytest.FixtureRequest) -> Payload:
     return _SHORT if request.param == "short" else _LONG
 
 
-def _pieces(secret: bytes) -> set[bytes]:
-    """Cut a secret into pieces, of which any that is left gives something away."""
-    step = max(_PIECE, len(secret) // 40)
-    return {secret[at : at + _PIECE] for at in range(0, max(1, len(secret) - _PIECE + 1), step)}
-
-
-def _secrets(member: Member, message_id: MessageId) -> dict[str, set[bytes]]:
-    """All that a message can be read with or found by, in pieces, as a database holds it.
-
-    Whoever has the storage key opens the content key with it; a recipient's private key opens the
-    wrapped key; either opens the ciphertext, and nothing else does.
-    """
-    found: dict[str, set[bytes]] = {}
-    with member.office.store.read() as transaction:
-        sent = transaction.outbox.message(message_id)
-        rows = [] if sent is None else [sent.sealed]
-        rows += [row.sealed for row in transaction.inbox.find(message_id)]
-        for sealed in rows:
-            assert sealed.ciphertext is not None
-            assert sealed.content_key is not None
-            found["ciphertext"] = _pieces(sealed.ciphertext)
-            found["content key"] = _pieces(sealed.content_key)
-        connection = transaction._connection  # noqa: SLF001 - no table offers this
-        for row in connection.exec_driver_sql("SELECT message_id, wrapped_key FROM outbox").all():
-            if row.message_id == message_id:
-                found.setdefault("wrapped key", set()).update(_pieces(row.wrapped_key))
-        terms = {row.term for row in transaction.search.every() if row.message_id == message_id}
-    return {**found, "term": terms} if terms else found
-
-
-def _files(member: Member) -> Iterator[tuple[str, bytes]]:
-    for path in sorted(member.home.rglob("*")):
-        if path.is_file():
-            yield path.name, path.read_bytes()
-    for path, data in current().files(member.home):
-        # The server's log is written over when it pleases: docs/operations.md says so.
-        if path.parent.name != "pg_wal":
-            yield path.name, data
-
-
-def _backup(member: Member, path: Path) -> bytes:
-    """Make a backup, and return all that its passphrase opens."""
-    backed_up(member, path, force=True)
-    with opened(path, PASSPHRASE) as found:
-        rows = [row.values.values() for row in found.rows()]
-    inside = [value for row in rows for value in row if isinstance(value, bytes)]
-    return b"\0".join([path.read_bytes(), *inside])
-
-
-def _found(secrets: dict[str, set[bytes]], places: dict[str, bytes]) -> set[str]:
-    """Name the secrets of which some piece is in some place."""
-    return {
-        name
-        for name, pieces in secrets.items()
-        if any(piece in data for data in places.values() for piece in pieces)
-    }
-
-
 def test_no_byte_is_left(net: Network, tmp_path: Path, payload: Payload) -> None:
     """Neither files nor backups made since hold a piece of content, of its keys or its terms."""
     before = [net.share(NL, GH, payload=alert()) for _ in range(3)]
@@ -116,15 +54,15 @@ def test_no_byte_is_left(net: Network, tmp_path: Path, payload: Payload) -> None
     kept = [*before, *(net.share(NL, GH, payload=alert()) for _ in range(3))]
     net.deliver(NL, GH)
     for member in net:
-        secrets = _secrets(member, message_id)
-        assert _found(secrets, dict(_files(member))) == set(secrets)
-        assert _found(secrets, {"backup": _backup(member, tmp_path / "before")}) == set(secrets)
+        secrets = secrets_of(member, message_id)
+        assert found_in(secrets, dict(files_of(member))) == set(secrets)
+        assert found_in(secrets, {"backup": backup_of(member, tmp_path / "before")}) == set(secrets)
         done = erase(member.office, message_id, _WHY)
         assert done.scrubbed.done, done.scrubbed
-        assert _found(secrets, dict(_files(member))) == set()
-        assert _found(secrets, {"backup": _backup(member, tmp_path / "after")}) == set()
+        assert found_in(secrets, dict(files_of(member))) == set()
+        assert found_in(secrets, {"backup": backup_of(member, tmp_path / "after")}) == set()
         # What was not erased is still found, so the search was one.
-        assert _found(_secrets(member, kept[0]), dict(_files(member)))
+        assert found_in(secrets_of(member, kept[0]), dict(files_of(member)))
         with member.office.store.read() as transaction:
             assert transaction.erasures.not_scrubbed() == []
     net.check()
@@ -133,10 +71,10 @@ def test_no_byte_is_left(net: Network, tmp_path: Path, payload: Payload) -> None
 def test_no_byte_is_left_after_a_restart(net: Network, payload: Payload) -> None:
     """Nor when the home was closed and is opened again."""
     message_id = net.share(NL, GH, payload=payload)
-    secrets = _secrets(net[NL], message_id)
+    secrets = secrets_of(net[NL], message_id)
     erase(net[NL].office, message_id, _WHY)
     net[NL].close()
-    assert _found(secrets, dict(_files(net[NL]))) == set()
+    assert found_in(secrets, dict(files_of(net[NL]))) == set()
     net[NL].open()
     net.check()
 
@@ -151,30 +89,30 @@ def _busy(member: Member, stack: ExitStack) -> None:
 def test_reader_holds_the_bytes_and_says_so(net: Network, payload: Payload) -> None:
     """While somebody reads, the bytes cannot go: it is told, and done later."""
     message_id = net.share(NL, GH, payload=payload)
-    secrets = _secrets(net[NL], message_id)
+    secrets = secrets_of(net[NL], message_id)
     with ExitStack() as stack:
         _busy(net[NL], stack)
         done = erase(net[NL].office, message_id, _WHY)
         assert not done.scrubbed.done
         assert any("somebody reads" in one for one in done.scrubbed.remains)
-        assert _found(secrets, dict(_files(net[NL])))
+        assert found_in(secrets, dict(files_of(net[NL])))
     again = erase(net[NL].office, message_id, _WHY)
     assert again.scrubbed.done
-    assert _found(secrets, dict(_files(net[NL]))) == set()
+    assert found_in(secrets, dict(files_of(net[NL]))) == set()
     assert scrub_what_is_left(net[NL].office) is None
 
 
 def test_upkeep_ends_what_an_erasure_could_not(net: Network, payload: Payload) -> None:
     """A node that serves comes back to it."""
     message_id = net.share(NL, GH, payload=payload)
-    secrets = _secrets(net[NL], message_id)
+    secrets = secrets_of(net[NL], message_id)
     with ExitStack() as stack:
         _busy(net[NL], stack)
         erase(net[NL].office, message_id, _WHY)
     left = scrub_what_is_left(net[NL].office)
     assert left is not None
     assert left.done
-    assert _found(secrets, dict(_files(net[NL]))) == set()
+    assert found_in(secrets, dict(files_of(net[NL]))) == set()
 
 
 def test_large_database_is_written_anew_only_when_asked(
@@ -228,7 +166,7 @@ def _erased_by_hand(database: object, chance: random.Random) -> set[bytes]:
     there: dict[bytes, bytes] = {}
     waiting: list[bytes] = []
     pieces: set[bytes] = set()
-    for number in range(4000):
+    for number in range(800):
         name = number.to_bytes(16)
         there[name] = chance.randbytes(chance.choice([60, 1200]))
         run(insert, (name, there[name]))
@@ -239,6 +177,6 @@ def _erased_by_hand(database: object, chance: random.Random) -> set[bytes]:
             run("UPDATE outbox SET receipt_entry=?, receipt_proof=? WHERE message_id=?", receipt)
         if chance.random() < 0.3:
             gone = chance.choice(list(there))
-            pieces |= _pieces(there.pop(gone))
+            pieces |= pieces_of(there.pop(gone))
             run("UPDATE outbox SET wrapped_key = NULL WHERE message_id = ?", (gone,))
     return pieces

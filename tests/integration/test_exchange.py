@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sesn_node.domain.alert import Decision, Response, Urgency
+from sesn_node.domain.alert import Urgency
 from sesn_node.domain.batches import ProvenEntry
 from sesn_node.domain.cards import BATCH_ROOM_BYTES, Limits
+from sesn_node.domain.conversation import Decision, Response
 from sesn_node.domain.ids import AgencyId
 from sesn_node.errors import ConflictError, PeerUnavailable, PolicyError
 from sesn_node.exchange.open import open_received

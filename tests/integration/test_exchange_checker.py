@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sesn_node import bootstrap
-from sesn_node.domain.alert import Decision
+from sesn_node.domain.conversation import Decision
 from sesn_node.errors import SesnError
 from sesn_node.exchange.requeue import requeue
 from tests.support.alerts import consignment

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sesn_node import bootstrap
-from sesn_node.domain.alert import Decision
+from sesn_node.domain.conversation import Decision
 from sesn_node.domain.refusals import RefusalCode
 from sesn_node.errors import ConflictError, PolicyError, StorageError
 from sesn_node.exchange.oldcopy import OLD_COPY

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sesn_node.domain.alert import Decision
+from sesn_node.domain.conversation import Decision
 from sesn_node.errors import VerificationError
 from sesn_node.exchange.storedkeys import INBOX_TABLE, SENT_TABLE, inbox_row_id
 from tests.support.engines import SQLITE, current

@@ -154,13 +154,24 @@ def _goes_wrong(connect: Callable[..., Network], name: str, number: int, fault: 
     assert not net.faults.pending
 
 
-@pytest.mark.parametrize("fault", [WriteFault.COMMIT_FAILED, WriteFault.COMMIT_PERSISTED])
+_COMMITS = [WriteFault.COMMIT_FAILED, WriteFault.COMMIT_PERSISTED]
+
+
+@pytest.mark.engine("sqlite")
+@pytest.mark.parametrize("fault", _COMMITS)
 @pytest.mark.parametrize(("name", "number"), _NUMBERED)
 def test_failed_commit(
     connect: Callable[..., Network], name: str, number: int, fault: WriteFault
 ) -> None:
     """A commit that fails, persisted or not, changes nothing of what a trip comes to."""
     _goes_wrong(connect, name, number, fault)
+
+
+@pytest.mark.engine("postgresql")
+@pytest.mark.parametrize(("name", "number"), _NUMBERED)
+def test_failed_commit_at_a_server(connect: Callable[..., Network], name: str, number: int) -> None:
+    """Nor does one at a server: each write fails, every second one persisted."""
+    _goes_wrong(connect, name, number, _COMMITS[number % 2])
 
 
 @pytest.mark.engine("sqlite")

@@ -172,6 +172,8 @@ def test_copies_that_were_acknowledged_meanwhile(net: Network, tmp_path: Path) -
     net.checking = False
     _put_back(net, member, tmp_path / "saved")
     _recover(net, export)
+    # Before anything else the ledger says what came back.
+    member.office.sequencer.check()
     size = member.size()
     net.deliver(NL, GH)
     assert member.states(message_id) == {GH: "acknowledged"}

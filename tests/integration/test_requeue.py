@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sesn_node.domain.alert import Decision
 from sesn_node.domain.batches import Batch
+from sesn_node.domain.conversation import Decision
 from sesn_node.domain.entries import EntryKind, OperatorCode
 from sesn_node.domain.ids import new_message_id
 from sesn_node.errors import ConflictError, PolicyError

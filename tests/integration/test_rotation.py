@@ -264,11 +264,11 @@ def test_a_row_that_does_not_open_keeps_the_old_storage_key(
     def damage(work: Work) -> None:
         (row,) = [
             one
-            for one in work.transaction.wrapped.sent_under_others(bytes(8), b"", 10)
-            if one.message_id == damaged
+            for one in work.transaction.wrapped.under_others("sent", bytes(8), (), 10)
+            if one.key == (damaged,)
         ]
         altered = row.content_key[:-1] + bytes([row.content_key[-1] ^ 1])
-        work.transaction.wrapped.replace([replace(row, content_key=altered)])
+        work.transaction.wrapped.replace("sent", [replace(row, content_key=altered)])
 
     net[NL].office.sequencer.run(damage)
     old = ring_of(net[NL]).of_kind(KeyKind.STORAGE)[0]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sesn_node.domain.alert import Decision
+from sesn_node.domain.conversation import Decision
 from sesn_node.domain.terms import Sought
 from sesn_node.exchange.share import Draft, recording, seal_draft
 from sesn_node.exchange.views import alerts

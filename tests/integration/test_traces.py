@@ -11,7 +11,7 @@ import pytest
 
 from sesn_node.bootstrap import open_home
 from sesn_node.config import Delivery
-from sesn_node.domain.alert import Decision
+from sesn_node.domain.conversation import Decision
 from sesn_node.domain.delivery import DeliveryState
 from sesn_node.exchange.peers import revoke_peer
 from sesn_node.exchange.respond import respond

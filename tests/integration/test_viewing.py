@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sesn_node.domain.alert import Decision
+from sesn_node.domain.conversation import Decision
 from sesn_node.domain.entries import EntryKind
 from sesn_node.domain.times import HOUR_MS
 from sesn_node.errors import StorageError

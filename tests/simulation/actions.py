@@ -6,18 +6,16 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sesn_node.domain.alert import (
-    Alert,
-    Decision,
-    Markings,
-    Payload,
-    RequestedAction,
-    Tlp,
-    Urgency,
-)
+from sesn_node.domain.alert import Alert, RequestedAction, Urgency
+from sesn_node.domain.conversation import Decision
+from sesn_node.domain.ids import AgencyId, MessageId
+from sesn_node.domain.markings import Markings, Tlp
+from sesn_node.domain.payload import Payload
 from sesn_node.errors import ConflictError, PolicyError, SesnError, StorageError, VerificationError
+from sesn_node.exchange.erase import erase
 from sesn_node.exchange.keycare import tend_keys
 from sesn_node.exchange.peers import add_peer, revoke_peer
+from sesn_node.exchange.recall import recall
 from sesn_node.exchange.requeue import requeue
 from sesn_node.exchange.respond import respond
 from sesn_node.exchange.rotate import Rotatable, reissue, rotate
@@ -28,7 +26,6 @@ from tests.simulation.oldcopy import old_database
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sesn_node.domain.ids import AgencyId, MessageId
     from sesn_node.exchange.office import Office
     from tests.simulation.process import Process
     from tests.simulation.strands import Strand
@@ -63,6 +60,8 @@ def plan(world: World, seconds: float) -> None:
         (issue_card, 1),
         (rotate_keys, 1),
         (requeue_ended, 1),
+        (recall_sent, 1),
+        (erase_content, 3),
     )
     for deed, most in others:
         weight = 0.25 if deed in {change_trust, sleep_for_days, old_database} else 0.5
@@ -253,6 +252,53 @@ def requeue_ended(world: World, agency: AgencyId) -> None:
                     world.promised[agency].add(done.resealed_as)
 
     command(world, agency, "requeue", body)
+
+
+def erase_content(world: World, agency: AgencyId) -> None:
+    """An operator has what a message says erased, sent or received, if there is one."""
+    pick = world.chance.random()
+    world.excuses.add("erased")
+
+    def body(process: Process) -> None:
+        known = _messages(process.office)
+        if not known:
+            return
+        sender, message_id = known[int(pick * len(known))]
+        done = erase(process.office, message_id, "asked for by its author", sender=sender)
+        for row in done.messages:
+            ours = row.sender == agency
+            world.faults.happened("erased", "sent" if ours else "received")
+            world.erased[agency].add((row.sender, MessageId(row.message_id)))
+
+    command(world, agency, "erase", body)
+
+
+def recall_sent(world: World, agency: AgencyId) -> None:
+    """An officer recalls a message of ours, if there is one that can be."""
+    pick, keeps = world.chance.random(), world.chance.random() < 0.5  # noqa: PLR2004 - as often as not
+    world.excuses.add("recalled")
+
+    def body(process: Process) -> None:
+        sent = [one for sender, one in _messages(process.office) if sender == agency]
+        if not sent:
+            return
+        chosen = sent[int(pick * len(sent))]
+        done = recall(process.office, chosen, "Wrong consignment", erase_own=not keeps)
+        for one in done.told:
+            world.faults.happened("recalled", "sent")
+            world.promised[agency].add(one.recall_id)
+
+    command(world, agency, "recall", body)
+
+
+def _messages(office: Office) -> list[tuple[AgencyId, MessageId]]:
+    with office.store.read() as transaction:
+        connection = transaction._connection  # noqa: SLF001 - a list in the order of the ledger
+        rows = connection.exec_driver_sql(
+            "SELECT sender, message_id, entry_index FROM inbox UNION ALL"
+            " SELECT '', message_id, entry_index FROM sent ORDER BY entry_index"
+        )
+        return [(AgencyId(row[0] or office.agency), MessageId(row[1])) for row in rows]
 
 
 def jump_clock(world: World, agency: AgencyId) -> None:

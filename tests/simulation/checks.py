@@ -12,6 +12,7 @@ from tests.support.check_node import check_network
 from tests.support.view import decode_once, open_card_once
 
 if TYPE_CHECKING:
+    from sesn_node.domain.entries import Entry
     from sesn_node.domain.ids import AgencyId, MessageId
     from sesn_node.trust.card import TrustedCard
     from tests.simulation.disk import Disk
@@ -193,13 +194,93 @@ def check_ends(world: World) -> None:
             _check_end(world, agency, row)
 
 
+def check_erased(world: World) -> None:
+    """What an operator was told is erased stays so, whatever comes in again afterwards.
+
+    Raises:
+        Broken: Content or a key to it is there, or the ledger does not say once that it is gone.
+    """
+    for agency in world.agencies:
+        for sender, message_id in sorted(world.erased[agency]):
+            where = f"{agency}: erased message {message_id.hex()[-6:]} of {sender}"
+            if _content_of(world, agency, sender, message_id) != [(None, None)]:
+                raise Broken(f"{where} is there")
+            erased = [
+                entry
+                for entry in _entries_of(world, agency, message_id)
+                if entry.kind is EntryKind.ERASED
+            ]
+            if len(erased) != 1:
+                raise Broken(f"{where}: the ledger says so {len(erased)} times")
+
+
+def obeyed(world: World) -> bool:
+    """Tell whether every node has done what it must about every recall that it got."""
+    return not any(
+        _rows(world, agency, "SELECT 1 FROM recall WHERE answer_id IS NULL LIMIT 1")
+        for agency in world.agencies
+    )
+
+
+def check_recalled(world: World) -> None:
+    """What was recalled from an agency is not there, and both ledgers' owners know it.
+
+    Raises:
+        Broken: Content or a key to it is there, or its sender was not told.
+    """
+    statement = (
+        "SELECT s.message_id, s.in_reply_to, o.agency FROM sent s JOIN outbox o USING (message_id)"
+        " WHERE s.kind = 'recall' AND o.state = 'acknowledged'"
+    )
+    for sender in world.agencies:
+        for recall_id, message_id, agency in _rows(world, sender, statement):
+            where = f"{agency}: {message_id.hex()[-6:]}, recalled by {sender}"
+            if _content_of(world, agency, sender, message_id) not in ([], [(None, None)]):
+                raise Broken(f"{where}, is there")
+            answers = _rows(
+                world,
+                sender,
+                "SELECT sender FROM inbox WHERE kind = 'destruction' AND in_reply_to = ?",
+                recall_id,
+            )
+            sent = _rows(
+                world,
+                agency,
+                "SELECT o.state FROM sent s JOIN outbox o USING (message_id)"
+                " WHERE s.kind = 'destruction' AND s.in_reply_to = ?",
+                recall_id,
+            )
+            if len(sent) != 1:
+                raise Broken(f"{where}: {len(sent)} answers")
+            arrived = [one for (one,) in answers if one == agency]
+            if sent == [("acknowledged",)] and len(arrived) != 1:
+                raise Broken(f"{where}: the answer did not arrive")
+
+
+def _content_of(
+    world: World, agency: AgencyId, sender: str, message_id: MessageId
+) -> list[tuple[Any, ...]]:
+    if sender == agency:
+        statement = "SELECT ciphertext, content_key FROM sent WHERE message_id = ?"
+        return _rows(world, agency, statement, message_id)
+    statement = "SELECT ciphertext, content_key FROM inbox WHERE message_id = ? AND sender = ?"
+    return _rows(world, agency, statement, message_id, sender)
+
+
+def _entries_of(world: World, agency: AgencyId, message_id: MessageId) -> list[Entry]:
+    rows = _rows(world, agency, "SELECT entry FROM ledger_entry WHERE message_id = ?", message_id)
+    return [decode_once(row[0]) for row in rows]
+
+
 def _check_end(world: World, agency: AgencyId, row: tuple[Any, ...]) -> None:
     message_id, to, state, code, expires_ms = row
     passed = expires_ms <= world.now_ms() or "clock" in world.excuses
     explained = {
         "expired": passed,
         "refused": code == "EXPIRED" and passed,
-        "dead": code == "PEER_REVOKED" and "revoked" in world.excuses,
+        "dead": (code == "PEER_REVOKED" and "revoked" in world.excuses)
+        or (code == "ERASED" and not world.excuses.isdisjoint({"erased", "recalled"}))
+        or (code == "RECALLED" and "recalled" in world.excuses),
     }
     if not explained.get(state, False):
         raise Broken(f"message {message_id.hex()[-6:]} of {agency} to {to} is {state}, {code}")

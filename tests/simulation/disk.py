@@ -16,6 +16,7 @@ from sesn_node.errors import StorageError
 from sesn_node.store import sql
 from sesn_node.store.engine import Store
 from sesn_node.store.headfile import HeadFile
+from sesn_node.store.scrubbed import AT_MOST_BYTES, Scrubbed
 from tests.simulation.database import Database
 from tests.simulation.faults import Fault
 
@@ -147,6 +148,11 @@ class SimulatedStore(Store):
             if host.strike(Fault.ERROR_AFTER, operation):
                 raise StorageError("simulated: the commit failed but is durable")
             host.pause("commit")
+
+    def scrub(self, most_bytes: int = AT_MOST_BYTES) -> Scrubbed:
+        """Nothing to do: this disk keeps rows, and no bytes of what they were."""
+        del most_bytes
+        return Scrubbed(done=True, remains=())
 
     def leases(self) -> Leases:
         """Return leases that all processes on this disk share out among themselves."""

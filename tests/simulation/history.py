@@ -138,6 +138,8 @@ def _live(world: World) -> None:
     _heal(world)
     _wait(world, "all nodes serve", lambda: checks.serving(world))
     _wait(world, "all messages come to an end", lambda: checks.settled(world))
+    _wait(world, "all recalls are obeyed", lambda: checks.obeyed(world))
+    _wait(world, "all answers come to an end", lambda: checks.settled(world))
     # Longer than any back-off: whatever can be dialled is.
     _pass_time(world, _QUIET_S)
     last = _one_more_each(world)
@@ -146,6 +148,8 @@ def _live(world: World) -> None:
     _wait(world, "the last messages arrive", lambda: checks.settled(world), within_s)
     checks.check_invariants(world)
     checks.check_ends(world)
+    checks.check_erased(world)
+    checks.check_recalled(world)
     checks.check_witnessed(world, last)
 
 

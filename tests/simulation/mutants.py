@@ -14,6 +14,7 @@ from unittest.mock import patch
 from sesn_node.exchange import guard, receive, settle, share, witness
 from sesn_node.exchange.sequencer import Sequencer
 from sesn_node.exchange.work import Work
+from sesn_node.store.erasures import ErasureTable
 from sesn_node.store.inbox import InboxTable
 from sesn_node.store.outbox import OutboxTable
 from sesn_node.transport.node import Node
@@ -175,6 +176,17 @@ def _queued_after_shared() -> Iterator[tuple[object, str, object]]:
     inner: list[Transaction] = []
     yield Work, "queue", queue
     yield Sequencer, "run", run
+
+
+@_mutant("an erasure leaves the key to what a message says")
+def _key_kept() -> Iterator[tuple[object, str, object]]:
+    def erase_received(self: ErasureTable, sender: str, message_id: bytes) -> None:
+        self._connection.exec_driver_sql(
+            "UPDATE inbox SET ciphertext = NULL WHERE sender = ? AND message_id = ?",
+            (sender, message_id),
+        )
+
+    yield ErasureTable, "erase_received", erase_received
 
 
 @_mutant("what was witnessed is not compared again in the transaction")

@@ -18,7 +18,7 @@ from tests.simulation.faults import Fault
 from tests.simulation.mutants import MUTANTS
 
 _ROOT = Path(__file__).parents[2]
-_HISTORIES = 300
+_HISTORIES = 200
 
 # Where each fault must have struck among the histories below. What is missing here is rare.
 _MUST_MEET: Final = {
@@ -34,7 +34,19 @@ _MUST_MEET: Final = {
     Fault.TWICE: {"Deliver request"},
     Fault.BLACK_HOLE: {"GetCard request"},
     Fault.UNREACHABLE: {"dial"},
-    "operator": {"share", "respond", "revoke", "trust", "issue card", "rotate", "requeue"},
+    "operator": {
+        "share",
+        "respond",
+        "revoke",
+        "trust",
+        "issue card",
+        "rotate",
+        "requeue",
+        "erase",
+        "recall",
+    },
+    "recalled": {"sent"},
+    "erased": {"sent", "received"},
     "clock forward": {"machine"},
     "clock backward": {"machine"},
     "killed": {"machine"},

@@ -86,6 +86,9 @@ class World:
         self.problems: list[BaseException] = []
         # What users were told, and what they did that explains how messages end.
         self.promised: dict[AgencyId, set[MessageId]] = {agency: set() for agency in self.agencies}
+        self.erased: dict[AgencyId, set[tuple[str, MessageId]]] = {
+            agency: set() for agency in self.agencies
+        }
         self.excuses: set[str] = set()
         self.operators: list[Strand] = []
         """What operators have begun."""

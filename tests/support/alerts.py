@@ -6,15 +6,14 @@ from sesn_node.domain.alert import (
     Alert,
     Consignment,
     Container,
-    Markings,
     Party,
     PartyRole,
-    Payload,
     RequestedAction,
-    Tlp,
     Urgency,
     Vessel,
 )
+from sesn_node.domain.markings import Markings, Tlp
+from sesn_node.domain.payload import Payload
 
 CONTAINER, SEAL, IMO = "QZWU 731940-2", "ZX-778/QW 41", "IMO 9074729"
 VESSEL, PARTY = "Vagabond Ångström", "Xylocopa & Töchter Recycling"

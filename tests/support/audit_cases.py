@@ -6,23 +6,16 @@ from io import BytesIO
 from typing import Final
 
 from sesn_node.audit import codec, names
-from sesn_node.audit.records import (
-    BundleEntry,
-    BundleMessage,
-    Copy,
-    Disclosure,
-    LedgerExtent,
-    Selection,
-    Sent,
-)
+from sesn_node.audit.account import LedgerExtent, Selection
+from sesn_node.audit.records import BundleEntry, BundleMessage, Copy, Disclosure, Sent
 from sesn_node.audit.verdict import BundleVerdict, Check, Finding, LedgerSummary, State, Verdict
 from sesn_node.crypto.primitives import sha256
 from sesn_node.crypto.seal import commit
-from sesn_node.domain.alert import Payload
 from sesn_node.domain.delivery import DeliveryState
 from sesn_node.domain.entries import Entry, EntryKind
 from sesn_node.domain.ids import AgencyId, MessageId, ledger_origin, new_message_id
 from sesn_node.domain.messages import Header, Priority, Recipient
+from sesn_node.domain.payload import Payload
 from sesn_node.domain.times import HOUR_MS
 from sesn_node.wire.entries import encode_entry
 from sesn_node.wire.envelopes import encode_header

@@ -7,11 +7,13 @@ from datetime import UTC, datetime
 from io import BytesIO
 from typing import TYPE_CHECKING, Final
 
-from sesn_node.audit.records import Selection
+from sesn_node.audit.account import Selection
 from sesn_node.config import Agency, Config, Database, Node
 from sesn_node.demo.cast import ALERTS, BE, CAST, GH, NL
-from sesn_node.domain.alert import Alert, Decision, Payload
+from sesn_node.domain.alert import Alert
+from sesn_node.domain.conversation import Decision
 from sesn_node.domain.ids import AgencyId, MessageId
+from sesn_node.domain.payload import Payload
 from sesn_node.exchange.auditexport import export_bundle
 from sesn_node.exchange.erase import erase
 from sesn_node.exchange.expire import expire

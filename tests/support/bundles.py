@@ -7,10 +7,10 @@ from io import BytesIO
 from typing import TYPE_CHECKING, TypeVar
 
 from sesn_node.audit import names
+from sesn_node.audit.account import LedgerExtent, Manifest, Selection
 from sesn_node.audit.archive import Spool, read_archive, write_archive
 from sesn_node.audit.codec import LENGTH_BYTES, framed
 from sesn_node.audit.manifest import decode_manifest, encode_manifest
-from sesn_node.audit.records import LedgerExtent, Manifest, Selection
 from sesn_node.domain.ids import AgencyId, ledger_origin
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 
 from sesn_node.audit import names
+from sesn_node.audit.account import LedgerExtent, Manifest, RecoveredRange, Selection
 from sesn_node.audit.archive import Spool, write_archive
 from sesn_node.audit.codec import (
     encode_card,
@@ -24,9 +25,6 @@ from sesn_node.audit.records import (
     BundleEntry,
     BundleMessage,
     Disclosure,
-    LedgerExtent,
-    Manifest,
-    Selection,
     TimestampToken,
 )
 from sesn_node.ledger.merkle import leaf_hash
@@ -45,6 +43,7 @@ class Ledger:
     origin: Origin
     leaves: list[bytes]
     entries: list[BundleEntry]
+    recovered: tuple[RecoveredRange, ...] = ()
 
     @property
     def epoch(self) -> int:
@@ -114,7 +113,9 @@ class Draft:
             agency=self.agency,
             created_ms=self.created_ms,
             selection=self.selection,
-            ledgers=tuple(LedgerExtent(one.origin, len(one.leaves)) for one in self.ledgers),
+            ledgers=tuple(
+                LedgerExtent(one.origin, len(one.leaves), one.recovered) for one in self.ledgers
+            ),
             members=tuple(spool.digest() for spool in spools),
         )
         out = BytesIO()

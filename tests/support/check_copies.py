@@ -29,6 +29,7 @@ _UNDELIVERED = {
         UndeliveredCode.DEAD,
         UndeliveredCode.PEER_REVOKED,
         UndeliveredCode.ERASED,
+        UndeliveredCode.RECALLED,
     },
 }
 _OF_COPIES = {

@@ -21,20 +21,23 @@ from sesn_node.domain.entries import (
 )
 from sesn_node.domain.ids import AgencyId, Origin
 from sesn_node.exchange.open import open_received, open_sent
-from sesn_node.exchange.search import index_terms
+from sesn_node.exchange.search import all_terms, index_terms
+from sesn_node.ledger.head import TreeHead, checkpoint_text
 from sesn_node.ledger.merkle import leaf_hash, position, stored_count, verify_inclusion
 from sesn_node.store.search import TermRow
+from sesn_node.trust.timestamps import check_imprint
 from sesn_node.wire.batches import decode_proof
 from sesn_node.wire.envelopes import decode_header
 from tests.support.check_copies import check_outbox, head_at, kept_head
 from tests.support.check_erased import check_erasures, check_nothing_left
+from tests.support.check_recalled import check_recalls
 from tests.support.view import View, decode_once, open_card_once, signed_head, view
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sesn_node.domain.alert import Payload
     from sesn_node.domain.messages import Header
+    from sesn_node.domain.payload import Payload
     from sesn_node.exchange.office import Office
     from sesn_node.store.inbox import InboxRow
     from sesn_node.store.sealed import SealedRow
@@ -69,9 +72,11 @@ def check_node(office: Office, *, old_copy: bool = False) -> View:
     _check_inbox(seen)
     _check_search(seen)
     check_erasures(seen)
+    check_recalls(seen)
     _check_refusals(seen)
     _check_witnessed(seen)
     _check_cosigned(seen)
+    _check_stamped(seen)
     _check_peers(seen)
     _check_own_cards(seen)
     return seen
@@ -168,6 +173,8 @@ def _check_sent(seen: View) -> None:
             for (message_id, agency), key in seen.wrapped_keys.items()
             if message_id == row.message_id
         }
+        if row.message_id in seen.withdrawn:
+            recipients = {(one.agency, sha256(b"")) for one in header.recipients}
         assert queued == recipients, f"{seen.agency}: copies of message {row.message_id.hex()}"
 
 
@@ -253,10 +260,17 @@ def _check_search(seen: View) -> None:
 
 
 def _check_found(seen: View, sender: str, message_id: bytes, at_ms: int, payload: Payload) -> None:
-    """An alert can be found by what it names, and by nothing else."""
-    assert seen.terms_of(sender, message_id) == {
-        TermRow(term, at_ms, sender, message_id) for term in index_terms(seen.office, payload)
-    }, f"{seen.agency}: search terms of message {message_id.hex()}"
+    """A message can be found by what it names, and by nothing else.
+
+    Also by owners and ports, if somebody watched for them when it came.
+    """
+    named = all_terms(seen.office, payload)
+    assert seen.terms_of(sender, message_id) - {
+        TermRow(term, at_ms, sender, message_id)
+        for term in named - set(index_terms(seen.office, payload))
+    } == {TermRow(term, at_ms, sender, message_id) for term in index_terms(seen.office, payload)}, (
+        f"{seen.agency}: search terms of message {message_id.hex()}"
+    )
 
 
 def _check_refusals(seen: View) -> None:
@@ -291,12 +305,23 @@ def _check_witnessed(seen: View) -> None:
         seen.check_cosigned(cosigned, head)
 
 
+def _check_stamped(seen: View) -> None:
+    """Every time-stamp token is over a checkpoint that is kept."""
+    kept = {(one.origin, one.size, one.root) for one in seen.checkpoints}
+    for row in seen.tokens:
+        place = (row.origin, row.size, row.root)
+        assert place in kept, f"{seen.agency}: a token over {place[:2]}, which is not kept"
+        text = checkpoint_text(TreeHead(Origin(row.origin), row.size, row.root))
+        check_imprint(row.token, text.encode())
+
+
 def _check_cosigned(seen: View) -> None:
     """Cosignatures of partners are over true prefixes of our ledger; each kept one has some."""
     who = seen.agency
     ours = {kept.size: kept for kept in seen.checkpoints if kept.origin == seen.origin}
     cosigned = {row.size for row in seen.cosignatures if row.origin == seen.origin}
-    assert set(ours) == cosigned, f"{who}: own checkpoints and their cosignatures"
+    stamped = {row.size for row in seen.tokens if row.origin == seen.origin}
+    assert set(ours) == cosigned | stamped, f"{who}: own checkpoints, and what they are kept for"
     for kept in ours.values():
         head = signed_head(kept.note, *seen.signing(kept.size))
         assert head == head_at(seen, kept.size), f"{who}: own checkpoint {kept.size} is no prefix"

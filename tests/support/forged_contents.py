@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 from sesn_node.crypto.primitives import hpke_seal, random_bytes, sha256
 from sesn_node.crypto.seal import MessageContext, SealRecipient, commit, seal
-from sesn_node.domain.alert import Decision, Markings, Payload, Response, Tlp
+from sesn_node.domain.conversation import Decision, Response
 from sesn_node.domain.entries import EntryKind, EntryRef
 from sesn_node.domain.ids import ledger_origin, new_message_id
+from sesn_node.domain.markings import Markings, Tlp
 from sesn_node.domain.messages import SUITE, Recipient
+from sesn_node.domain.payload import Payload
 from sesn_node.domain.refusals import RefusalCode
 from sesn_node.wire.payloads import encode_payload
 from tests.support import protobuf

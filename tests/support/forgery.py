@@ -10,8 +10,8 @@ from sesn_node.domain.refusals import RefusalCode
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sesn_node.domain.alert import Payload
     from sesn_node.domain.ids import MessageId
+    from sesn_node.domain.payload import Payload
     from sesn_node.trust.card import TrustedCard
     from sesn_node.wire._pb.exchange_pb2 import Shipment
     from tests.support.puppet import Letter, Puppet

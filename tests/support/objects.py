@@ -14,16 +14,12 @@ from sesn_node.domain.alert import (
     CallKind,
     Consignment,
     Container,
-    Decision,
     Goods,
-    Markings,
     Party,
     PartyRole,
-    Payload,
     PortCall,
+    Regime,
     RequestedAction,
-    Response,
-    Tlp,
     Urgency,
     Vessel,
 )
@@ -41,6 +37,7 @@ from sesn_node.domain.cards import (
     SealKey,
     WitnessKeySet,
 )
+from sesn_node.domain.conversation import Decision, Response
 from sesn_node.domain.entries import Entry, EntryKind, EntryRef
 from sesn_node.domain.ids import (
     AgencyId,
@@ -49,7 +46,9 @@ from sesn_node.domain.ids import (
     new_message_id,
     witness_name,
 )
+from sesn_node.domain.markings import Markings, Tlp
 from sesn_node.domain.messages import WRAPPED_KEY_BYTES, Envelope, Header, Priority, Recipient
+from sesn_node.domain.payload import Payload
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -170,6 +169,9 @@ def goods() -> Goods:
         basel_codes=("A1181", "Y31"),
         quantity="24.5",
         unit="t",
+        oecd_codes=("GC020",),
+        eu_waste_codes=("20 01 35*",),
+        un_numbers=("UN 3480",),
     )
 
 
@@ -185,7 +187,18 @@ def consignment() -> Consignment:
         ),
         declared=goods(),
         suspected=Goods(description="Waste television sets"),
-        parties=(Party("A dealer", PartyRole.EXPORTER, "Quay 1\nRotterdam", "NL"),),
+        parties=(
+            Party(
+                "A dealer",
+                PartyRole.EXPORTER,
+                "Quay 1\nRotterdam",
+                "NL",
+                lei="213800KUD8LAJWSQ9D15",
+                vat="NL004495445B01",
+            ),
+        ),
+        found=Goods(description="Waste television sets, tubes broken"),
+        regime=Regime.EU,
     )
 
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from sesn_node.domain.alert import Payload
+    from sesn_node.domain.payload import Payload
     from sesn_node.trust.card import TrustedCard
     from tests.support.network import Member
 

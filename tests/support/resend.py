@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sesn_node.domain.batches import Batch, ProvenEntry, Shipment
+from sesn_node.domain.batches import BadShipment, Batch, ProvenEntry, Shipment
 from sesn_node.domain.messages import Envelope
 from tests.support.view import view
 
@@ -35,3 +36,20 @@ def batch_of(sender: Member, receiver: Member, *message_ids: bytes) -> Batch:
             )
         )
     return Batch(1, body, tuple(shipments))
+
+
+def proven_anew(sender: Member, receiver: Member, *shipments: Shipment | BadShipment) -> Batch:
+    """Make a batch of messages that were on their way, under the sender's newest checkpoint."""
+    ours = [one for one in shipments if isinstance(one, Shipment)]
+    office = sender.office
+    with receiver.office.store.read() as transaction:
+        held = transaction.witness.head(office.log_keys.origin)
+    with office.store.read() as transaction:
+        ledger = office.ledger(transaction)
+        proofs = ledger.prove([one.shared.index for one in ours])
+        body = ledger.add_checkpoint(0 if held is None else held.size)
+    proven = (
+        replace(one, shared=replace(one.shared, proof=proof))
+        for one, proof in zip(ours, proofs, strict=True)
+    )
+    return Batch(1, body, tuple(proven))

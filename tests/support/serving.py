@@ -20,15 +20,17 @@ from sesn_node.crypto.kdf import KdfParams
 from sesn_node.crypto.keyring import decrypt_keyring
 from sesn_node.crypto.keys import KeyKind, private_pem
 from sesn_node.crypto.signers import signer_for
-from sesn_node.domain.alert import Alert, Markings, Payload, RequestedAction, Tlp, Urgency
+from sesn_node.domain.alert import Alert, RequestedAction, Urgency
 from sesn_node.domain.cards import Role
 from sesn_node.domain.delivery import DeliveryState
+from sesn_node.domain.markings import Markings, Tlp
+from sesn_node.domain.payload import Payload
 from sesn_node.exchange import expire, forks, gossip, outcomes, peers, witness
 from sesn_node.exchange.peers import add_peer
 from sesn_node.exchange.share import Draft, share
 from sesn_node.founding import found
 from sesn_node.telemetry.logs import redact
-from sesn_node.transport import admission, health, node, partner, pump, server
+from sesn_node.transport import admission, health, node, partner, pump, server, stamper
 from sesn_node.transport import gossip as talk
 from sesn_node.transport.tls import TlsIdentity
 from sesn_node.trust.certificates import certificate_pem, issue_leaf
@@ -290,6 +292,7 @@ _LOGGING = (
     peers,
     pump,
     server,
+    stamper,
     witness,
 )
 

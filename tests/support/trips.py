@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sesn_node.domain.alert import Decision
+from sesn_node.domain.conversation import Decision
 from sesn_node.domain.ids import MessageId
 from sesn_node.errors import ConflictError, PeerUnavailable, StorageError
 from sesn_node.exchange.aside import set_aside

@@ -26,7 +26,7 @@ from sesn_node.wire.entries import decode_entry
 from tests.support.rfc6962 import ReferenceTree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence, Set
 
     from sqlalchemy import Row, Table
 
@@ -34,10 +34,13 @@ if TYPE_CHECKING:
     from sesn_node.store.engine import Transaction
     from sesn_node.store.erasures import ErasureRow
     from sesn_node.store.inbox import InboxRow
+    from sesn_node.store.keeping import HoldRow
     from sesn_node.store.ledger import EntryRow, HeadRow
     from sesn_node.store.outbox_rows import OutboxRow
     from sesn_node.store.peers import PeerRow
+    from sesn_node.store.recalls import RecallRow
     from sesn_node.store.search import TermRow
+    from sesn_node.store.timestamps import TokenRow
     from sesn_node.trust.card import TrustedCard
 
 # Checks repeat after every step of a scenario, and these are pure: each is done once.
@@ -104,9 +107,13 @@ class View:
     found_by: Mapping[tuple[str, bytes], set[TermRow]]
     erased: Mapping[int, int]
     erasures: Sequence[ErasureRow]
+    withdrawn: Set[bytes]
+    recalls: Sequence[RecallRow]
+    holds: Sequence[HoldRow]
     refusals: Sequence[RefusalRow]
     checkpoints: Sequence[KeptCheckpoint]
     cosignatures: Sequence[CosignatureRow]
+    tokens: Sequence[TokenRow]
     witnessed: Mapping[str, WitnessRow]
     peers: Sequence[PeerRow]
     cards: Mapping[str, Sequence[TrustedCard]]
@@ -248,6 +255,9 @@ def view(office: Office) -> View:
             found_by=found_by,
             erased=_erased(rows),
             erasures=transaction.erasures.every(),
+            withdrawn=transaction.recalls.every_withdrawn(),
+            recalls=transaction.recalls.every(),
+            holds=transaction.keeping.holds(),
             refusals=[
                 RefusalRow(row.sender, row.message_id, row.header_sha256, row.code, row.entry_index)
                 for row in _all(transaction, schema.refusal)
@@ -260,6 +270,7 @@ def view(office: Office) -> View:
                 CosignatureRow(row.origin, row.size, row.agency, row.time_s, row.lines)
                 for row in _all(transaction, schema.cosignature)
             ],
+            tokens=list(transaction.timestamps.every()),
             witnessed={
                 row.origin: WitnessRow(row.origin, row.agency, row.size, row.root)
                 for row in _all(transaction, schema.witness_head)

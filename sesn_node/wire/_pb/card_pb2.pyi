@@ -102,6 +102,7 @@ class Card(_message.Message):
     PREVIOUS_SHA256_FIELD_NUMBER: _builtins.int
     ISSUED_MS_FIELD_NUMBER: _builtins.int
     EXPIRES_MS_FIELD_NUMBER: _builtins.int
+    CLOSED_FIELD_NUMBER: _builtins.int
     agency: _builtins.str
     """Agency id: (int|[a-z]{2}) and 1 to 4 dotted labels, at most 100 bytes."""
     name: _builtins.str
@@ -158,6 +159,13 @@ class Card(_message.Message):
     def suites(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Accepted suites: "SESN-1"."""
 
+    @_builtins.property
+    def closed(self) -> _containers.RepeatedCompositeFieldContainer[Global___ClosedLedger]:
+        """Where ledgers of earlier epochs ended, oldest first. A later card begins with those of the card
+        before. A partner that has cosigned more of one, or something else, does not take the card by
+        itself.
+        """
+
     def __init__(
         self,
         *,
@@ -178,10 +186,11 @@ class Card(_message.Message):
         previous_sha256: _builtins.bytes = ...,
         issued_ms: _builtins.int = ...,
         expires_ms: _builtins.int = ...,
+        closed: _abc.Iterable[Global___ClosedLedger] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["contact", b"contact", "limits", b"limits", "witness", b"witness"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "contact", b"contact", "country", b"country", "encryption_keys", b"encryption_keys", "endpoints", b"endpoints", "expires_ms", b"expires_ms", "issued_ms", b"issued_ms", "ledgers", b"ledgers", "limits", b"limits", "name", b"name", "previous_sha256", b"previous_sha256", "role", b"role", "root_certificate", b"root_certificate", "seal_keys", b"seal_keys", "sequence", b"sequence", "suites", b"suites", "witness", b"witness"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "closed", b"closed", "contact", b"contact", "country", b"country", "encryption_keys", b"encryption_keys", "endpoints", b"endpoints", "expires_ms", b"expires_ms", "issued_ms", b"issued_ms", "ledgers", b"ledgers", "limits", b"limits", "name", b"name", "previous_sha256", b"previous_sha256", "role", b"role", "root_certificate", b"root_certificate", "seal_keys", b"seal_keys", "sequence", b"sequence", "suites", b"suites", "witness", b"witness"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -288,6 +297,36 @@ class LedgerKeys(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___LedgerKeys: _TypeAlias = LedgerKeys  # noqa: Y015
+
+@_typing.final
+class ClosedLedger(_message.Message):
+    """The end of a ledger that is not written any more."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORIGIN_FIELD_NUMBER: _builtins.int
+    SIZE_FIELD_NUMBER: _builtins.int
+    ROOT_FIELD_NUMBER: _builtins.int
+    origin: _builtins.str
+    """C2SP checkpoint origin, one of Card.ledgers but the last."""
+    size: _builtins.int
+    """Number of its entries."""
+    root: _builtins.bytes
+    """Root hash, 32 bytes."""
+    def __init__(
+        self,
+        *,
+        origin: _builtins.str = ...,
+        size: _builtins.int = ...,
+        root: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["origin", b"origin", "root", b"root", "size", b"size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClosedLedger: _TypeAlias = ClosedLedger  # noqa: Y015
 
 @_typing.final
 class WitnessKeys(_message.Message):

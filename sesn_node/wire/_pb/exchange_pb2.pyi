@@ -492,6 +492,14 @@ class DeliverAgainRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     MESSAGE_IDS_FIELD_NUMBER: _builtins.int
+    ORIGIN_FIELD_NUMBER: _builtins.int
+    FROM_INDEX_FIELD_NUMBER: _builtins.int
+    origin: _builtins.str
+    """Instead of ids: a ledger of the caller that lost its end. Meant are all messages whose receipt
+    is one of its entries from `from_index` on.
+    """
+    from_index: _builtins.int
+    """The first entry that is lost, or `next_index` of the answer before."""
     @_builtins.property
     def message_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """Ids of messages that the caller acknowledged, 16 bytes each, at most 1,000."""
@@ -500,10 +508,12 @@ class DeliverAgainRequest(_message.Message):
         self,
         *,
         message_ids: _abc.Iterable[_builtins.bytes] | None = ...,
+        origin: _builtins.str = ...,
+        from_index: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["message_ids", b"message_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_index", b"from_index", "message_ids", b"message_ids", "origin", b"origin"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -516,16 +526,20 @@ class DeliverAgainResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     COUNT_FIELD_NUMBER: _builtins.int
+    NEXT_INDEX_FIELD_NUMBER: _builtins.int
     count: _builtins.int
     """How many of them; the others have expired, were erased, or were never acknowledged."""
+    next_index: _builtins.int
+    """Asked by ledger, at most 1,000 messages are taken at once: where to go on; 0 if those are all."""
     def __init__(
         self,
         *,
         count: _builtins.int = ...,
+        next_index: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "next_index", b"next_index"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -52,6 +52,12 @@ class _EntryKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EntryKind.V
     """An audit bundle was made; the object is its file."""
     EPOCH: _EntryKind.ValueType  # 14
     """First entry of a ledger that goes on from one that was closed; the object is its root."""
+    RECOVERED: _EntryKind.ValueType  # 15
+    """The entries between the one it answers and this one came back from an export, without what they
+    refer to; the object is the root before them.
+    """
+    LEGAL_HOLD: _EntryKind.ValueType  # 16
+    """A legal hold on what the message says was placed or released, as `code` says."""
 
 class EntryKind(_EntryKind, metaclass=_EntryKindEnumTypeWrapper):
     """What happened."""
@@ -85,6 +91,12 @@ EXPORTED: EntryKind.ValueType  # 13
 """An audit bundle was made; the object is its file."""
 EPOCH: EntryKind.ValueType  # 14
 """First entry of a ledger that goes on from one that was closed; the object is its root."""
+RECOVERED: EntryKind.ValueType  # 15
+"""The entries between the one it answers and this one came back from an export, without what they
+refer to; the object is the root before them.
+"""
+LEGAL_HOLD: EntryKind.ValueType  # 16
+"""A legal hold on what the message says was placed or released, as `code` says."""
 Global___EntryKind: _TypeAlias = EntryKind  # noqa: Y015
 
 @_typing.final
@@ -114,7 +126,8 @@ class LedgerEntry(_message.Message):
     """Message that the entry is about, 16 bytes; empty for entries about no message."""
     object_sha256: _builtins.bytes
     """SHA-256 of the object, 32 bytes: a header for messages, a body for cards, a public key (its
-    id) for keys, a file for exports. For EPOCH, the root of the closed ledger.
+    id) for keys, a file for exports. For EPOCH, the root of the closed ledger; for RECOVERED, the
+    root of this one at the size that the database had.
     """
     commitment: _builtins.bytes
     """The payload commitment (Header.commitment), 32 bytes; empty for entries about no message."""

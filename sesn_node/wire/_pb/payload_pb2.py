@@ -23,45 +23,28 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from sesn_node.wire._pb import alert_pb2 as sesn_dot_v1_dot_alert__pb2
+from sesn_node.wire._pb import conversation_pb2 as sesn_dot_v1_dot_conversation__pb2
+from sesn_node.wire._pb import people_pb2 as sesn_dot_v1_dot_people__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15sesn/v1/payload.proto\x12\x07sesn.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"~\n\x07Payload\x12#\n\x08markings\x18\x01 \x01(\x0b\x32\x11.sesn.v1.Markings\x12\x1f\n\x05\x61lert\x18\x02 \x01(\x0b\x32\x0e.sesn.v1.AlertH\x00\x12%\n\x08response\x18\x03 \x01(\x0b\x32\x11.sesn.v1.ResponseH\x00\x42\x06\n\x04\x62ody\"%\n\x08Markings\x12\x19\n\x03tlp\x18\x01 \x01(\x0e\x32\x0c.sesn.v1.Tlp\"\xdd\x01\n\x05\x41lert\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12!\n\x07urgency\x18\x02 \x01(\x0e\x32\x10.sesn.v1.Urgency\x12\x32\n\x10requested_action\x18\x03 \x01(\x0e\x32\x18.sesn.v1.RequestedAction\x12.\n\nrespond_by\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tnarrative\x18\x05 \x01(\t\x12)\n\x0b\x63onsignment\x18\x06 \x01(\x0b\x32\x14.sesn.v1.Consignment\"\xf6\x01\n\x0b\x43onsignment\x12&\n\ncontainers\x18\x01 \x03(\x0b\x32\x12.sesn.v1.Container\x12\x1f\n\x06vessel\x18\x02 \x01(\x0b\x32\x0f.sesn.v1.Vessel\x12\x16\n\x0e\x62ill_of_lading\x18\x03 \x01(\t\x12 \n\x05route\x18\x04 \x03(\x0b\x32\x11.sesn.v1.PortCall\x12 \n\x08\x64\x65\x63lared\x18\x05 \x01(\x0b\x32\x0e.sesn.v1.Goods\x12!\n\tsuspected\x18\x06 \x01(\x0b\x32\x0e.sesn.v1.Goods\x12\x1f\n\x07parties\x18\x07 \x03(\x0b\x32\x0e.sesn.v1.Party\")\n\tContainer\x12\x0e\n\x06number\x18\x01 \x01(\t\x12\x0c\n\x04seal\x18\x02 \x01(\t\"3\n\x06Vessel\x12\x0b\n\x03imo\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06voyage\x18\x03 \x01(\t\"a\n\x08PortCall\x12\x0c\n\x04port\x18\x01 \x01(\t\x12\x1f\n\x04kind\x18\x02 \x01(\x0e\x32\x11.sesn.v1.CallKind\x12&\n\x02\x61t\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"v\n\x05Goods\x12\x13\n\x0b\x64\x65scription\x18\x01 \x01(\t\x12\x0f\n\x07hs_code\x18\x02 \x01(\t\x12\x12\n\nhs_edition\x18\x03 \x01(\t\x12\x13\n\x0b\x62\x61sel_codes\x18\x04 \x03(\t\x12\x10\n\x08quantity\x18\x05 \x01(\t\x12\x0c\n\x04unit\x18\x06 \x01(\t\"Y\n\x05Party\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x0f\n\x07\x63ountry\x18\x03 \x01(\t\x12 \n\x04role\x18\x04 \x01(\x0e\x32\x12.sesn.v1.PartyRole\"h\n\x08Response\x12\x12\n\nmessage_id\x18\x01 \x01(\x0c\x12\x15\n\rheader_sha256\x18\x02 \x01(\x0c\x12#\n\x08\x64\x65\x63ision\x18\x03 \x01(\x0e\x32\x11.sesn.v1.Decision\x12\x0c\n\x04text\x18\x04 \x01(\t*j\n\x03Tlp\x12\x13\n\x0fTLP_UNSPECIFIED\x10\x00\x12\x0b\n\x07TLP_RED\x10\x01\x12\x14\n\x10TLP_AMBER_STRICT\x10\x02\x12\r\n\tTLP_AMBER\x10\x03\x12\r\n\tTLP_GREEN\x10\x04\x12\r\n\tTLP_CLEAR\x10\x05*K\n\x07Urgency\x12\x17\n\x13URGENCY_UNSPECIFIED\x10\x00\x12\x0b\n\x07ROUTINE\x10\x01\x12\n\n\x06URGENT\x10\x02\x12\x0e\n\nSHIP_SAILS\x10\x03*`\n\x0fRequestedAction\x12 \n\x1cREQUESTED_ACTION_UNSPECIFIED\x10\x00\x12\x08\n\x04NONE\x10\x01\x12\n\n\x06INFORM\x10\x02\x12\x08\n\x04HOLD\x10\x03\x12\x0b\n\x07INSPECT\x10\x04*`\n\x08\x43\x61llKind\x12\x19\n\x15\x43\x41LL_KIND_UNSPECIFIED\x10\x00\x12\x0b\n\x07LOADING\x10\x01\x12\x10\n\x0cTRANSHIPMENT\x10\x02\x12\r\n\tDISCHARGE\x10\x03\x12\x0b\n\x07SIGHTED\x10\x04*n\n\tPartyRole\x12\x1a\n\x16PARTY_ROLE_UNSPECIFIED\x10\x00\x12\x0c\n\x08\x45XPORTER\x10\x01\x12\x0c\n\x08IMPORTER\x10\x02\x12\x0b\n\x07\x43\x41RRIER\x10\x03\x12\n\n\x06\x42ROKER\x10\x04\x12\x10\n\x0cNOTIFY_PARTY\x10\x05*@\n\x08\x44\x65\x63ision\x12\x18\n\x14\x44\x45\x43ISION_UNSPECIFIED\x10\x00\x12\x0c\n\x08\x41\x43\x43\x45PTED\x10\x01\x12\x0c\n\x08\x44\x45\x43LINED\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15sesn/v1/payload.proto\x12\x07sesn.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x13sesn/v1/alert.proto\x1a\x1asesn/v1/conversation.proto\x1a\x14sesn/v1/people.proto\"\xf5\x03\n\x07Payload\x12#\n\x08markings\x18\x01 \x01(\x0b\x32\x11.sesn.v1.Markings\x12\x1f\n\x05\x61lert\x18\x02 \x01(\x0b\x32\x0e.sesn.v1.AlertH\x00\x12%\n\x08response\x18\x03 \x01(\x0b\x32\x11.sesn.v1.ResponseH\x00\x12!\n\x06update\x18\x04 \x01(\x0b\x32\x0f.sesn.v1.UpdateH\x00\x12!\n\x06recall\x18\x05 \x01(\x0b\x32\x0f.sesn.v1.RecallH\x00\x12+\n\x0b\x64\x65struction\x18\x06 \x01(\x0b\x32\x14.sesn.v1.DestructionH\x00\x12#\n\x07\x66orward\x18\x07 \x01(\x0b\x32\x10.sesn.v1.ForwardH\x00\x12#\n\x07\x63onsent\x18\x08 \x01(\x0b\x32\x10.sesn.v1.ConsentH\x00\x12#\n\x07request\x18\t \x01(\x0b\x32\x10.sesn.v1.RequestH\x00\x12!\n\x06\x61nswer\x18\n \x01(\x0b\x32\x0f.sesn.v1.AnswerH\x00\x12\x1d\n\x04note\x18\x0b \x01(\x0b\x32\r.sesn.v1.NoteH\x00\x12%\n\x08sighting\x18\x0c \x01(\x0b\x32\x11.sesn.v1.SightingH\x00\x12*\n\x0c\x65ndorsements\x18\x14 \x03(\x0b\x32\x14.sesn.v1.EndorsementB\x06\n\x04\x62ody\"\xf6\x01\n\x08Markings\x12\x19\n\x03tlp\x18\x01 \x01(\x0e\x32\x0c.sesn.v1.Tlp\x12\'\n\x08handling\x18\x02 \x03(\x0e\x32\x15.sesn.v1.HandlingCode\x12\x15\n\rhandling_text\x18\x03 \x01(\t\x12\'\n\nevaluation\x18\x04 \x01(\x0b\x32\x13.sesn.v1.Evaluation\x12\x0f\n\x07purpose\x18\x05 \x01(\t\x12\x13\n\x0blegal_basis\x18\x06 \x01(\t\x12\x30\n\x0cretain_until\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06onward\x18\x08 \x03(\t\"n\n\nEvaluation\x12)\n\x06scheme\x18\x01 \x01(\x0e\x32\x19.sesn.v1.EvaluationScheme\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x13\n\x0binformation\x18\x03 \x01(\t\x12\x10\n\x08handling\x18\x04 \x01(\t*j\n\x03Tlp\x12\x13\n\x0fTLP_UNSPECIFIED\x10\x00\x12\x0b\n\x07TLP_RED\x10\x01\x12\x14\n\x10TLP_AMBER_STRICT\x10\x02\x12\r\n\tTLP_AMBER\x10\x03\x12\r\n\tTLP_GREEN\x10\x04\x12\r\n\tTLP_CLEAR\x10\x05*E\n\x0cHandlingCode\x12\x1d\n\x19HANDLING_CODE_UNSPECIFIED\x10\x00\x12\x06\n\x02H1\x10\x01\x12\x06\n\x02H2\x10\x02\x12\x06\n\x02H3\x10\x03*u\n\x10\x45valuationScheme\x12!\n\x1d\x45VALUATION_SCHEME_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x45VALUATION_4X4\x10\x01\x12\x14\n\x10\x45VALUATION_3X5X2\x10\x02\x12\x14\n\x10\x45VALUATION_5X5X5\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'sesn.v1.payload_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_TLP']._serialized_start=1219
-  _globals['_TLP']._serialized_end=1325
-  _globals['_URGENCY']._serialized_start=1327
-  _globals['_URGENCY']._serialized_end=1402
-  _globals['_REQUESTEDACTION']._serialized_start=1404
-  _globals['_REQUESTEDACTION']._serialized_end=1500
-  _globals['_CALLKIND']._serialized_start=1502
-  _globals['_CALLKIND']._serialized_end=1598
-  _globals['_PARTYROLE']._serialized_start=1600
-  _globals['_PARTYROLE']._serialized_end=1710
-  _globals['_DECISION']._serialized_start=1712
-  _globals['_DECISION']._serialized_end=1776
-  _globals['_PAYLOAD']._serialized_start=67
-  _globals['_PAYLOAD']._serialized_end=193
-  _globals['_MARKINGS']._serialized_start=195
-  _globals['_MARKINGS']._serialized_end=232
-  _globals['_ALERT']._serialized_start=235
-  _globals['_ALERT']._serialized_end=456
-  _globals['_CONSIGNMENT']._serialized_start=459
-  _globals['_CONSIGNMENT']._serialized_end=705
-  _globals['_CONTAINER']._serialized_start=707
-  _globals['_CONTAINER']._serialized_end=748
-  _globals['_VESSEL']._serialized_start=750
-  _globals['_VESSEL']._serialized_end=801
-  _globals['_PORTCALL']._serialized_start=803
-  _globals['_PORTCALL']._serialized_end=900
-  _globals['_GOODS']._serialized_start=902
-  _globals['_GOODS']._serialized_end=1020
-  _globals['_PARTY']._serialized_start=1022
-  _globals['_PARTY']._serialized_end=1111
-  _globals['_RESPONSE']._serialized_start=1113
-  _globals['_RESPONSE']._serialized_end=1217
+  _globals['_TLP']._serialized_start=1003
+  _globals['_TLP']._serialized_end=1109
+  _globals['_HANDLINGCODE']._serialized_start=1111
+  _globals['_HANDLINGCODE']._serialized_end=1180
+  _globals['_EVALUATIONSCHEME']._serialized_start=1182
+  _globals['_EVALUATIONSCHEME']._serialized_end=1299
+  _globals['_PAYLOAD']._serialized_start=139
+  _globals['_PAYLOAD']._serialized_end=640
+  _globals['_MARKINGS']._serialized_start=643
+  _globals['_MARKINGS']._serialized_end=889
+  _globals['_EVALUATION']._serialized_start=891
+  _globals['_EVALUATION']._serialized_end=1001
 # @@protoc_insertion_point(module_scope)

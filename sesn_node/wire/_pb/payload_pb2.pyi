@@ -9,6 +9,9 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from sesn_node.wire._pb import alert_pb2 as _alert_pb2
+from sesn_node.wire._pb import conversation_pb2 as _conversation_pb2
+from sesn_node.wire._pb import people_pb2 as _people_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -54,125 +57,59 @@ TLP_CLEAR: Tlp.ValueType  # 5
 """To anybody."""
 Global___Tlp: _TypeAlias = Tlp  # noqa: Y015
 
-class _Urgency:
+class _HandlingCode:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
 
-class _UrgencyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Urgency.ValueType], _builtins.type):
+class _HandlingCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_HandlingCode.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
-    URGENCY_UNSPECIFIED: _Urgency.ValueType  # 0
-    ROUTINE: _Urgency.ValueType  # 1
-    URGENT: _Urgency.ValueType  # 2
-    SHIP_SAILS: _Urgency.ValueType  # 3
-    """The vessel leaves, or the goods are released, if nobody acts within hours."""
+    HANDLING_CODE_UNSPECIFIED: _HandlingCode.ValueType  # 0
+    H1: _HandlingCode.ValueType  # 1
+    """Not to be disclosed in judicial proceedings without the originator's permission."""
+    H2: _HandlingCode.ValueType  # 2
+    """Not to be passed on without the originator's permission."""
+    H3: _HandlingCode.ValueType  # 3
+    """Other restrictions, told in `handling_text`."""
 
-class Urgency(_Urgency, metaclass=_UrgencyEnumTypeWrapper):
-    """How soon somebody must act."""
+class HandlingCode(_HandlingCode, metaclass=_HandlingCodeEnumTypeWrapper):
+    """Restrictions of the Europol handling codes. H0, to be used for preventing and combating crime and
+    under no further restriction, is the absence of all.
+    """
 
-URGENCY_UNSPECIFIED: Urgency.ValueType  # 0
-ROUTINE: Urgency.ValueType  # 1
-URGENT: Urgency.ValueType  # 2
-SHIP_SAILS: Urgency.ValueType  # 3
-"""The vessel leaves, or the goods are released, if nobody acts within hours."""
-Global___Urgency: _TypeAlias = Urgency  # noqa: Y015
+HANDLING_CODE_UNSPECIFIED: HandlingCode.ValueType  # 0
+H1: HandlingCode.ValueType  # 1
+"""Not to be disclosed in judicial proceedings without the originator's permission."""
+H2: HandlingCode.ValueType  # 2
+"""Not to be passed on without the originator's permission."""
+H3: HandlingCode.ValueType  # 3
+"""Other restrictions, told in `handling_text`."""
+Global___HandlingCode: _TypeAlias = HandlingCode  # noqa: Y015
 
-class _RequestedAction:
+class _EvaluationScheme:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
 
-class _RequestedActionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RequestedAction.ValueType], _builtins.type):
+class _EvaluationSchemeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EvaluationScheme.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
-    REQUESTED_ACTION_UNSPECIFIED: _RequestedAction.ValueType  # 0
-    NONE: _RequestedAction.ValueType  # 1
-    """Nothing: the alert is for information."""
-    INFORM: _RequestedAction.ValueType  # 2
-    """Inform the sender of what is known or found."""
-    HOLD: _RequestedAction.ValueType  # 3
-    """Hold the consignment."""
-    INSPECT: _RequestedAction.ValueType  # 4
-    """Inspect the consignment."""
+    EVALUATION_SCHEME_UNSPECIFIED: _EvaluationScheme.ValueType  # 0
+    EVALUATION_4X4: _EvaluationScheme.ValueType  # 1
+    """Europol's: source A, B, C, X; information 1 to 4."""
+    EVALUATION_3X5X2: _EvaluationScheme.ValueType  # 2
+    """British, from 2016: source 1 to 3; information A to E; handling P or C."""
+    EVALUATION_5X5X5: _EvaluationScheme.ValueType  # 3
+    """British, before that: source A to E; information 1 to 5; handling 1 to 5."""
 
-class RequestedAction(_RequestedAction, metaclass=_RequestedActionEnumTypeWrapper):
-    """What the sender of an alert asks for."""
+class EvaluationScheme(_EvaluationScheme, metaclass=_EvaluationSchemeEnumTypeWrapper):
+    """Schemes of police forces."""
 
-REQUESTED_ACTION_UNSPECIFIED: RequestedAction.ValueType  # 0
-NONE: RequestedAction.ValueType  # 1
-"""Nothing: the alert is for information."""
-INFORM: RequestedAction.ValueType  # 2
-"""Inform the sender of what is known or found."""
-HOLD: RequestedAction.ValueType  # 3
-"""Hold the consignment."""
-INSPECT: RequestedAction.ValueType  # 4
-"""Inspect the consignment."""
-Global___RequestedAction: _TypeAlias = RequestedAction  # noqa: Y015
-
-class _CallKind:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _CallKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CallKind.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    CALL_KIND_UNSPECIFIED: _CallKind.ValueType  # 0
-    LOADING: _CallKind.ValueType  # 1
-    TRANSHIPMENT: _CallKind.ValueType  # 2
-    DISCHARGE: _CallKind.ValueType  # 3
-    SIGHTED: _CallKind.ValueType  # 4
-    """Somebody saw it there."""
-
-class CallKind(_CallKind, metaclass=_CallKindEnumTypeWrapper):
-    """What happens to the consignment at a port."""
-
-CALL_KIND_UNSPECIFIED: CallKind.ValueType  # 0
-LOADING: CallKind.ValueType  # 1
-TRANSHIPMENT: CallKind.ValueType  # 2
-DISCHARGE: CallKind.ValueType  # 3
-SIGHTED: CallKind.ValueType  # 4
-"""Somebody saw it there."""
-Global___CallKind: _TypeAlias = CallKind  # noqa: Y015
-
-class _PartyRole:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _PartyRoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PartyRole.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    PARTY_ROLE_UNSPECIFIED: _PartyRole.ValueType  # 0
-    EXPORTER: _PartyRole.ValueType  # 1
-    IMPORTER: _PartyRole.ValueType  # 2
-    CARRIER: _PartyRole.ValueType  # 3
-    BROKER: _PartyRole.ValueType  # 4
-    NOTIFY_PARTY: _PartyRole.ValueType  # 5
-    """Whom the carrier tells of the arrival."""
-
-class PartyRole(_PartyRole, metaclass=_PartyRoleEnumTypeWrapper):
-    """The part that somebody plays in a shipment."""
-
-PARTY_ROLE_UNSPECIFIED: PartyRole.ValueType  # 0
-EXPORTER: PartyRole.ValueType  # 1
-IMPORTER: PartyRole.ValueType  # 2
-CARRIER: PartyRole.ValueType  # 3
-BROKER: PartyRole.ValueType  # 4
-NOTIFY_PARTY: PartyRole.ValueType  # 5
-"""Whom the carrier tells of the arrival."""
-Global___PartyRole: _TypeAlias = PartyRole  # noqa: Y015
-
-class _Decision:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _DecisionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Decision.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    DECISION_UNSPECIFIED: _Decision.ValueType  # 0
-    ACCEPTED: _Decision.ValueType  # 1
-    DECLINED: _Decision.ValueType  # 2
-
-class Decision(_Decision, metaclass=_DecisionEnumTypeWrapper):
-    """What an officer decided on an alert."""
-
-DECISION_UNSPECIFIED: Decision.ValueType  # 0
-ACCEPTED: Decision.ValueType  # 1
-DECLINED: Decision.ValueType  # 2
-Global___Decision: _TypeAlias = Decision  # noqa: Y015
+EVALUATION_SCHEME_UNSPECIFIED: EvaluationScheme.ValueType  # 0
+EVALUATION_4X4: EvaluationScheme.ValueType  # 1
+"""Europol's: source A, B, C, X; information 1 to 4."""
+EVALUATION_3X5X2: EvaluationScheme.ValueType  # 2
+"""British, from 2016: source 1 to 3; information A to E; handling P or C."""
+EVALUATION_5X5X5: EvaluationScheme.ValueType  # 3
+"""British, before that: source A to E; information 1 to 5; handling 1 to 5."""
+Global___EvaluationScheme: _TypeAlias = EvaluationScheme  # noqa: Y015
 
 @_typing.final
 class Payload(_message.Message):
@@ -183,30 +120,90 @@ class Payload(_message.Message):
     MARKINGS_FIELD_NUMBER: _builtins.int
     ALERT_FIELD_NUMBER: _builtins.int
     RESPONSE_FIELD_NUMBER: _builtins.int
+    UPDATE_FIELD_NUMBER: _builtins.int
+    RECALL_FIELD_NUMBER: _builtins.int
+    DESTRUCTION_FIELD_NUMBER: _builtins.int
+    FORWARD_FIELD_NUMBER: _builtins.int
+    CONSENT_FIELD_NUMBER: _builtins.int
+    REQUEST_FIELD_NUMBER: _builtins.int
+    ANSWER_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    SIGHTING_FIELD_NUMBER: _builtins.int
+    ENDORSEMENTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def markings(self) -> Global___Markings:
         """Who may see this and pass it on."""
 
     @_builtins.property
-    def alert(self) -> Global___Alert:
+    def alert(self) -> _alert_pb2.Alert:
         """A suspect consignment."""
 
     @_builtins.property
-    def response(self) -> Global___Response:
+    def response(self) -> _conversation_pb2.Response:
         """An officer's decision on an alert."""
+
+    @_builtins.property
+    def update(self) -> _conversation_pb2.Update:
+        """What its sender knows better by now."""
+
+    @_builtins.property
+    def recall(self) -> _conversation_pb2.Recall:
+        """Its sender withdraws a message."""
+
+    @_builtins.property
+    def destruction(self) -> _conversation_pb2.Destruction:
+        """What a recipient's node did about a recall."""
+
+    @_builtins.property
+    def forward(self) -> _conversation_pb2.Forward:
+        """A message of a third agency, passed on."""
+
+    @_builtins.property
+    def consent(self) -> _conversation_pb2.Consent:
+        """The originator lets a message be passed on."""
+
+    @_builtins.property
+    def request(self) -> _conversation_pb2.Request:
+        """A request for information."""
+
+    @_builtins.property
+    def answer(self) -> _conversation_pb2.Answer:
+        """The answer to one."""
+
+    @_builtins.property
+    def note(self) -> _conversation_pb2.Note:
+        """Plain words."""
+
+    @_builtins.property
+    def sighting(self) -> _conversation_pb2.Sighting:
+        """A container, vessel or seal was seen."""
+
+    @_builtins.property
+    def endorsements(self) -> _containers.RepeatedCompositeFieldContainer[_people_pb2.Endorsement]:
+        """Who wrote it, then who approved it, at most 8. They sign the payload without this field."""
 
     def __init__(
         self,
         *,
         markings: Global___Markings | None = ...,
-        alert: Global___Alert | None = ...,
-        response: Global___Response | None = ...,
+        alert: _alert_pb2.Alert | None = ...,
+        response: _conversation_pb2.Response | None = ...,
+        update: _conversation_pb2.Update | None = ...,
+        recall: _conversation_pb2.Recall | None = ...,
+        destruction: _conversation_pb2.Destruction | None = ...,
+        forward: _conversation_pb2.Forward | None = ...,
+        consent: _conversation_pb2.Consent | None = ...,
+        request: _conversation_pb2.Request | None = ...,
+        answer: _conversation_pb2.Answer | None = ...,
+        note: _conversation_pb2.Note | None = ...,
+        sighting: _conversation_pb2.Sighting | None = ...,
+        endorsements: _abc.Iterable[_people_pb2.Endorsement] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["alert", b"alert", "body", b"body", "markings", b"markings", "response", b"response"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["alert", b"alert", "answer", b"answer", "body", b"body", "consent", b"consent", "destruction", b"destruction", "forward", b"forward", "markings", b"markings", "note", b"note", "recall", b"recall", "request", b"request", "response", b"response", "sighting", b"sighting", "update", b"update"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert", b"alert", "body", b"body", "markings", b"markings", "response", b"response"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert", b"alert", "answer", b"answer", "body", b"body", "consent", b"consent", "destruction", b"destruction", "endorsements", b"endorsements", "forward", b"forward", "markings", b"markings", "note", b"note", "recall", b"recall", "request", b"request", "response", b"response", "sighting", b"sighting", "update", b"update"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["alert", "response"]  # noqa: Y015
+    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["alert", "response", "update", "recall", "destruction", "forward", "consent", "request", "answer", "note", "sighting"]  # noqa: Y015
     _WhichOneofArgType_body: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_body) -> _WhichOneofReturnType_body | None: ...
 
@@ -219,328 +216,89 @@ class Markings(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TLP_FIELD_NUMBER: _builtins.int
+    HANDLING_FIELD_NUMBER: _builtins.int
+    HANDLING_TEXT_FIELD_NUMBER: _builtins.int
+    EVALUATION_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    LEGAL_BASIS_FIELD_NUMBER: _builtins.int
+    RETAIN_UNTIL_FIELD_NUMBER: _builtins.int
+    ONWARD_FIELD_NUMBER: _builtins.int
     tlp: Global___Tlp.ValueType
     """FIRST Traffic Light Protocol 2.0."""
+    handling_text: _builtins.str
+    """What H3 restricts, at most 500 characters; set with H3, or not."""
+    purpose: _builtins.str
+    """What the content may be used for, at most 200 characters."""
+    legal_basis: _builtins.str
+    """The law that it is shared under, at most 500 characters."""
+    @_builtins.property
+    def handling(self) -> _containers.RepeatedScalarFieldContainer[Global___HandlingCode.ValueType]:
+        """Europol handling codes, ascending, each once; none of them is H0."""
+
+    @_builtins.property
+    def evaluation(self) -> Global___Evaluation:
+        """How good the source and the information are; optional."""
+
+    @_builtins.property
+    def retain_until(self) -> _timestamp_pb2.Timestamp:
+        """From then on no node keeps the content, UTC; optional."""
+
+    @_builtins.property
+    def onward(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Whom recipients may pass the message on to without asking, ascending, each once, at most 100:
+        an agency id, a country or `int` with ".*" ("nl.*"), or "*" for every agency.
+        """
+
     def __init__(
         self,
         *,
         tlp: Global___Tlp.ValueType = ...,
+        handling: _abc.Iterable[Global___HandlingCode.ValueType] | None = ...,
+        handling_text: _builtins.str = ...,
+        evaluation: Global___Evaluation | None = ...,
+        purpose: _builtins.str = ...,
+        legal_basis: _builtins.str = ...,
+        retain_until: _timestamp_pb2.Timestamp | None = ...,
+        onward: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["evaluation", b"evaluation", "retain_until", b"retain_until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["tlp", b"tlp"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["evaluation", b"evaluation", "handling", b"handling", "handling_text", b"handling_text", "legal_basis", b"legal_basis", "onward", b"onward", "purpose", b"purpose", "retain_until", b"retain_until", "tlp", b"tlp"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Markings: _TypeAlias = Markings  # noqa: Y015
 
 @_typing.final
-class Alert(_message.Message):
-    """A suspect consignment, told by an officer who wants something done."""
+class Evaluation(_message.Message):
+    """An evaluation, in the words of its scheme. Schemes are never converted into each other."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    SUBJECT_FIELD_NUMBER: _builtins.int
-    URGENCY_FIELD_NUMBER: _builtins.int
-    REQUESTED_ACTION_FIELD_NUMBER: _builtins.int
-    RESPOND_BY_FIELD_NUMBER: _builtins.int
-    NARRATIVE_FIELD_NUMBER: _builtins.int
-    CONSIGNMENT_FIELD_NUMBER: _builtins.int
-    subject: _builtins.str
-    """One line for an inbox, 1 to 200 characters."""
-    urgency: Global___Urgency.ValueType
-    """How soon somebody must act."""
-    requested_action: Global___RequestedAction.ValueType
-    """What the sender asks for."""
-    narrative: _builtins.str
-    """What is known and why it is suspect, free text, at most 20,000 characters."""
-    @_builtins.property
-    def respond_by(self) -> _timestamp_pb2.Timestamp:
-        """When the sender needs an answer, UTC; optional."""
-
-    @_builtins.property
-    def consignment(self) -> Global___Consignment:
-        """The goods, their way and their parties; this, a narrative, or both."""
-
+    SCHEME_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    INFORMATION_FIELD_NUMBER: _builtins.int
+    HANDLING_FIELD_NUMBER: _builtins.int
+    scheme: Global___EvaluationScheme.ValueType
+    """Whose letters and digits these are."""
+    source: _builtins.str
+    """The source, one character."""
+    information: _builtins.str
+    """The information, one character."""
+    handling: _builtins.str
+    """The scheme's own handling condition, one character; empty in a scheme that has none."""
     def __init__(
         self,
         *,
-        subject: _builtins.str = ...,
-        urgency: Global___Urgency.ValueType = ...,
-        requested_action: Global___RequestedAction.ValueType = ...,
-        respond_by: _timestamp_pb2.Timestamp | None = ...,
-        narrative: _builtins.str = ...,
-        consignment: Global___Consignment | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["consignment", b"consignment", "respond_by", b"respond_by"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consignment", b"consignment", "narrative", b"narrative", "requested_action", b"requested_action", "respond_by", b"respond_by", "subject", b"subject", "urgency", b"urgency"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Alert: _TypeAlias = Alert  # noqa: Y015
-
-@_typing.final
-class Consignment(_message.Message):
-    """Goods on their way, as documents and people describe them. Every identifier is kept as
-    observed: a wrong number is evidence. Each node derives the normalised form and the findings
-    for itself.
-    """
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    CONTAINERS_FIELD_NUMBER: _builtins.int
-    VESSEL_FIELD_NUMBER: _builtins.int
-    BILL_OF_LADING_FIELD_NUMBER: _builtins.int
-    ROUTE_FIELD_NUMBER: _builtins.int
-    DECLARED_FIELD_NUMBER: _builtins.int
-    SUSPECTED_FIELD_NUMBER: _builtins.int
-    PARTIES_FIELD_NUMBER: _builtins.int
-    bill_of_lading: _builtins.str
-    """Bill of lading number, at most 20 characters."""
-    @_builtins.property
-    def containers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Container]:
-        """Containers, at most 100, no number twice."""
-
-    @_builtins.property
-    def vessel(self) -> Global___Vessel:
-        """The ship that carries them."""
-
-    @_builtins.property
-    def route(self) -> _containers.RepeatedCompositeFieldContainer[Global___PortCall]:
-        """Calls in the order of the voyage, at most 50."""
-
-    @_builtins.property
-    def declared(self) -> Global___Goods:
-        """What the documents declare."""
-
-    @_builtins.property
-    def suspected(self) -> Global___Goods:
-        """What the goods are suspected, or were found, to be."""
-
-    @_builtins.property
-    def parties(self) -> _containers.RepeatedCompositeFieldContainer[Global___Party]:
-        """Who has a part in the shipment, at most 50."""
-
-    def __init__(
-        self,
-        *,
-        containers: _abc.Iterable[Global___Container] | None = ...,
-        vessel: Global___Vessel | None = ...,
-        bill_of_lading: _builtins.str = ...,
-        route: _abc.Iterable[Global___PortCall] | None = ...,
-        declared: Global___Goods | None = ...,
-        suspected: Global___Goods | None = ...,
-        parties: _abc.Iterable[Global___Party] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["declared", b"declared", "suspected", b"suspected", "vessel", b"vessel"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bill_of_lading", b"bill_of_lading", "containers", b"containers", "declared", b"declared", "parties", b"parties", "route", b"route", "suspected", b"suspected", "vessel", b"vessel"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Consignment: _TypeAlias = Consignment  # noqa: Y015
-
-@_typing.final
-class Container(_message.Message):
-    """A container."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    NUMBER_FIELD_NUMBER: _builtins.int
-    SEAL_FIELD_NUMBER: _builtins.int
-    number: _builtins.str
-    """As observed, 1 to 40 characters; ISO 6346 expects 3 letters, U, J or Z, 6 digits and a check
-    digit.
-    """
-    seal: _builtins.str
-    """Seal number as observed, at most 15 characters."""
-    def __init__(
-        self,
-        *,
-        number: _builtins.str = ...,
-        seal: _builtins.str = ...,
+        scheme: Global___EvaluationScheme.ValueType = ...,
+        source: _builtins.str = ...,
+        information: _builtins.str = ...,
+        handling: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["number", b"number", "seal", b"seal"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["handling", b"handling", "information", b"information", "scheme", b"scheme", "source", b"source"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Container: _TypeAlias = Container  # noqa: Y015
-
-@_typing.final
-class Vessel(_message.Message):
-    """A ship: its IMO number, its name, or both."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    IMO_FIELD_NUMBER: _builtins.int
-    NAME_FIELD_NUMBER: _builtins.int
-    VOYAGE_FIELD_NUMBER: _builtins.int
-    imo: _builtins.str
-    """As observed, at most 40 characters; the IMO ship number has 7 digits, the last a check digit."""
-    name: _builtins.str
-    """Name, at most 100 characters."""
-    voyage: _builtins.str
-    """The carrier's voyage number, at most 40 characters."""
-    def __init__(
-        self,
-        *,
-        imo: _builtins.str = ...,
-        name: _builtins.str = ...,
-        voyage: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["imo", b"imo", "name", b"name", "voyage", b"voyage"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Vessel: _TypeAlias = Vessel  # noqa: Y015
-
-@_typing.final
-class PortCall(_message.Message):
-    """A call of the voyage."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    PORT_FIELD_NUMBER: _builtins.int
-    KIND_FIELD_NUMBER: _builtins.int
-    AT_FIELD_NUMBER: _builtins.int
-    port: _builtins.str
-    """As observed, 1 to 40 characters; a UN/LOCODE has five."""
-    kind: Global___CallKind.ValueType
-    """What happens there."""
-    @_builtins.property
-    def at(self) -> _timestamp_pb2.Timestamp:
-        """Expected or actual time of the call, UTC; optional."""
-
-    def __init__(
-        self,
-        *,
-        port: _builtins.str = ...,
-        kind: Global___CallKind.ValueType = ...,
-        at: _timestamp_pb2.Timestamp | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "kind", b"kind", "port", b"port"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___PortCall: _TypeAlias = PortCall  # noqa: Y015
-
-@_typing.final
-class Goods(_message.Message):
-    """What goods are declared, suspected or found to be; at least one field is set."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    DESCRIPTION_FIELD_NUMBER: _builtins.int
-    HS_CODE_FIELD_NUMBER: _builtins.int
-    HS_EDITION_FIELD_NUMBER: _builtins.int
-    BASEL_CODES_FIELD_NUMBER: _builtins.int
-    QUANTITY_FIELD_NUMBER: _builtins.int
-    UNIT_FIELD_NUMBER: _builtins.int
-    description: _builtins.str
-    """Free text, at most 2,000 characters."""
-    hs_code: _builtins.str
-    """Harmonised System code as observed, at most 40 characters; 6 digits are expected."""
-    hs_edition: _builtins.str
-    """Edition of the Harmonised System, such as "HS2022", at most 10 characters."""
-    quantity: _builtins.str
-    """Amount as written, in `unit`: a decimal number, up to 15 digits before the point and 6 after."""
-    unit: _builtins.str
-    """Unit of `quantity`, such as "kg", "t" or "units", at most 20 characters; set with it, or not."""
-    @_builtins.property
-    def basel_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Basel Convention codes (Y, A, B and H), at most 50."""
-
-    def __init__(
-        self,
-        *,
-        description: _builtins.str = ...,
-        hs_code: _builtins.str = ...,
-        hs_edition: _builtins.str = ...,
-        basel_codes: _abc.Iterable[_builtins.str] | None = ...,
-        quantity: _builtins.str = ...,
-        unit: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["basel_codes", b"basel_codes", "description", b"description", "hs_code", b"hs_code", "hs_edition", b"hs_edition", "quantity", b"quantity", "unit", b"unit"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Goods: _TypeAlias = Goods  # noqa: Y015
-
-@_typing.final
-class Party(_message.Message):
-    """Somebody with a part in the shipment."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    NAME_FIELD_NUMBER: _builtins.int
-    ADDRESS_FIELD_NUMBER: _builtins.int
-    COUNTRY_FIELD_NUMBER: _builtins.int
-    ROLE_FIELD_NUMBER: _builtins.int
-    name: _builtins.str
-    """Name, 1 to 200 characters."""
-    address: _builtins.str
-    """Postal address, at most 500 characters."""
-    country: _builtins.str
-    """ISO 3166-1 alpha-2 in capitals, or empty."""
-    role: Global___PartyRole.ValueType
-    """The part."""
-    def __init__(
-        self,
-        *,
-        name: _builtins.str = ...,
-        address: _builtins.str = ...,
-        country: _builtins.str = ...,
-        role: Global___PartyRole.ValueType = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "country", b"country", "name", b"name", "role", b"role"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Party: _TypeAlias = Party  # noqa: Y015
-
-@_typing.final
-class Response(_message.Message):
-    """A person's decision on an alert. The receipt said that the node has it; this says that an
-    officer has read it.
-    """
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    MESSAGE_ID_FIELD_NUMBER: _builtins.int
-    HEADER_SHA256_FIELD_NUMBER: _builtins.int
-    DECISION_FIELD_NUMBER: _builtins.int
-    TEXT_FIELD_NUMBER: _builtins.int
-    message_id: _builtins.bytes
-    """Message id of the alert, 16 bytes."""
-    header_sha256: _builtins.bytes
-    """SHA-256 of the alert's header, 32 bytes: exactly which message was decided on."""
-    decision: Global___Decision.ValueType
-    """Accepted or declined."""
-    text: _builtins.str
-    """Note with an acceptance, reason of a refusal, at most 2,000 characters."""
-    def __init__(
-        self,
-        *,
-        message_id: _builtins.bytes = ...,
-        header_sha256: _builtins.bytes = ...,
-        decision: Global___Decision.ValueType = ...,
-        text: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "header_sha256", b"header_sha256", "message_id", b"message_id", "text", b"text"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Response: _TypeAlias = Response  # noqa: Y015
+Global___Evaluation: _TypeAlias = Evaluation  # noqa: Y015

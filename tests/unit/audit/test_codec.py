@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sesn_node.audit import codec, names
+from sesn_node.audit.account import MAX_LISTED, LedgerExtent, Manifest, MemberDigest, Selection
 from sesn_node.audit.bundle import open_bundle
 from sesn_node.audit.manifest import decode_manifest, encode_manifest
 from sesn_node.audit.problems import BundleCode
 from sesn_node.audit.records import (
-    MAX_LISTED,
     BundleCard,
     BundleCheckpoint,
     BundleCosignature,
@@ -20,13 +20,9 @@ from sesn_node.audit.records import (
     BundleMessage,
     Copy,
     Disclosure,
-    LedgerExtent,
-    Manifest,
-    MemberDigest,
     ProvenElsewhere,
     Receipt,
     Received,
-    Selection,
     Sent,
     TimestampToken,
 )

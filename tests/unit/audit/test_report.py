@@ -8,16 +8,16 @@ import hashlib
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
-from io import BytesIO, StringIO
+from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from sesn_node.audit import report as report_module
+from sesn_node.audit.account import Selection
 from sesn_node.audit.codes import Code
-from sesn_node.audit.records import Selection
-from sesn_node.audit.report import write_report
+from sesn_node.audit.report import report
 from sesn_node.audit.report_case import MAX_GAPS, MAX_IN_CONVERSATION, MAX_MESSAGES
 from sesn_node.audit.verdict import BundleVerdict, Check, Finding, State, Verdict
 from sesn_node.domain.alert import Alert
@@ -34,9 +34,7 @@ _FOREIGN = {"script", "img", "link", "iframe", "object", "embed", "form", "input
 
 def written(made: Verdict, *files: BytesIO) -> str:
     """Write a report."""
-    out = StringIO()
-    write_report(made, files, out)
-    return out.getvalue()
+    return "".join(report(made, files))
 
 
 def of(forgery: Forgery, made: Verdict | None = None, **changes: object) -> str:

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from sesn_node.audit import subjects
+from sesn_node.audit.account import Selection
 from sesn_node.audit.codes import Code
-from sesn_node.audit.records import Selection
 from sesn_node.audit.tally import Problem, Tally
 from sesn_node.audit.tree import roots_at
 from sesn_node.audit.verdict import KEPT_FINDINGS, State
@@ -89,12 +89,12 @@ def test_every_check_is_in_a_verdict(pair: tuple[Scribe, Scribe]) -> None:
     verdict = verify([BytesIO(Draft.of(one).write()) for one in pair])
     assert verdict.holds
     for bundle in verdict.bundles:
-        assert [one.number for one in bundle.checks] == list(range(1, 17))
+        assert [one.number for one in bundle.checks] == [*range(1, 17), 23]
     assert [one.number for one in verdict.matching] == list(range(17, 23))
     shown = json.loads(json.dumps(verdict.json()))
     assert shown["holds"] is True
     assert shown["bundles"][0]["agency"] == NL
-    assert len(shown["bundles"][0]["checks"]) == 16
+    assert len(shown["bundles"][0]["checks"]) == 17
     assert verdict.bundles[0].identities[0].fingerprints == (pair[0].card.fingerprint,)
 
 
@@ -102,7 +102,7 @@ def test_the_documents_list_every_check() -> None:
     """By number and name, in order."""
     path = Path(__file__).parents[3] / "docs" / "spec" / "audit-checks.md"
     rows = re.findall(r"^\| (\d+) \| ([a-z-]+) \|", path.read_text("utf-8"), re.MULTILINE)
-    checks = (*subjects.OF_A_BUNDLE, *subjects.OF_SEVERAL)
+    checks = sorted((*subjects.OF_A_BUNDLE, *subjects.OF_SEVERAL), key=lambda check: check.number)
     assert rows == [(str(check.number), check.name) for check in checks]
 
 
@@ -112,6 +112,64 @@ def test_a_bundle_from_the_future_is_remarked_on(pair: tuple[Scribe, Scribe]) ->
     verdict = verify([BytesIO(data)], now_ms=1)
     assert verdict.holds
     assert [one.code for one in verdict.bundles[0].checks[0].remarks] == [Code.TIME_IMPLAUSIBLE]
+
+
+def test_a_tree_that_no_checkpoint_signs_is_not_said_to_hold(pair: tuple[Scribe, Scribe]) -> None:
+    """Leaves that nothing vouches for hash to some root: there is nothing to compare it with."""
+    draft = Draft.of(pair[0])
+    origin, size = draft.ledgers[0].origin, len(draft.ledgers[0].leaves)
+    draft.checkpoints = [one for one in draft.checkpoints if one.origin != origin]
+    tree = verify([BytesIO(draft.write())]).bundles[0].checks[3]
+    assert (tree.state, tree.failed) == (State.NOT_MADE, 0)
+    assert f"no checkpoint of {origin} at size {size} verifies" in tree.reason
+
+
+def test_earlier_checkpoints_are_compared_though_the_newest_is_missing() -> None:
+    """What is signed of a prefix is held against the leaves, and may still fail."""
+    nl, gh = Scribe(NL), Scribe(GH)
+    nl.trust(gh)
+    gh.trust(nl)
+    nl.deliver(gh, [nl.share(gh)])
+    draft = Draft.of(nl)
+    size = len(draft.ledgers[0].leaves)
+    draft.checkpoints = [one for one in draft.checkpoints if one.size != size]
+    assert [one for one in draft.checkpoints if one.origin == draft.ledgers[0].origin]
+    assert verify([BytesIO(draft.write())]).bundles[0].checks[3].state is State.NOT_MADE
+    draft.ledgers[0].leaves[0] = bytes(32)
+    tree = verify([BytesIO(draft.write())]).bundles[0].checks[3]
+    assert tree.state is State.FAILS
+    assert {one.code for one in tree.findings} == {Code.NOT_A_PREFIX}
+
+
+def test_a_clock_that_was_set_back_is_remarked_on() -> None:
+    """An hour back: each step once, with its entry and amount; what follows goes by the clock."""
+    nl, gh = Scribe(NL), Scribe(GH)
+    nl.trust(gh)
+    nl.share(gh)
+    nl.now_ms -= 3_600_000
+    first = nl.share(gh).shared.index
+    nl.share(gh)
+    nl.checkpoint()
+    verdict = verify([BytesIO(Draft.of(nl).write())])
+    assert verdict.holds
+    entries_ = verdict.bundles[0].checks[4]
+    assert entries_.state is State.HOLDS
+    (remark,) = entries_.remarks
+    assert (remark.code, remark.index) == (Code.TIME_BACKWARDS, first)
+    assert "0 h 59 min 59 s before an earlier entry" in remark.text
+
+
+def test_a_clock_that_drifts_back_slowly_is_remarked_on() -> None:
+    """Steps that are small each, and more than clocks differ together."""
+    nl, gh = Scribe(NL), Scribe(GH)
+    nl.trust(gh)
+    for _ in range(4):
+        nl.share(gh)
+        nl.now_ms -= 10 * 60_000
+    nl.now_ms += 40 * 60_000
+    nl.checkpoint()
+    entries_ = verify([BytesIO(Draft.of(nl).write())]).bundles[0].checks[4]
+    assert [one.code for one in entries_.remarks] == [Code.TIME_BACKWARDS]
 
 
 def test_cards_that_are_left_out_in_between() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from typing import TYPE_CHECKING
 
@@ -53,4 +54,18 @@ def card_of_de(homes: Homes, tmp_path: Path) -> Path:
     """The card of an agency that nobody pinned."""
     path = tmp_path / "de.sesncard"
     path.write_bytes(homes.card(DE).sealed)
+    return path
+
+
+@pytest.fixture
+def alert_file(tmp_path: Path) -> Path:
+    """An alert that can be sent."""
+    path = tmp_path / "alert.json"
+    alert = {
+        "subject": "Two containers",
+        "urgency": "SHIP_SAILS",
+        "requested_action": "INSPECT",
+        "narrative": "Loaded before the profile fired.",
+    }
+    path.write_text(json.dumps({"markings": {"tlp": "AMBER"}, "alert": alert}))
     return path

@@ -237,7 +237,8 @@ def test_show_tells_what_is_wrong_with_the_numbers(net: Network, alert_file: Pat
     line = ("alert", "send", alert_file, "--to", GH, "--yes", "--json")
     message_id = str(sesn(*line, home=net[NL].home).json["message_id"])
     shown = sesn("alert", "show", message_id, "--json", home=net[NL].home).json
-    (finding,) = rows(shown["findings"])
+    finding, seal = rows(shown["findings"])
+    assert seal["result"] == "ok"
     assert (finding["result"], finding["observed"]) == ("warn", "XNQU4713367")
     assert "the number asks for" in sesn("alert", "show", message_id, home=net[NL].home).out
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
+from sesn_node.audit import report
+from sesn_node.store.newfile import NewFile
 from tests.support.commands import sesn
 from tests.vectors.tamper.generate import EXPECTED, FOLDER
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.usefixtures("_wide", "_nothing")
@@ -35,7 +40,7 @@ def test_a_bundle_that_holds() -> None:
     """Every check by its number, what nobody vouches for, and the fingerprints to compare."""
     ran = sesn("audit", "verify", _WHOLE)
     assert ran.code == 0, ran
-    for number in range(1, 17):
+    for number in (*range(1, 17), 23):
         assert f"\n{number:2} " in ran.out, ran.out
     for words in (
         "nl.customs.sesn/ledger/1",
@@ -52,7 +57,7 @@ def test_a_bundle_that_does_not_hold() -> None:
     ran = sesn("audit", "verify", FOLDER / "an-entry-redated.sesnaudit")
     assert ran.code == 5
     assert "5 LEAF_MISMATCH ledger/1/entries.pb #2: it does not hash" in ran.out
-    assert " of 22 checks fail." in ran.out
+    assert " of 23 checks fail." in ran.out
 
 
 def test_what_is_no_bundle() -> None:
@@ -121,3 +126,41 @@ def test_a_report(tmp_path: Path) -> None:
     assert page.read_text("utf-8") == first
     assert sesn("audit", "verify", _WHOLE, "--report", page, "--force").code == 0
     assert page.read_text("utf-8") != first
+
+
+def _only(tmp_path: Path) -> dict[str, str]:
+    """Every file of the folder, and what is in it."""
+    return {path.name: path.read_text("utf-8") for path in tmp_path.iterdir()}
+
+
+def test_a_report_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says what, where and what next; the old report stands, and no part of the new one."""
+    page = tmp_path / "out.html"
+    sesn("audit", "verify", _WHOLE, "--report", tmp_path / "none" / "out.html").failed(
+        9, "STORAGE", f"no folder {tmp_path / 'none'}"
+    )
+    page.write_text("the old one", "utf-8")
+
+    def full(_self: object, _file: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(NewFile, "sync", full)
+    ran = sesn("audit", "verify", _WHOLE, "--report", page, "--force")
+    ran.failed(9, "STORAGE", f"{page}: cannot be written (No space left on device)")
+    assert "Check free space" in ran.err
+    assert _only(tmp_path) == {"out.html": "the old one"}
+
+
+def test_a_bundle_that_fails_while_the_report_reads_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bundle is named and not the report, and no report is left."""
+
+    def fail(*_: object) -> Iterator[str]:
+        yield "half a page"
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(report, "report", fail)
+    ran = sesn("audit", "verify", _WHOLE, "--report", tmp_path / "out.html")
+    ran.failed(9, "STORAGE", f"{_WHOLE}: cannot be read (Input/output error)")
+    assert not _only(tmp_path)

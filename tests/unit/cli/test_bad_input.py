@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from typing import TYPE_CHECKING
 
@@ -16,24 +15,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.homes import Homes
-
-GOOD = {
-    "markings": {"tlp": "AMBER"},
-    "alert": {
-        "subject": "Two containers",
-        "urgency": "URGENT",
-        "requested_action": "INSPECT",
-        "narrative": "Loaded before the profile fired.",
-    },
-}
-
-
-@pytest.fixture
-def alert_file(tmp_path: Path) -> Path:
-    """An alert that can be sent."""
-    path = tmp_path / "alert.json"
-    path.write_text(json.dumps(GOOD))
-    return path
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,12 @@ import pytest
 from sesn_node.bootstrap import HEAD_FILE, system_clock
 from sesn_node.cli.runfile import NodeState, encode_state
 from sesn_node.config import FILE_NAME
+from sesn_node.domain.times import utc_minute
 from sesn_node.errors import StorageError
 from sesn_node.exchange.checkup import check_disk
 from sesn_node.store.disk import MIB, Volume
+from sesn_node.store.engine import Store
+from sesn_node.store.erasures import ErasureRow
 from sesn_node.store.files import locked
 from sesn_node.store.pulse import PulseTable
 from tests.support.commands import Ran, assert_commands_exist, contents, sesn
@@ -91,6 +94,31 @@ def test_nobody_serves(home: Path) -> None:
     found = _found(ran, "warning")
     assert set(found) == {"serving"}
     assert f"sesn --home {home} serve" in str(found["serving"]["remedy"])
+
+
+def test_bytes_of_what_was_erased_are_left(home: Path) -> None:
+    """Since when, and what to do; once they are gone, that is said too."""
+    store = Store(f"sqlite:///{home / 'node.db'}", create=False)
+    erased_ms = 1_796_000_000_000
+    rows = [ErasureRow(NL, bytes([at]) * 16, erased_ms + at, at, "why") for at in (1, 2)]
+    with store.write() as transaction:
+        for row in rows:
+            transaction.erasures.add(row)
+    found = _found(_doctor(home), "warning")["erased"]
+    assert "may still hold bytes of 2 erased messages" in str(found["text"])
+    assert utc_minute(erased_ms) in str(found["text"])
+    assert "--compact" in str(found["remedy"])
+    with store.write() as transaction:
+        transaction.erasures.set_scrubbed([(NL, row.message_id) for row in rows[1:]], erased_ms)
+    assert "bytes of 1 erased message," in str(_found(_doctor(home), "warning")["erased"]["text"])
+    with store.write() as transaction:
+        transaction.erasures.set_scrubbed([(NL, rows[0].message_id)], erased_ms)
+    found = _found(_doctor(home))["erased"]
+    assert (found["grade"], found["text"]) == (
+        "ok",
+        "the files of the database hold no byte of 2 erased messages",
+    )
+    store.close()
 
 
 def test_serving_with_a_problem(home: Path) -> None:

@@ -41,6 +41,7 @@ def _facts(homes: Homes, agency: AgencyId = GH, **changes: object) -> PartnerFac
         oldest_ms=None,
         ended=(),
         unwitnessed_ms=None,
+        is_open=True,
     )
     # `replace` takes whatever fields the test names.
     return replace(facts, **changes)  # type: ignore[arg-type]

@@ -136,6 +136,20 @@ def test_evidence_verifies_offline(forked: Path, homes_of: Mapping[AgencyId, Pat
         sesn("card", "export", str(card), home=homes_of[agency])
         ran = sesn("ledger", "fork", str(file), "--card", str(card), "--json")
         assert ran.code == code, ran.err
+        if code == 0:
+            assert ran.json["replaced"] is False
+
+
+def test_evidence_under_replaced_keys(forked: Path, homes_of: Mapping[AgencyId, Path]) -> None:
+    """They may have been stolen, which whoever holds the newest card is told."""
+    (file,) = (forked / EVIDENCE).iterdir()
+    card = forked.parent / "gh.sesncard"
+    assert sesn("keys", "rotate", "log", home=homes_of[GH]).code == 0
+    sesn("card", "export", str(card), home=homes_of[GH])
+    ran = sesn("ledger", "fork", str(file), "--card", str(card))
+    assert ran.code == 0, ran.err
+    assert "a thief may have signed" in " ".join(ran.out.split())
+    assert sesn("ledger", "fork", str(file), "--card", str(card), "--json").json["replaced"] is True
 
 
 @pytest.mark.parametrize("data", [b"", b"garbage", b"sesn-fork-v1\n"])

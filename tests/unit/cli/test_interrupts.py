@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import TYPE_CHECKING
 
@@ -20,23 +19,6 @@ if TYPE_CHECKING:
 
 _CTRL_C = "\x03"
 _CTRL_D = "\x04"
-ALERT = {
-    "markings": {"tlp": "AMBER"},
-    "alert": {
-        "subject": "Two containers",
-        "urgency": "SHIP_SAILS",
-        "requested_action": "INSPECT",
-        "narrative": "Loaded before the profile fired.",
-    },
-}
-
-
-@pytest.fixture
-def alert_file(tmp_path: Path) -> Path:
-    """An alert that can be sent."""
-    path = tmp_path / "alert.json"
-    path.write_text(json.dumps(ALERT))
-    return path
 
 
 def _press(terminal: Terminal, key: str, prompt: str) -> int:

@@ -9,7 +9,8 @@ import pytest
 from sesn_node.bootstrap import system_clock
 from sesn_node.cli import outbox as commands
 from sesn_node.cli.outbox_text import span
-from sesn_node.domain.alert import Decision, Urgency
+from sesn_node.domain.alert import Urgency
+from sesn_node.domain.conversation import Decision
 from sesn_node.domain.ids import show_message_id
 from sesn_node.errors import PeerUnavailable
 from sesn_node.exchange.aside import set_aside
@@ -201,7 +202,7 @@ def test_how_copies_ended(net: Network) -> None:
     assert found["given-up"]["code"] == "CLOCK_SKEW"
     text = _text(net, "outbox", "list")
     for words in (
-        "dead: given up after one attempt; the last: CLOCK_SKEW: created",
+        "dead: given up after 1 attempt; the last: CLOCK_SKEW: created",
         "dead: be.police was revoked",
         "refused: for good, UNDECRYPTABLE: the wrapped key is not the one",
         "expired: not delivered in time",

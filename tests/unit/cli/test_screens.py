@@ -9,7 +9,7 @@ import pytest
 
 from sesn_node.cli.link_text import link_words
 from sesn_node.cli.runfile import NodeState, encode_state
-from sesn_node.cli.show import many
+from sesn_node.domain.counting import many
 from sesn_node.exchange.standing import peers
 from sesn_node.store.engine import Store
 from sesn_node.store.files import locked

@@ -19,6 +19,13 @@ EXAMPLES = Path(__file__).resolve().parents[3] / "configs"
 AGENCY = '[agency]\nid = "nl.customs"\nname = "Customs"\ncountry = "NL"\nrole = "customs"\n'
 
 
+_TSA = '{ url = "http://a/", roots = "r.pem" }'
+
+
+def _asking(*authorities: str) -> str:
+    return f"{AGENCY}[timestamps]\nauthorities = [{', '.join(authorities)}]\n"
+
+
 def _agency() -> Agency:
     return Agency(id=AgencyId("nl.customs"), name="Customs", country="NL", role=Role.CUSTOMS)
 
@@ -100,6 +107,25 @@ def test_minimal_settings_take_defaults(tmp_path: Path) -> None:
         (AGENCY + "[traces]\none_in = 0\n", "traces.one_in", "expected 1 to 1000000"),
         (AGENCY + "[traces]\nfiles = 0\n", "traces.files", "expected 1 to"),
         (AGENCY + '[traces]\nfile = "a\\nb"\n', "traces.file", "U+000A"),
+        (_asking('"http://a/"'), "timestamps.authorities", "list of tables with url, roots"),
+        (_asking("1"), "timestamps.authorities", "list of tables"),
+        (_asking("{}"), "timestamps.authorities[0].url", "missing"),
+        (_asking('{ url = "http://a/" }'), "timestamps.authorities[0].roots", "missing"),
+        (_asking(_TSA, '{ url = "a", roots = "r" }'), "authorities[1].url", "http:// or https://"),
+        (_asking('{ url = "ftp://a/", roots = "r" }'), "authorities[0].url", "http:// or https://"),
+        (_asking('{ url = "http:///a", roots = "r" }'), "authorities[0].url", "expected a host"),
+        (_asking('{ url = "http://u:p@a/", roots = "r" }'), "authorities[0].url", "no user"),
+        (_asking('{ url = "http://a:99999/", roots = "r" }'), "authorities[0].url", "a host"),
+        (_asking('{ url = "http://a/#x", roots = "r" }'), "authorities[0].url", "expected a host"),
+        (_asking('{ url = "http://a b/", roots = "r" }'), "authorities[0].url", "http:// or"),
+        (_asking('{ url = "http://a/", roots = " " }'), "authorities[0].roots", "name a file"),
+        (_asking('{ url = 1, roots = "r" }'), "timestamps.authorities[0].url", "text in quotes"),
+        (_asking(_TSA[:-2] + ', policy = "tsa" }'), "authorities[0].policy", "object identifier"),
+        (_asking(_TSA[:-2] + ", weight = 1 }"), "authorities[0].weight", "unknown key"),
+        (_asking(_TSA, _TSA), "timestamps.authorities[1]", "twice"),
+        (_asking(*(_TSA.replace("//a", f"//{n}") for n in range(9))), "authorities", "0 to 8"),
+        (AGENCY + "[timestamps]\ninterval_seconds = 0\n", "interval_seconds", "1 to 604800"),
+        (AGENCY + "[timestamps]\ngrace_seconds = -1\n", "timestamps.grace_seconds", "0 to"),
         (AGENCY + "[limits]\ndisk_floor_mib = -1\n", "limits.disk_floor_mib", "expected 0 to"),
         (AGENCY + '[log]\nlevel = "info"\nlevel = "info"\n', "node.toml", "TOML"),
         ("[agency", "node.toml", "TOML"),
@@ -182,3 +208,18 @@ def test_what_is_written_is_read_back(
         limits=Limits(batch_envelopes=envelopes),
     )
     assert _load(home, render(config)) == config
+
+
+def test_authorities_are_read_and_written(tmp_path: Path) -> None:
+    """A list of tables keeps its order; their files of roots are found from the home."""
+    second = '{ url = "https://b:8443/tsa?x=1", roots = "{home}/b.pem", policy = "1.2.3" }'
+    config = _load(tmp_path, _asking(_TSA, second))
+    first, other = config.timestamps.authorities
+    assert (first.url, first.policy) == ("http://a/", "")
+    assert (other.url, other.policy) == ("https://b:8443/tsa?x=1", "1.2.3")
+    assert [config.roots_path(one) for one in (first, other)] == [
+        tmp_path / "r.pem",
+        tmp_path / "b.pem",
+    ]
+    (tmp_path / "node.toml").write_text(render(config), encoding="utf-8")
+    assert load(tmp_path / "node.toml") == config

@@ -28,7 +28,7 @@ _TABLE = re.compile(
     r" \| [^|]* \|(?P<fields>[^|]*)\|$",
     re.MULTILINE,
 )
-_BY_COMMANDS = {"message-shared", "message-requeued", "message-resealed", "message-erased"}
+_BY_COMMANDS = {"message-shared", "message-requeued", "message-resealed"}
 
 
 @dataclass(slots=True)

@@ -11,15 +11,16 @@ from sesn_node.domain.alert import (
     Alert,
     Consignment,
     Container,
-    Decision,
     Goods,
     Party,
     PartyRole,
     PortCall,
+    Regime,
     RequestedAction,
     Urgency,
     Vessel,
 )
+from sesn_node.domain.conversation import Decision
 from sesn_node.errors import MalformedError
 from tests.support.objects import alert, changed, consignment, goods, response
 
@@ -148,10 +149,30 @@ def test_basel_codes_are_bounded() -> None:
         replace(goods(), basel_codes=tuple(f"Y{n}" for n in range(51)))
 
 
-def test_party_country_is_a_code() -> None:
-    """Countries are two capitals."""
-    with pytest.raises(MalformedError, match=r"^country: "):
-        Party("x", PartyRole.CARRIER, country="Ghana")
+def test_party_is_kept_as_observed() -> None:
+    """A country written out is evidence; its length and characters are bounded."""
+    assert Party("x", PartyRole.CARRIER, country="Ghana").country == "Ghana"
+    for field in ("country", "lei", "vat"):
+        for text in ("x" * 41, "two\nlines"):
+            with pytest.raises(MalformedError, match=f"^{field}: "):
+                changed(Party("x", PartyRole.CARRIER), **{field: text})
+
+
+@pytest.mark.parametrize("field", ["oecd_codes", "eu_waste_codes", "un_numbers"])
+def test_other_codes_are_bounded(field: str) -> None:
+    """As Basel codes: at most 50, none twice or empty, 20 characters each."""
+    for codes in (("A", "A"), ("",), ("x" * 21,), tuple(str(n) for n in range(51))):
+        with pytest.raises(MalformedError, match=f"^{field}"):
+            changed(goods(), **{field: codes})
+    only = Goods(**{field: ("x",)})  # type: ignore[arg-type] # by name
+    assert getattr(only, field) == ("x",)
+
+
+def test_a_regime_alone_says_nothing() -> None:
+    """Rules without goods, ship or container are no consignment; what was found is one."""
+    with pytest.raises(MalformedError, match=r"^containers: .*at least one"):
+        Consignment(regime=Regime.EU)
+    assert Consignment(found=goods()).found == goods()
 
 
 def test_refusal_needs_its_reason() -> None:

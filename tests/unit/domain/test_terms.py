@@ -66,6 +66,7 @@ def test_all_that_an_alert_can_be_found_by() -> None:
     assert terms_of(ALERT) == {
         Term(TermField.CONTAINER, "tghu1234567"),
         Term(TermField.CONTAINER, "seemanifest"),
+        Term(TermField.OWNER, "tghu"),
         Term(TermField.SEAL, "gb6640127"),
         Term(TermField.IMO, "9074729"),
         Term(TermField.VESSEL, "msczoë"),

@@ -74,7 +74,7 @@ def test_cache_that_overflows(seen: View, monkeypatch: pytest.MonkeyPatch) -> No
 def test_cleared_cache(seen: View) -> None:
     """What was cleared is read again."""
     cache = NodeCache()
-    cache.add({0: b"wrong"})
+    cache.add({0: b"wrong"}, 0)
     cache.clear()
     _check_proofs(seen, cache)
 
@@ -82,9 +82,9 @@ def test_cleared_cache(seen: View) -> None:
 def test_cache_asks_for_what_is_missing_only(seen: View) -> None:
     """Cached hashes are not read again."""
     cache = NodeCache()
-    cache.add({0: b"cached"})
+    cache.add({0: b"cached"}, 0)
     with seen.office.store.read() as transaction:
-        found = cache.read(transaction, [0, 1])
+        found = cache.read(transaction, 0, [0, 1])
     assert found == {0: b"cached", 1: seen.nodes[1]}
 
 
@@ -118,7 +118,7 @@ def test_earlier(seen: View) -> None:
 def test_no_signature_under_changed_hashes(seen: View, size: int) -> None:
     """What somebody put in the database in place of an earlier tree is not signed."""
     cache = NodeCache()
-    cache.add({at: bytes(32) for at in frontier_positions(size)})
+    cache.add({at: bytes(32) for at in frontier_positions(size)}, 0)
     with seen.office.store.read() as transaction:
         ledger = OwnLedger(transaction, seen.head, cache)
         with pytest.raises(StorageError, match="does not hold the ledger that we signed"):

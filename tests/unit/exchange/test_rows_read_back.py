@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sesn_node.domain.alert import Decision
+from sesn_node.domain.conversation import Decision
 from sesn_node.errors import MalformedError, SesnError, StorageError, VerificationError
 from sesn_node.exchange.expire import expire
 from sesn_node.exchange.open import open_received, open_sent
@@ -78,7 +78,7 @@ def test_sent_message_that_was_altered(scene: tuple[Network, MessageId]) -> None
     net, message_id = scene
     _alter(net, net[NL], "UPDATE sent SET content_key = (SELECT content_key FROM sent LIMIT 1)")
     with net[NL].office.store.read() as transaction:
-        rows = transaction.browse.newest_sent("alert", 2)
+        rows = transaction.browse.newest_sent(["alert"], 2)
     assert message_id in {row.message_id for row in rows}
     opened = 0
     for row in rows:

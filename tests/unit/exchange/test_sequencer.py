@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sesn_node import bootstrap
-from sesn_node.domain.alert import Decision
+from sesn_node.domain.conversation import Decision
 from sesn_node.domain.entries import EntryKind, PeerCode
 from sesn_node.errors import ConflictError, PolicyError, StorageError
 from sesn_node.exchange.office import new_entry

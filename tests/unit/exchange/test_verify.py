@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sesn_node.bootstrap import HEAD_FILE
-from sesn_node.domain.alert import Decision
+from sesn_node.domain.conversation import Decision
 from sesn_node.errors import StorageError, VerificationError
 from sesn_node.exchange.erase import erase
 from sesn_node.exchange.expire import expire

@@ -58,6 +58,12 @@ def test_two_key_sets() -> None:
     assert foreign_keys(proof, (_KEYS,))
 
 
+def test_keys_that_signed_nothing() -> None:
+    """Somebody's keys beside those that signed would make it look like that agency's fork."""
+    with pytest.raises(VerificationError, match="signed neither"):
+        verify_fork(ForkProof(_ORIGIN, 6, (_KEYS, _KEYS2), (_ONE, _TWO)))
+
+
 @pytest.mark.parametrize(
     ("size", "notes"),
     [(6, (_ONE, _ONE)), (7, (_ONE, _TWO)), (6, (_ONE, _note(b"2" * 32, 7)))],

@@ -109,6 +109,15 @@ def test_lock_is_exclusive(tmp_path: Path) -> None:
         pass
 
 
+def test_lock_is_not_made_behind_a_link(tmp_path: Path) -> None:
+    """Whoever else writes in the folder chose the target: a file elsewhere, to be overwritten."""
+    elsewhere, path = tmp_path / "elsewhere", tmp_path / "lock"
+    path.symlink_to(elsewhere)
+    with pytest.raises(StorageError, match="cannot be opened"), locked(path):
+        pass
+    assert not elsewhere.exists()
+
+
 def test_lock_is_waited_for(tmp_path: Path) -> None:
     """A second holder comes in when the first has left."""
     path = tmp_path / "lock"

@@ -14,6 +14,7 @@ from sesn_node.domain.batches import Batch
 from sesn_node.errors import MalformedError, PeerUnavailable
 from sesn_node.exchange.links import link_ended, link_opened, no_links
 from sesn_node.exchange.peers import revoke_peer
+from sesn_node.exchange.rotate import Rotatable
 from sesn_node.transport import partner as partners
 from sesn_node.transport.collector import Collector
 from sesn_node.transport.pacing import Reception
@@ -22,6 +23,7 @@ from sesn_node.transport.pump import Pace
 from tests.support.homes import GH, NL
 from tests.support.links import DirectConnection, DirectInlet, DirectLink, Pair, Switchboard
 from tests.support.patience import until, wait_until
+from tests.support.rotations import bring_in
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -180,6 +182,17 @@ async def test_no_collecting_from_a_partner_that_delivers(rig: Rig) -> None:
         assert connection.collected == 0
         rig.pushed = False
         await until(lambda: connection.collected == 1, "collecting begins")
+
+
+async def test_nobody_is_greeted_with_a_card_that_is_not_durable(rig: Rig) -> None:
+    """A new card waits for the head file, and so does the greeting that shows it."""
+    rig.reachable()
+    rig.net.faults.broken_head_files.add(NL)
+    bring_in(rig.net[NL], Rotatable.SEAL)
+    async with rig.running():
+        await until(lambda: rig.has_failed(1), "it could not be greeted")
+        assert rig.has_dialled(0)
+    rig.net.faults.broken_head_files.clear()
 
 
 # When a connection begins and ends.

@@ -13,19 +13,20 @@ from sesn_node.domain.alert import (
     CallKind,
     Consignment,
     Container,
-    Decision,
     Goods,
-    Markings,
     Party,
     PartyRole,
-    Payload,
     PortCall,
+    Regime,
     RequestedAction,
-    Tlp,
     Urgency,
 )
+from sesn_node.domain.conversation import Decision
+from sesn_node.domain.markings import Markings, Tlp
 from sesn_node.domain.messages import MAX_PAYLOAD_BYTES
+from sesn_node.domain.payload import Payload
 from sesn_node.errors import MalformedError
+from sesn_node.wire._pb import alert_pb2
 from sesn_node.wire._pb import payload_pb2 as pb
 from sesn_node.wire.payloads import decode_payload, encode_payload, payload_to_json
 from tests.support.objects import alert, consignment, payload, response
@@ -53,6 +54,8 @@ def test_every_word_survives_the_trip() -> None:
     route = tuple(PortCall("NLRTM", kind) for kind in CallKind)
     parties = tuple(Party("x", role) for role in PartyRole)
     _assert_trip(replace(alert(), consignment=Consignment(route=route, parties=parties)))
+    for regime in Regime:
+        _assert_trip(replace(alert(), consignment=replace(consignment(), regime=regime)))
     for decision in Decision:
         answered = Payload(Markings(Tlp.RED), replace(response(), decision=decision))
         assert decode_payload(encode_payload(answered)) == answered
@@ -73,6 +76,9 @@ def test_largest_alert_fits() -> None:
         basel_codes=tuple(f"{index:02d}" + wide * 18 for index in range(50)),
         quantity="123456789012345.123456",
         unit=wide * 20,
+        oecd_codes=tuple(f"{index:02d}" + wide * 18 for index in range(50)),
+        eu_waste_codes=tuple(f"{index:02d}" + wide * 18 for index in range(50)),
+        un_numbers=tuple(f"{index:02d}" + wide * 18 for index in range(50)),
     )
     full = Consignment(
         containers=tuple(Container(f"{index:03d}" + wide * 37, wide * 15) for index in range(100)),
@@ -80,7 +86,9 @@ def test_largest_alert_fits() -> None:
         route=(PortCall(wide * 40, CallKind.SIGHTED, consignment().route[0].at),) * 50,
         declared=huge,
         suspected=huge,
-        parties=(Party(wide * 200, PartyRole.BROKER, wide * 500, "NL"),) * 50,
+        found=huge,
+        parties=(Party(wide * 200, PartyRole.BROKER, wide * 500, *[wide * 40] * 3),) * 50,
+        regime=Regime.OECD,
     )
     original = replace(alert(), narrative=wide * MAX_NARRATIVE, consignment=full)
     assert len(encode_payload(Payload(Markings(Tlp.RED), original))) < MAX_PAYLOAD_BYTES
@@ -126,6 +134,14 @@ def test_largest_alert_fits() -> None:
             r"^payload\.alert\.consignment\.suspected\.description: ",
         ),
         (
+            lambda m: m.alert.consignment.found.Clear(),
+            r"^payload\.alert\.consignment\.found\.description: ",
+        ),
+        (
+            lambda m: setattr(m.alert.consignment, "regime", 4),
+            r"^payload\.alert\.consignment\.regime: 4 is unknown; .*BASEL, OECD, EU",
+        ),
+        (
             lambda m: m.alert.consignment.parties[0].ClearField("role"),
             r"^payload\.alert\.consignment\.parties\[0\]\.role: missing",
         ),
@@ -143,7 +159,7 @@ def test_bad_field_is_named(change: Callable[[pb.Payload], object], problem: str
 def test_too_many_parts_attack() -> None:
     """A megabyte of small parts is counted, not built."""
     message = pb.Payload.FromString(encode_payload(payload()))
-    message.alert.consignment.containers.extend([pb.Container(number="x")] * 100_000)
+    message.alert.consignment.containers.extend([alert_pb2.Container(number="x")] * 100_000)
     with pytest.raises(MalformedError, match=r"containers: at most 100 elements, got 100,001"):
         decode_payload(message.SerializeToString(deterministic=True))
 

@@ -13,6 +13,7 @@ from typing import Final
 
 from sesn_node.audit.verify import verify
 from sesn_node.ledger.policyfile import parse_policy
+from sesn_node.trust.timestamp_signers import read_roots
 from tests.support.bundling import Draft
 from tests.support.scribes import Freezer
 from tests.vectors.tamper import of_files as _of_files
@@ -28,10 +29,13 @@ assert _of_files is not None
 assert _of_owners is not None
 
 
-def findings(files: list[bytes], policy: str | None) -> list[dict[str, object]]:
+def findings(
+    files: list[bytes], policy: str | None, roots: str | None = None
+) -> list[dict[str, object]]:
     """Audit bundles; return every finding that is kept: check, code and place."""
     asked = None if policy is None else parse_policy(policy.encode())
-    verdict = verify([BytesIO(data) for data in files], asked)
+    trusted = None if roots is None else read_roots(roots.encode())
+    verdict = verify([BytesIO(data) for data in files], asked, roots=trusted)
     return [
         {
             "bundle": bundle,
@@ -48,14 +52,15 @@ def findings(files: list[bytes], policy: str | None) -> list[dict[str, object]]:
     ]
 
 
-def make(name: str, freezer: Freezer) -> tuple[list[bytes], str | None]:
-    """Make the files of one tampering, and the policy that they are audited under."""
+def make(name: str, freezer: Freezer) -> tuple[list[bytes], str | None, str | None]:
+    """Make the files of one tampering, and the policy and roots that they are audited under."""
     tampering = CATALOGUE[name]
     world = World(freezer, quiet=tampering.quiet)
     policy = None if tampering.policy is None else tampering.policy(world)
+    roots = None if tampering.roots is None else tampering.roots(world)
     made = tampering.make(world)
     drafts = made if isinstance(made, list) else [made]
-    return [one.write() if isinstance(one, Draft) else one for one in drafts], policy
+    return [one.write() if isinstance(one, Draft) else one for one in drafts], policy, roots
 
 
 def names(name: str, count: int) -> list[str]:
@@ -71,13 +76,14 @@ def corpus(freezer: Freezer) -> dict[str, bytes]:
     expected: dict[str, object] = {}
     for name in sorted(CATALOGUE):
         tampering = CATALOGUE[name]
-        files, policy = make(name, freezer)
-        found = findings(files, policy)
+        files, policy, roots = make(name, freezer)
+        found = findings(files, policy, roots)
         written |= dict(zip(names(name, len(files)), files, strict=True))
         expected[name] = {
             "files": names(name, len(files)),
             "what": " ".join((tampering.make.__doc__ or "").split()),
             "policy": policy,
+            "timestamp_roots": roots,
             "check": tampering.check.number,
             "code": tampering.code.value,
             "findings": found,

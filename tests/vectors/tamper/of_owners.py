@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 from sesn_node.audit import subjects
+from sesn_node.audit.account import RecoveredRange
 from sesn_node.audit.codes import Code
 from sesn_node.audit.records import TimestampToken
 from sesn_node.crypto.primitives import sha256
 from sesn_node.domain.entries import EntryKind, EntryRef, KeyCode
 from sesn_node.domain.ids import AgencyId, ledger_origin
+from sesn_node.ledger.checkpoint import parse_checkpoint
 from sesn_node.ledger.cosignature import WitnessKeys
-from sesn_node.ledger.head import TreeHead
+from sesn_node.ledger.head import TreeHead, checkpoint_text
 from sesn_node.ledger.merkle import leaf_hash
 from sesn_node.trust.card import issue_card, open_card
 from sesn_node.wire.entries import decode_entry, encode_entry
 from tests.support.bundling import Draft
 from tests.support.homes import GH, NL
 from tests.support.scribes import SEED_OF_AN_IMPOSTOR, Book, Scribe
+from tests.support.tsa import Certified, Tsa
 from tests.vectors.tamper.world import World, enter
 
 
@@ -142,15 +146,14 @@ def an_entry_that_does_not_read(world: World) -> Draft:
     return world.draft()
 
 
-@enter(subjects.ENTRIES, Code.TIME_BACKWARDS, quiet=True)
-def an_entry_dated_back(world: World) -> Draft:
-    """A message shared yesterday, behind the entries of today."""
-    now_ms = world.nl.now_ms
-    world.nl.now_ms -= 86_400_000
-    world.nl.share(world.gh)
-    world.nl.checkpoint()
-    world.nl.now_ms = now_ms
-    return world.draft()
+@enter(subjects.LOSSES, Code.NOT_RECORDED)
+def a_loss_that_the_ledger_does_not_record(world: World) -> Draft:
+    """A message is left out, and the manifest says that it was lost."""
+    draft = world.draft()
+    del draft.messages[world.place(world.delivered)]
+    at = world.delivered.shared.index
+    draft.ledgers[0].recovered = (RecoveredRange(at, at + 1),)
+    return draft
 
 
 @enter(subjects.EPOCHS, Code.FIRST_ENTRY, quiet=True)
@@ -357,6 +360,47 @@ def a_time_stamp_of_another_root(world: World) -> Draft:
         TimestampToken(newest.origin, newest.size, sha256(b"another root"), b"a token")
     ]
     return draft
+
+
+def _stamped_by(world: World, tsa: Tsa, text: bytes | None = None) -> Draft:
+    """Have the newest checkpoint of the Dutch bundle time-stamped; or something else."""
+    draft = world.draft()
+    newest = draft.checkpoints[-1]
+    head = parse_checkpoint(newest.note).claimed
+    token = world.stamped(tsa, checkpoint_text(head).encode() if text is None else text)
+    draft.timestamps = [TimestampToken(newest.origin, newest.size, head.root, token)]
+    return draft
+
+
+def _roots(world: World) -> str:
+    return world.authority("Clock").root.pem.decode("ascii")
+
+
+@enter(subjects.TIMESTAMPS, Code.TIMESTAMP_INVALID, quiet=True)
+def a_time_stamp_over_something_else(world: World) -> Draft:
+    """A genuine token that is over another text; nobody's roots are needed to see that."""
+    return _stamped_by(world, world.authority("Clock"), b"another text")
+
+
+@enter(subjects.TIMESTAMPS, Code.TIMESTAMP_INVALID, roots=_roots, quiet=True)
+def a_time_stamp_by_a_stranger(world: World) -> Draft:
+    """A token by an authority under a root that the auditor does not trust."""
+    return _stamped_by(world, world.authority("Stranger"))
+
+
+@enter(subjects.TIMESTAMPS, Code.TIMESTAMP_INVALID, roots=_roots, quiet=True)
+def a_forged_time_stamp(world: World) -> Draft:
+    """A token that shows the certificate of a trusted authority, signed by another key."""
+    honest, other = world.authority("Clock"), world.authority("Stranger")
+    forger = Certified(honest.signer.certificate, other.signer.key)
+    return _stamped_by(world, honest.but(signer=forger))
+
+
+@enter(subjects.TIMESTAMPS, Code.TIMESTAMP_INVALID, roots=_roots, quiet=True)
+def entries_dated_after_their_time_stamp(world: World) -> Draft:
+    """A genuine token of the day before: these entries existed then, and are dated later."""
+    tsa = world.authority("Clock")
+    return _stamped_by(world, tsa.but(at=tsa.at - timedelta(days=1)))
 
 
 # Two bundles.

@@ -19,12 +19,16 @@ _APPEND_ONLY = (
     "cosignature",
     "card",
     "refusal",
+    "timestamp_token",
 )
 
 
 def upgrade() -> None:
     """Make the tables, and the triggers that keep the history as it is."""
     _create_tables()
+    _create_timestamps()
+    _create_lists()
+    _create_keeping_tables()
     for trigger in sql.append_only(op.get_context().dialect.name, _APPEND_ONLY):
         op.execute(trigger)
 
@@ -72,6 +76,28 @@ def _create_tables() -> None:
         ),
     )
     op.create_table(
+        "secret",
+        sa.Column("kind", _TEXT, nullable=False),
+        sa.Column("name", sa.LargeBinary(), nullable=False),
+        sa.Column("stored_ms", _BIG, nullable=False),
+        sa.Column("ciphertext", sa.LargeBinary(), nullable=False),
+        sa.Column("content_key", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("kind", "name", name="pk_secret"),
+        comment="Small things that only we keep, encrypted like messages: drafts, watches.",
+    )
+    op.create_table(
+        "operator",
+        sa.Column("sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("operator", _TEXT, nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("added_ms", _BIG, nullable=False),
+        sa.Column("removed_ms", _BIG, nullable=True),
+        sa.Column("entry_index", _BIG, nullable=False),
+        sa.PrimaryKeyConstraint("sha256", name="pk_operator"),
+        comment="Our people: what we say of each, under our seal, and until when it was so.",
+    )
+    op.create_index("ix_operator_operator", "operator", ["operator"], unique=False)
+    op.create_table(
         "erasure",
         sa.Column("sender", _TEXT, nullable=False),
         sa.Column("message_id", sa.LargeBinary(), nullable=False),
@@ -81,6 +107,16 @@ def _create_tables() -> None:
         sa.Column("scrubbed_ms", _BIG, nullable=True),
         sa.PrimaryKeyConstraint("sender", "message_id", name="pk_erasure"),
         comment="Messages whose content was erased: why, and since when its bytes are gone.",
+    )
+    op.create_table(
+        "forwards",
+        sa.Column("original_sender", _TEXT, nullable=False),
+        sa.Column("original_id", sa.LargeBinary(), nullable=False),
+        sa.Column("message_id", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("original_sender", "original_id", "message_id", name="pk_forwards"),
+        comment=(
+            "Messages of third agencies that we passed on, and which messages of ours carry them."
+        ),
     )
     op.create_table(
         "inbox",
@@ -107,6 +143,7 @@ def _create_tables() -> None:
         sa.PrimaryKeyConstraint("sender", "message_id", name="pk_inbox"),
         comment="Messages that we received, each with its sender's SHARED entry and proof.",
     )
+    op.create_index("ix_inbox_conversation_id", "inbox", ["conversation_id"], unique=False)
     op.create_index("ix_inbox_in_reply_to", "inbox", ["in_reply_to"], unique=False)
     op.create_index("ix_inbox_message_id", "inbox", ["message_id"], unique=False)
     op.create_index("ix_inbox_received_ms", "inbox", ["received_ms"], unique=False)
@@ -127,9 +164,11 @@ def _create_tables() -> None:
         sa.Column("size", _BIG, nullable=False),
         sa.Column("root", sa.LargeBinary(), nullable=False),
         sa.Column("note", sa.LargeBinary(), nullable=False),
-        sa.CheckConstraint("id = 1", name=op.f("ck_ledger_head_single")),
+        sa.Column("final_size", _BIG, nullable=True),
+        sa.Column("final_root", sa.LargeBinary(), nullable=True),
+        sa.CheckConstraint("id >= 1", name=op.f("ck_ledger_head_counted")),
         sa.PrimaryKeyConstraint("id", name="pk_ledger_head"),
-        comment="The one row that sequences the ledger, moved by compare-and-swap.",
+        comment="Our ledgers: the last row sequences the open one, moved by compare-and-swap.",
     )
     op.create_table(
         "ledger_node",
@@ -175,7 +214,8 @@ def _create_tables() -> None:
         sa.Column("shown_note", sa.LargeBinary(), nullable=False),
         sa.Column("settled_ms", _BIG, nullable=True),
         sa.CheckConstraint(
-            "kind in ('fork', 'replaced', 'unproven')", name=op.f("ck_ledger_alarm_kind")
+            "kind in ('closing', 'fork', 'replaced', 'unproven')",
+            name=op.f("ck_ledger_alarm_kind"),
         ),
         sa.PrimaryKeyConstraint("origin", "size", "kind", name="pk_ledger_alarm"),
         comment="Partners' ledgers that show two histories, or that were not proven to show one.",
@@ -195,6 +235,14 @@ def _create_tables() -> None:
         sa.Column("next_attempt_ms", _BIG, nullable=False),
         sa.PrimaryKeyConstraint("agency", "message_id", name="pk_again"),
         comment="Acknowledged copies whose recipient has lost them, and asked for them again.",
+    )
+    op.create_table(
+        "to_ask",
+        sa.Column("agency", _TEXT, nullable=False),
+        sa.Column("origin", _TEXT, nullable=False),
+        sa.Column("next_index", _BIG, nullable=False),
+        sa.PrimaryKeyConstraint("agency", "origin", name="pk_to_ask"),
+        comment="Partners that are still to be asked for what a closed ledger of ours has lost.",
     )
     op.create_table(
         "pulse",
@@ -222,7 +270,7 @@ def _create_tables() -> None:
         sa.Column("sender", _TEXT, nullable=False),
         sa.Column("message_id", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("term", "at_ms", "sender", "message_id", name="pk_search_term"),
-        comment="Keyed hashes of what alerts name: a container, vessel, party or seal.",
+        comment="Keyed hashes of what messages name, such as a container, vessel or party.",
         sqlite_with_rowid=False,
     )
     op.create_table(
@@ -244,6 +292,7 @@ def _create_tables() -> None:
         comment="Messages that we sealed.",
     )
     op.create_index("ix_sent_created_ms", "sent", ["created_ms"], unique=False)
+    op.create_index("ix_sent_conversation_id", "sent", ["conversation_id"], unique=False)
     op.create_index("ix_sent_in_reply_to", "sent", ["in_reply_to"], unique=False)
     op.create_table(
         "witness_head",
@@ -314,4 +363,116 @@ def _create_tables() -> None:
         unique=False,
         sqlite_where=sa.text("state IN ('refused', 'expired', 'dead')"),
         postgresql_where=sa.text("state IN ('refused', 'expired', 'dead')"),
+    )
+
+
+def _create_lists() -> None:
+    """Make what officers set up for themselves."""
+    op.create_table(
+        "watch",
+        sa.Column("term", sa.LargeBinary(), nullable=False),
+        sa.Column("other", sa.LargeBinary(), nullable=False),
+        sa.Column("content_key", sa.LargeBinary(), nullable=False),
+        sa.Column("ciphertext", sa.LargeBinary(), nullable=False),
+        sa.Column("added_ms", _BIG, nullable=False),
+        sa.PrimaryKeyConstraint("term", "other", name="pk_watch"),
+        comment="What officers watch for: a term, or two, and in words under the storage key.",
+    )
+    op.create_table(
+        "agency_group",
+        sa.Column("name", _TEXT, nullable=False),
+        sa.Column("agency", _TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("name", "agency", name="pk_agency_group"),
+        comment="Named groups of recipients.",
+    )
+
+
+def _create_timestamps() -> None:
+    op.create_table(
+        "timestamp_state",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("asked_ms", _BIG, nullable=False),
+        sa.Column("next_ms", _BIG, nullable=False),
+        sa.Column("failures", _BIG, server_default="0", nullable=False),
+        sa.Column("failing_ms", _BIG, nullable=True),
+        sa.Column("error", _TEXT, nullable=True),
+        sa.CheckConstraint("id = 1", name=op.f("ck_timestamp_state_single")),
+        sa.PrimaryKeyConstraint("id", name="pk_timestamp_state"),
+        comment=("How asking for time-stamps goes, and since when no authority has answered."),
+    )
+    op.create_table(
+        "timestamp_token",
+        sa.Column("origin", _TEXT, nullable=False),
+        sa.Column("size", _BIG, autoincrement=False, nullable=False),
+        sa.Column("root", sa.LargeBinary(), nullable=False),
+        sa.Column("authority", _TEXT, nullable=False),
+        sa.Column("time_ms", _BIG, nullable=False),
+        sa.Column("stored_ms", _BIG, nullable=False),
+        sa.Column("token", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("origin", "size", "root", "authority", name="pk_timestamp_token"),
+        comment="RFC 3161 tokens over our checkpoints, each verified when it came.",
+    )
+
+
+def _create_keeping_tables() -> None:
+    """What may be kept, and until when; what was withdrawn."""
+    op.create_table(
+        "legal_hold",
+        sa.Column("sender", _TEXT, nullable=False),
+        sa.Column("message_id", sa.LargeBinary(), nullable=False),
+        sa.Column("reason", _TEXT, nullable=False),
+        sa.Column("placed_ms", _BIG, nullable=False),
+        sa.Column("entry_index", _BIG, nullable=False),
+        sa.PrimaryKeyConstraint("sender", "message_id", name="pk_legal_hold"),
+        comment="Messages that must not be erased for now, and what forbids it.",
+    )
+    op.create_table(
+        "retention",
+        sa.Column("sender", _TEXT, nullable=False),
+        sa.Column("message_id", sa.LargeBinary(), nullable=False),
+        sa.Column("until_ms", _BIG, nullable=False),
+        sa.PrimaryKeyConstraint("sender", "message_id", name="pk_retention"),
+        comment="Messages whose content is here, and has to go on a date.",
+    )
+    op.create_index("ix_retention_until_ms", "retention", ["until_ms"], unique=False)
+    op.create_table(
+        "forwarded",
+        sa.Column("sender", _TEXT, nullable=False),
+        sa.Column("message_id", sa.LargeBinary(), nullable=False),
+        sa.Column("original_sender", _TEXT, nullable=False),
+        sa.Column("original_id", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("sender", "message_id", name="pk_forwarded"),
+        comment="Forwards that arrived, and the message of a third agency that each carries.",
+    )
+    op.create_index("ix_forwarded_original_id", "forwarded", ["original_id"], unique=False)
+    op.create_table(
+        "withdrawn",
+        sa.Column("message_id", sa.LargeBinary(), nullable=False),
+        sa.Column("withdrawn_ms", _BIG, nullable=False),
+        sa.PrimaryKeyConstraint("message_id", name="pk_withdrawn"),
+        comment="Messages of ours that we recalled; nobody sends them again.",
+    )
+    op.create_table(
+        "recall",
+        sa.Column("sender", _TEXT, nullable=False),
+        sa.Column("recall_id", sa.LargeBinary(), nullable=False),
+        sa.Column("message_id", sa.LargeBinary(), nullable=False),
+        sa.Column("header_sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("outcome", _TEXT, nullable=True),
+        sa.Column("outcome_ms", _BIG, nullable=True),
+        sa.Column("answer_id", sa.LargeBinary(), nullable=True),
+        sa.CheckConstraint(
+            "outcome in ('DESTROYED', 'NEVER_KEPT', 'HELD')", name=op.f("ck_recall_outcome")
+        ),
+        sa.PrimaryKeyConstraint("sender", "recall_id", name="pk_recall"),
+        comment="Recalls that arrived: what each withdraws, what became of it, and who was told.",
+    )
+    op.create_index("ix_recall_message_id", "recall", ["message_id"], unique=False)
+    op.create_index(
+        "ix_recall_to_obey",
+        "recall",
+        ["sender"],
+        unique=False,
+        sqlite_where=sa.text("answer_id is null or outcome = 'HELD'"),
+        postgresql_where=sa.text("answer_id is null or outcome = 'HELD'"),
     )

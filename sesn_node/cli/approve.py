@@ -1,0 +1,114 @@
+"""`sesn approve`: four eyes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.text import Text
+
+from sesn_node.cli.alert_text import draft_text
+from sesn_node.cli.ask import confirm, require_terminal
+from sesn_node.cli.options import command_of, home_of, open_desk, wake_node
+from sesn_node.cli.show import AsJson, Json, console, error_console, iso, print_json, say, table
+from sesn_node.domain.alert import Alert
+from sesn_node.domain.ids import parse_message_id, show_message_id
+from sesn_node.domain.people import Right
+from sesn_node.domain.times import SECOND_MS, utc_minute
+from sesn_node.exchange.approval import approve, find_proposal, proposals, withdraw
+from sesn_node.wire.payloads import payload_to_json
+
+if TYPE_CHECKING:
+    from sesn_node.exchange.approval import Proposal
+
+app = typer.Typer(no_args_is_help=True, add_completion=False)
+
+DraftId = Annotated[str, typer.Argument(metavar="DRAFT", help="The draft, as 'list' names it.")]
+
+
+@app.command("list")
+def list_(context: typer.Context, as_json: AsJson = False) -> None:
+    """List what waits for a second person, oldest first."""
+    with open_desk(context) as desk:
+        found = proposals(desk.office)
+    if as_json:
+        print_json({"drafts": [_json(one) for one in found]})
+        return
+    if not found:
+        say("Nothing waits for a second person.")
+        return
+    lines = table("draft", "by", "since", "why", "to", "what", flexible=("to", "what"))
+    for one in found:
+        lines.add_row(
+            show_message_id(one.draft_id),
+            one.author,
+            utc_minute(one.proposed_ms),
+            one.reason,
+            ", ".join(one.draft.to),
+            Text(_title(one)),
+        )
+    console().print(lines)
+
+
+@app.command("give")
+def give(
+    context: typer.Context,
+    draft: DraftId,
+    yes: Annotated[bool, typer.Option("--yes", metavar="", help="Do not show it; send.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Approve a message that another operator wrote, and send it."""
+    draft_id = parse_message_id(draft)
+    if not yes:
+        require_terminal("add --yes to approve without being asked")
+    with open_desk(context, Right.APPROVE) as desk:
+        proposal = find_proposal(desk.office, draft_id)
+        if not yes:
+            directory, now_ms = desk.office.directory(), desk.office.clock()
+            cards = [directory.trusted(one, now_ms).card for one in proposal.draft.to]
+            now = datetime.fromtimestamp(now_ms / SECOND_MS, UTC)
+            shown = draft_text(proposal.draft.payload, cards, now, whole=True)
+            if shown is not None:
+                error_console().print(shown)
+            confirm(f"{proposal.author} wrote this. Approve it, and send it?")
+        message_id = approve(desk.office, draft_id)
+        serving = wake_node(home_of(context))
+    shown_id = show_message_id(message_id)
+    if as_json:
+        print_json({"message_id": shown_id, "draft_id": show_message_id(draft_id)})
+        return
+    say(f"Approved. Message {shown_id} is sealed and recorded.", "bold")
+    if not serving:
+        words = f"No node serves this home: it leaves once '{command_of(context)} serve' runs."
+        say(words, "yellow")
+
+
+@app.command("withdraw")
+def withdraw_(context: typer.Context, draft: DraftId, as_json: AsJson = False) -> None:
+    """Take a draft away; nothing is sent."""
+    draft_id = parse_message_id(draft)
+    with open_desk(context, Right.WRITE) as desk:
+        withdraw(desk.office, draft_id)
+    if as_json:
+        print_json({"withdrawn": show_message_id(draft_id)})
+    else:
+        say(f"Draft {show_message_id(draft_id)} is gone; nothing was sent.")
+
+
+def _title(proposal: Proposal) -> str:
+    payload = proposal.draft.payload
+    if isinstance(payload.body, Alert):
+        return payload.body.subject
+    return payload.kind.value
+
+
+def _json(proposal: Proposal) -> dict[str, Json]:
+    return {
+        "draft_id": show_message_id(proposal.draft_id),
+        "author": proposal.author,
+        "since": iso(proposal.proposed_ms),
+        "reason": proposal.reason,
+        "to": list(proposal.draft.to),
+        "payload": dict(payload_to_json(proposal.draft.payload)),
+    }

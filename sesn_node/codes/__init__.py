@@ -1,0 +1,1 @@
+"""Code lists, and what is checked against them: goods, places, parties, and whole consignments."""
