@@ -171,7 +171,7 @@ def _happened(event: Event, told: Told, number: str, shared: Event | None) -> tu
         EntryKind.UNDELIVERED: ("gave up", "delivering ", ref, " to ", agency, why),
         EntryKind.OPERATOR: ("acted", "on the copy of ", ref, " for ", agency, why),
         EntryKind.VIEWED: ("viewed", "the content of ", ref),
-        EntryKind.DISCLOSED: ("disclosed", "the content of ", ref, " in an audit bundle"),
+        EntryKind.DISCLOSED: ("disclosed", "the content of ", ref),
         EntryKind.ERASED: ("erased", "the content of ", ref, why),
         EntryKind.LEGAL_HOLD: ("acted", "on the keeping of ", ref, why),
     }

@@ -16,6 +16,7 @@ from sesn_node.cli.alert_erase import erase_, erased_
 from sesn_node.cli.alert_file import read_alert
 from sesn_node.cli.alert_forward import consent_, forward_
 from sesn_node.cli.alert_hold import hold_
+from sesn_node.cli.alert_interop import export_, import_
 from sesn_node.cli.alert_json import alert_json, alert_line_json, copies_json, findings_json
 from sesn_node.cli.alert_preview import preview_
 from sesn_node.cli.alert_reach import reach_
@@ -233,6 +234,8 @@ app.command("reach")(reach_)
 app.command("hold")(hold_)
 app.command("erase")(erase_)
 app.command("erased")(erased_)
+app.command("export")(export_)
+app.command("import")(import_)
 
 
 def _respond(  # noqa: PLR0913 - one argument an option

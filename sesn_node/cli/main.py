@@ -33,9 +33,7 @@ NOUNS: Final = (
     Noun("operator", "sesn_node.cli.operator", "Our people: add, list, remove; what each may do."),
     Noun("alert", "sesn_node.cli.alert", "Alerts: send, list, read, accept, decline."),
     Noun("approve", "sesn_node.cli.approve", "Four eyes: let go what another operator wrote."),
-    Noun(
-        "conversation", "sesn_node.cli.conversation", "All messages of a conversation, in order."
-    ),
+    Noun("conversation", "sesn_node.cli.conversation", "All messages of a conversation, in order."),
     Noun("request", "sesn_node.cli.request", "Requests for information: send, list, answer."),
     Noun("note", "sesn_node.cli.note", "Plain words to partners."),
     Noun("sighting", "sesn_node.cli.sighting", "Tell where a container or a ship was seen."),

@@ -200,8 +200,6 @@ class _Words:
                     Reason.ERASED: "its content was erased",
                     Reason.RECALLED: "the message was recalled",
                 }[copy.reason]
-            case Reason.RECALLED:
-                return "the message was recalled"
             case Reason.EXPIRED:
                 said = f"; the last: {view.detail}" if view.detail else ""
                 return f"not delivered in time{said}"
@@ -271,7 +269,7 @@ def _step(step: Step) -> Text:
         StepKind.REQUEUED: (f"queued again for {who} by an operator", "yellow"),
         StepKind.RESEALED: (f"sealed anew for {who} by an operator, as {other}", "yellow"),
         StepKind.VIEWED: ("its content was shown to somebody here", ""),
-        StepKind.DISCLOSED: ("its content went into an audit bundle", "yellow"),
+        StepKind.DISCLOSED: ("its content was given out", "yellow"),
         StepKind.ERASED: (f"its content was erased, {step.code}{why}", "yellow"),
         StepKind.LEGAL_HOLD: (f"a legal hold on it was {step.code.lower()}", "yellow"),
         StepKind.ANSWERED: (f"{who} answered with {step.other_kind} {other}", ""),

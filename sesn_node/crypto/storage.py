@@ -140,33 +140,6 @@ class StorageKeys:
         return cipher.unwrap(stored[TAG_BYTES:], table=table, row=row)
 
 
-def seal_secret(keys: StorageKeys, data: bytes, *, table: str, row: bytes) -> tuple[bytes, bytes]:
-    """Encrypt data of one row under a fresh key; returns ciphertext and wrapped key.
-
-    One key, one use, so the nonce is zero; the additional data names the row.
-    """
-    content_key = primitives.random_bytes(primitives.AES_KEY_BYTES)
-    box = primitives.aes_gcm_encrypt(
-        content_key, bytes(primitives.AES_NONCE_BYTES), data, _aad(table, row)
-    )
-    return box, keys.wrap(content_key, table=table, row=row)
-
-
-def open_secret(
-    keys: StorageKeys, ciphertext: bytes, stored: bytes, *, table: str, row: bytes
-) -> bytes:
-    """Decrypt what `seal_secret` encrypted.
-
-    Raises:
-        MalformedError: `stored` has not 68 bytes.
-        VerificationError: `UNDECRYPTABLE`: another storage key, table or row, or altered.
-    """
-    content_key = keys.unwrap(stored, table=table, row=row)
-    return primitives.aes_gcm_decrypt(
-        content_key, bytes(primitives.AES_NONCE_BYTES), ciphertext, _aad(table, row)
-    )
-
-
 def storage_tag(storage_key_id: bytes) -> bytes:
     """Return what stored keys under the storage key of an id begin with."""
     return storage_key_id[:TAG_BYTES]

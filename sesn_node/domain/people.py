@@ -70,7 +70,7 @@ class Right(StrEnum):
     PEOPLE = "people"
     """Add and remove operators."""
     EXPORT = "export"
-    """Make audit bundles, disclose content in them."""
+    """Make audit bundles, disclose content in them or in the forms of others."""
 
 
 MAY: Final = {

@@ -50,11 +50,18 @@ def messages_of(
         yield Disclosable(about, row.sealed, partial(reveal_received, office, row))
 
 
-def record_disclosures(office: Office, message_ids: Sequence[MessageId]) -> int:
+def record_disclosures(
+    office: Office, message_ids: Sequence[MessageId], sender: AgencyId | None = None
+) -> int:
     """Append DISCLOSED for every message of these ids, if all of them can be opened.
 
     It stands before anything is given away: what leaves is known to our ledger, even if in the end
     it does not leave.
+
+    Args:
+        office: Ours.
+        message_ids: What is disclosed.
+        sender: Whose messages, where others may have used the same ids; None: everybody's.
 
     Returns:
         The number of messages.
@@ -67,18 +74,20 @@ def record_disclosures(office: Office, message_ids: Sequence[MessageId]) -> int:
         return 0
     with office.store.read() as transaction:
         for message_id in message_ids:
-            found = list(messages_of(office, transaction, message_id))
+            found = _of(messages_of(office, transaction, message_id), sender)
             if not found:
                 raise unknown(message_id)
             for one in found:
                 one.reveal()
-    return office.sequencer.run(partial(_append, office, message_ids), writes=False).value
+    return office.sequencer.run(partial(_append, office, message_ids, sender), writes=False).value
 
 
-def _append(office: Office, message_ids: Sequence[MessageId], work: Work) -> int:
+def _append(
+    office: Office, message_ids: Sequence[MessageId], sender: AgencyId | None, work: Work
+) -> int:
     count = 0
     for message_id in message_ids:
-        for one in messages_of(office, work.transaction, message_id):
+        for one in _of(messages_of(office, work.transaction, message_id), sender):
             if one.sealed.ciphertext is None:
                 raise PolicyError(
                     f"the content of message {show_message_id(message_id)} was erased meanwhile",
@@ -87,6 +96,10 @@ def _append(office: Office, message_ids: Sequence[MessageId], work: Work) -> int
             work.append(about_message(work, EntryKind.DISCLOSED, one.sealed.entry_index))
             count += 1
     return count
+
+
+def _of(found: Iterator[Disclosable], sender: AgencyId | None) -> list[Disclosable]:
+    return [one for one in found if sender in {None, one.about[0]}]
 
 
 def unknown(message_id: MessageId) -> PolicyError:

@@ -20,8 +20,8 @@ _ERROR_CHARACTERS = 500
 def is_open(link: LinkRow, deliverers: Mapping[str, str] | None) -> bool:
     """Tell whether a connection to a partner stands, as far as the database knows.
 
-    What is noted outlives a process that was killed. Where processes share a database, whoever has a
-    connection asks for the partner's lease, and the server frees that with the process.
+    What is noted outlives a process that was killed. Where processes share a database, whoever has
+    a connection asks for the partner's lease, and the server frees that with the process.
 
     Args:
         link: What is noted.

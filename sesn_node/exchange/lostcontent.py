@@ -1,8 +1,8 @@
 """What a recovery leaves behind: entries without content, and the ledger's own word on that.
 
-Entries that came back from an export (`recover`) have lost what they refer to. Right behind them, and
-before anything else, RECOVERED says so: in the ledger, where partners cosign it, so that nobody can
-claim a loss later on, or of other entries.
+Entries that came back from an export (`recover`) have lost what they refer to. Right behind them,
+and before anything else, RECOVERED says so: in the ledger, where partners cosign it, so that nobody
+can claim a loss later on, or of other entries.
 """
 
 from __future__ import annotations

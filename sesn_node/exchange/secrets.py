@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sesn_node.crypto.storage import open_secret, seal_secret
+from sesn_node.crypto.secrets import open_secret, seal_secret
 from sesn_node.exchange.storedkeys import SECRET_TABLE, inbox_row_id
 from sesn_node.store.people import SecretRow
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def hide(office: Office, kind: str, name: bytes, data: bytes, now_ms: int) -> SecretRow:
     """Encrypt something for the database, under a key of its own."""
     row = inbox_row_id(kind, name)
-    ciphertext, content_key = seal_secret(office.keys.storage, data, table=SECRET_TABLE, row=row)
+    content_key, ciphertext = seal_secret(office.keys.storage, data, table=SECRET_TABLE, row=row)
     return SecretRow(kind, name, now_ms, ciphertext, content_key)
 
 
@@ -34,8 +34,8 @@ def reveal(office: Office, row: SecretRow) -> bytes:
         keys = office.keys.reading
     return open_secret(
         keys,
-        row.ciphertext,
         row.content_key,
+        row.ciphertext,
         table=SECRET_TABLE,
         row=inbox_row_id(row.kind, row.name),
     )

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from sesn_node.crypto.words import open_words, seal_words
+from sesn_node.crypto.secrets import open_secret, seal_secret
 from sesn_node.domain.counting import many
 from sesn_node.domain.ids import AgencyId, MessageId
 from sesn_node.domain.payload import Payload
@@ -170,8 +170,8 @@ def _keys(office: Office, watched: Watched) -> list[Key]:
 
 
 def _row(office: Office, watched: Watched, key: Key) -> WatchRow:
-    written = json.dumps([watched.kind.value, watched.value, watched.other])
-    wrapped, sealed = seal_words(office.keys.storage, written, table=WATCH_TABLE, row=_row_id(key))
+    written = json.dumps([watched.kind.value, watched.value, watched.other]).encode()
+    wrapped, sealed = seal_secret(office.keys.storage, written, table=WATCH_TABLE, row=_row_id(key))
     return WatchRow(*key, wrapped, sealed, office.clock())
 
 
@@ -200,7 +200,7 @@ def _add(work: Work, rows: Sequence[WatchRow], storage_key_id: bytes) -> bool:
 def _entry(office: Office, row: WatchRow) -> WatchEntry:
     entry_id = row.term.hex()[:_ID_DIGITS] + (row.other.hex()[:4] if row.other else "")
     try:
-        text = open_words(
+        text = open_secret(
             office.keys.reading,
             row.content_key,
             row.ciphertext,

@@ -45,6 +45,21 @@ class Node:
         value = self._take(name)
         return "" if value is None else self._text(self._at(name), value)
 
+    def scalar(self, name: str) -> str:
+        """Return a text, or a number or a flag as text; empty if there is none.
+
+        Raises:
+            MalformedError: It is none of these.
+        """
+        value = self.fields.get(name)
+        if isinstance(value, bool):
+            self._take(name)
+            return str(int(value))
+        if isinstance(value, JsonNumber):
+            self._take(name)
+            return value.text
+        return self.text(name)
+
     def texts(self, name: str) -> tuple[str, ...]:
         """Return a list of texts. Raises as `text` does."""
         place = self._at(name)

@@ -40,7 +40,7 @@ def statement(markings: Markings) -> str:
         ("H3", markings.handling_text),
         ("Purpose", markings.purpose),
         ("Legal basis", markings.legal_basis),
-        ("Not to be kept from then on", "" if ends is None else ends.isoformat()),
+        ("To be erased at", "" if ends is None else f"{ends:%Y-%m-%d %H:%M:%S} UTC"),
         ("May be passed on without asking to", granted(markings.onward)),
     ):
         if words.strip():

@@ -131,7 +131,7 @@ CONTAINER: Final = Template(
     "sesn-container",
     "7e9a6692-8b4b-4d4f-9484-f2d8d0786d17",
     1,
-    "misc",
+    "transport",
     "Shipping container.",
     (
         Relation("number", "Number as observed; ISO 6346 expected", correlates=True),
@@ -143,7 +143,7 @@ CALL: Final = Template(
     "sesn-port-call",
     "553fd5e3-228b-4126-bae1-7a05556bf9f0",
     1,
-    "misc",
+    "transport",
     "Call of a voyage.",
     (
         Relation("position", "Place in the order of the voyage, from 1 on", COUNTER),
@@ -157,7 +157,7 @@ GOODS: Final = Template(
     "sesn-goods",
     "873a20e1-62ea-4338-89d7-00bb7adc4379",
     1,
-    "misc",
+    "transport",
     "What goods are declared, suspected or found to be.",
     (
         Relation("stage", "declared, suspected or found"),
@@ -171,7 +171,15 @@ GOODS: Final = Template(
         Relation("eu-waste-codes", "Code of the European list of waste", multiple=True),
         Relation("un-numbers", "UN number of dangerous goods", multiple=True),
     ),
-    ("stage",),
+    (
+        "description",
+        "hs-code",
+        "basel-codes",
+        "quantity",
+        "oecd-codes",
+        "eu-waste-codes",
+        "un-numbers",
+    ),
 )
 OURS: Final = (ALERT, CONTAINER, CALL, GOODS)
 

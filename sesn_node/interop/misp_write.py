@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
@@ -15,8 +15,7 @@ from sesn_node.domain.times import SECOND_MS
 from sesn_node.interop import misp_templates as templates
 from sesn_node.interop.misp_templates import Template
 from sesn_node.interop.notes import Document, JsonOut, Notes, Source, Written
-from sesn_node.interop.stix_ids import our_uuid
-from sesn_node.interop.stix_write import ENDORSEMENTS, labels, plain
+from sesn_node.interop.writing import ENDORSEMENTS, labels, our_uuid, plain
 
 MAX_VALUE_BYTES: Final = 65_535
 """Longest value of an attribute: MISP keeps it as TEXT of MySQL."""
@@ -156,8 +155,13 @@ class _Event:
         return kept
 
     def _consignment(self, told: Consignment, about: Document) -> None:
+        numbers = set[str]()
         for index, box in enumerate(told.containers):
             place = _at(f"containers[{index}]")
+            if box.number.strip() in numbers:
+                self.notes.drop(place, "the same number as another's, without its blanks")
+                continue
+            numbers.add(box.number.strip())
             values = {
                 "number": (f"{place}.number", box.number),
                 "seal": (f"{place}.seal", box.seal),
@@ -193,7 +197,11 @@ class _Event:
             for one in templates.GOODS.relations
             if one.name != "stage"
         }
-        self._object(templates.GOODS, f"goods/{stage}", {"stage": ("", stage), **values})
+        if (
+            self._object(templates.GOODS, f"goods/{stage}", {"stage": ("", stage), **values})
+            is None
+        ):
+            self.notes.drop(place, "nothing is left of it without its blanks")
 
     def _vessel(self, vessel: Vessel) -> None:
         values = {
@@ -227,7 +235,7 @@ class _Event:
         }
 
     def _object(
-        self, template: Template, name: str, values: dict[str, tuple[str, JsonOut]]
+        self, template: Template, name: str, values: Mapping[str, tuple[str, JsonOut]]
     ) -> Document | None:
         """Add an object, unless nothing is known of what it must say.
 

@@ -122,4 +122,6 @@ def _derived(place: Node) -> None:
     """Read a place that says no more than the code beside its reference."""
     place.text("name")
     place.text("country")
-    place.nodes("external_references")
+    for reference in place.nodes("external_references"):
+        reference.text("source_name")
+        reference.text("external_id")

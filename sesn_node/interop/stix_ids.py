@@ -15,13 +15,13 @@ from typing import Final
 from sesn_node.domain.ids import AgencyId
 from sesn_node.domain.markings import Tlp
 from sesn_node.interop.notes import Document, JsonOut
+from sesn_node.interop.writing import our_uuid
 
 SPEC: Final = "2.1"
 
 _OBSERVABLES: Final = uuid.UUID("00abedb4-aa42-466c-9c01-fed23315a9b7")
 """STIX 2.1 section 2.9."""
 
-_OURS: Final = uuid.UUID("89c038ed-7cec-424c-83ad-e06f6406a8dd")
 FIXED: Final = "2026-01-01T00:00:00.000Z"
 """When objects were made that are the same in every bundle: agencies, ports, our extensions."""
 
@@ -87,11 +87,6 @@ _SCHEMAS: Final = {
 }
 _NETWORK: Final = "Seaport Environmental Security Network"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def our_uuid(*names: str) -> str:
-    """Return the UUIDv5 of something of ours."""
-    return str(uuid.uuid5(_OURS, "/".join(names)))
 
 
 def our_id(kind: str, *names: str) -> str:

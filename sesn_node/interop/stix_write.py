@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Final
 
 from sesn_node.codes.places import check_country, check_port
@@ -15,16 +13,13 @@ from sesn_node.domain.markings import Markings
 from sesn_node.domain.payload import Payload
 from sesn_node.interop import stix_ids as ids
 from sesn_node.interop.marks import statement
-from sesn_node.interop.notes import Document, JsonOut, Note, Source, Written
+from sesn_node.interop.notes import Document, JsonOut, Source, Written
+from sesn_node.interop.writing import ENDORSEMENTS, labels, plain
 
 LEI: Final = "LEI"
 VAT: Final = "VAT"
 MESSAGE: Final = "SESN message"
 LOCODE: Final = "UN/LOCODE"
-
-ENDORSEMENTS: Final = Note(
-    "endorsements", "signatures of people hold for the sealed message, not for this form of it"
-)
 
 
 def write_stix(payload: Payload, alert: Alert, source: Source) -> Written:
@@ -73,30 +68,6 @@ def write_stix(payload: Payload, alert: Alert, source: Source) -> Written:
         "objects": list(objects),
     }
     return Written(document, (ENDORSEMENTS,) if payload.endorsements else ())
-
-
-def labels(markings: Markings, alert: Alert) -> tuple[str, ...]:
-    """Say what somebody who does not know our extension must see; it is not read back."""
-    return (
-        f'sesn:urgency="{alert.urgency.value}"',
-        f'sesn:requested-action="{alert.requested_action.value}"',
-        *(f'sesn:handling="{code.value}"' for code in markings.handling),
-    )
-
-
-def plain(value: object) -> JsonOut:
-    """Write a domain object: its fields by their names, those that say nothing left out."""
-    if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
-    if isinstance(value, tuple):
-        return [plain(one) for one in value]
-    if dataclasses.is_dataclass(value):
-        return {
-            one.name: plain(part)
-            for one in dataclasses.fields(value)
-            if (part := getattr(value, one.name)) not in (None, "", ())
-        }
-    return "" if value is None else str(value)
 
 
 @dataclass(slots=True)

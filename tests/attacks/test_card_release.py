@@ -46,8 +46,8 @@ def net(connect: Callable[..., Network]) -> Network:
     net = connect(NL, GH)
     shown_card(net[NL].office)
     net.faults.broken_head_files.add(NL)
+    bring_in(net[NL], Rotatable.SEAL)
     with pytest.raises(StorageError):
-        bring_in(net[NL], Rotatable.SEAL)
         net[NL].office.sequencer.check()
     assert net[NL].office.directory().own.card.sequence == 2
     return net

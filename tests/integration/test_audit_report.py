@@ -60,7 +60,7 @@ def test_report_of_three_bundles_tells_what_happened(story: AuditStory) -> None:
         "received message 1.1 from nl.customs2.4 s",
         "got the receipt of be.police for message 1.117 min 2 s",
         "viewed the content of message 1.1",
-        "disclosed the content of message 1.2 in an audit bundle",
+        "disclosed the content of message 1.2",
         "learned that be.police refused message 2.1: its time had run out (EXPIRED)",
         "refused message 2.1 of nl.customs: its time had run out (EXPIRED)",
         "gave up delivering message 3.1 to gh.epa: its time had run out (EXPIRED)",

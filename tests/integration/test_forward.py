@@ -17,7 +17,7 @@ from sesn_node.domain.markings import HandlingCode, Markings, Tlp
 from sesn_node.domain.messages import Priority
 from sesn_node.domain.payload import MessageKind, Payload
 from sesn_node.domain.terms import Sought
-from sesn_node.errors import ConflictError, PolicyError
+from sesn_node.errors import ConflictError, PolicyError, StorageError
 from sesn_node.exchange.consent import consent
 from sesn_node.exchange.duties import do_duties
 from sesn_node.exchange.erase import erase
@@ -31,6 +31,7 @@ from sesn_node.exchange.recall import recall
 from sesn_node.exchange.respond import respond
 from sesn_node.exchange.update import update
 from sesn_node.exchange.views import alert_file, alerts
+from sesn_node.store.forwards import ForwardTable
 from sesn_node.wire.envelopes import decode_header
 from tests.support.alerts import CONTAINER, consignment
 from tests.support.bodies import BODIES
@@ -114,6 +115,29 @@ def test_forward_is_recorded_for_a_recall(net: Network) -> None:
     net.deliver(GH, BE)
     with net[BE].office.store.read() as transaction:
         assert forwarded(transaction, NL, message_id) == []
+
+
+def test_message_and_index_are_one(net: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the index cannot be written, nothing was passed on, and nothing says that it was."""
+    message_id = _told(net, marked(BELGIUM))
+    write = ForwardTable.add
+
+    def written_and_failed(
+        table: ForwardTable, sender: str, original_id: bytes, message_id: bytes
+    ) -> None:
+        write(table, sender, original_id, message_id)
+        raise StorageError("no room")
+
+    size = net[GH].size()
+    with monkeypatch.context() as failing:
+        failing.setattr(ForwardTable, "add", written_and_failed)
+        with pytest.raises(StorageError):
+            forward(net[GH].office, message_id, [BE])
+    net.check()
+    with net[GH].office.store.read() as transaction:
+        assert forwarded(transaction, NL, message_id) == []
+    assert net[GH].size() == size
+    forward(net[GH].office, message_id, [BE])
 
 
 def test_refused_without_a_grant(net: Network) -> None:

@@ -1,4 +1,4 @@
-"""Updates: what a sender knows better by now reaches everybody, who see what changed and keep both."""
+"""Updates: what a sender knows better by now reaches everybody; they see the change, keep both."""
 
 from __future__ import annotations
 

@@ -275,7 +275,7 @@ def erase_content(world: World, agency: AgencyId) -> None:
 
 def recall_sent(world: World, agency: AgencyId) -> None:
     """An officer recalls a message of ours, if there is one that can be."""
-    pick, keeps = world.chance.random(), world.chance.random() < 0.5  # noqa: PLR2004 - as often as not
+    pick, keeps = world.chance.random(), world.chance.random() < 0.5
     world.excuses.add("recalled")
 
     def body(process: Process) -> None:

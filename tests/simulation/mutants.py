@@ -11,12 +11,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
-from sesn_node.exchange import guard, receive, settle, share, witness
+from sesn_node.exchange import duties, erase, guard, receive, settle, share, witness
 from sesn_node.exchange.sequencer import Sequencer
 from sesn_node.exchange.work import Work
 from sesn_node.store.erasures import ErasureTable
 from sesn_node.store.inbox import InboxTable
 from sesn_node.store.outbox import OutboxTable
+from sesn_node.store.recalls import RecallTable
 from sesn_node.transport.node import Node
 from tests.simulation.disk import SharedLeases, SimulatedStore
 from tests.simulation.process import Process
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from sesn_node.exchange.witness import Judged
     from sesn_node.store.engine import Transaction
     from sesn_node.store.outbox_rows import QueuedMessage
+    from sesn_node.store.recalls import RecallRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,3 +268,21 @@ def _commits_not_durable() -> Iterator[tuple[object, str, object]]:
 def _lost_wake() -> Iterator[tuple[object, str, object]]:
     yield Sequencer, "on_queued", lambda _self, _call: None
     yield Node, "wake", lambda _self: None
+
+
+@_mutant("each recall is tried once, whatever becomes of it")
+def _recall_tried_once() -> Iterator[tuple[object, str, object]]:
+    genuine, tried = RecallTable.to_obey, set[bytes]()
+
+    def to_obey(self: RecallTable, limit: int) -> list[RecallRow]:
+        found = [row for row in genuine(self, limit) if row.recall_id not in tried]
+        tried.update(row.recall_id for row in found)
+        return found
+
+    yield RecallTable, "to_obey", to_obey
+
+
+@_mutant("a recall is obeyed, and nothing is erased")
+def _recalled_and_kept() -> Iterator[tuple[object, str, object]]:
+    nothing = erase.Done((), frozenset(), (), ())
+    yield duties, "erase_in", lambda *_, **__: nothing

@@ -16,7 +16,7 @@ _GONE = {DestructionOutcome.DESTROYED.value, DestructionOutcome.NEVER_KEPT.value
 
 
 def check_recalls(seen: View) -> None:
-    """Recalls that arrived have a row each; what is said to be gone is gone, and was answered so."""
+    """Recalls that arrived have a row each; what is said to be gone is gone, and answered so."""
     _check_holds(seen)
     arrived = {
         (row.sender, row.message_id): row

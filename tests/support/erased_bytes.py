@@ -51,6 +51,7 @@ def secrets_of(member: Member, message_id: MessageId) -> dict[str, set[bytes]]:
 
 
 def files_of(member: Member) -> Iterator[tuple[str, bytes]]:
+    """Yield every file of a home and of its database: name and what is in it."""
     for path in sorted(member.home.rglob("*")):
         if path.is_file():
             yield path.name, path.read_bytes()

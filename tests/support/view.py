@@ -26,7 +26,8 @@ from sesn_node.wire.entries import decode_entry
 from tests.support.rfc6962 import ReferenceTree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence, Set
+    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from sqlalchemy import Row, Table
 
@@ -107,7 +108,7 @@ class View:
     found_by: Mapping[tuple[str, bytes], set[TermRow]]
     erased: Mapping[int, int]
     erasures: Sequence[ErasureRow]
-    withdrawn: Set[bytes]
+    withdrawn: AbstractSet[bytes]
     recalls: Sequence[RecallRow]
     holds: Sequence[HoldRow]
     refusals: Sequence[RefusalRow]

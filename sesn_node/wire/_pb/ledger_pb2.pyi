@@ -45,7 +45,7 @@ class _EntryKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EntryKind.V
     VIEWED: _EntryKind.ValueType  # 10
     """Somebody of ours was shown what the message says."""
     DISCLOSED: _EntryKind.ValueType  # 11
-    """What the message says was given to somebody outside, in an audit bundle."""
+    """What the message says was given to somebody outside: in an audit bundle, or as STIX or MISP."""
     ERASED: _EntryKind.ValueType  # 12
     """What the message says is gone from this node; `code` says why. Its digests stay."""
     EXPORTED: _EntryKind.ValueType  # 13
@@ -84,7 +84,7 @@ OPERATOR: EntryKind.ValueType  # 9
 VIEWED: EntryKind.ValueType  # 10
 """Somebody of ours was shown what the message says."""
 DISCLOSED: EntryKind.ValueType  # 11
-"""What the message says was given to somebody outside, in an audit bundle."""
+"""What the message says was given to somebody outside: in an audit bundle, or as STIX or MISP."""
 ERASED: EntryKind.ValueType  # 12
 """What the message says is gone from this node; `code` says why. Its digests stay."""
 EXPORTED: EntryKind.ValueType  # 13

@@ -116,7 +116,7 @@ def test_recall_that_is_refused(net: Network) -> None:
 
 
 def test_held_and_released(net: Network) -> None:
-    """A hold is shown, keeps erasing out, and is told to whoever recalls; its end does what is due."""
+    """A hold is shown, forbids to erase, is told to whoever recalls; its end does what is due."""
     shown = _delivered(net)
     home = net[GH].home
     assert _LAW in sesn("alert", "hold", shown, "--reason", _LAW, home=home).out

@@ -21,6 +21,7 @@ PUBLIC_BYTES = {
     KeyKind.WITNESS_ED25519: 32,
     KeyKind.WITNESS_MLDSA44: 1312,
     KeyKind.STORAGE: 32,
+    KeyKind.OPERATOR: 91,
     KeyKind.INDEX: 32,
 }
 

@@ -17,7 +17,7 @@ Vector: TypeAlias = dict[str, str]
 P256_ORDER: Final = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 _SEED_BYTES: Final = {KeyKind.ENCRYPTION: 96}
-_P256: Final = frozenset({KeyKind.ROOT, KeyKind.SEAL, KeyKind.TLS})
+_P256: Final = frozenset({KeyKind.ROOT, KeyKind.SEAL, KeyKind.TLS, KeyKind.OPERATOR})
 
 
 def seed(name: str, length: int = 32) -> bytes:
