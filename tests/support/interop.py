@@ -7,7 +7,7 @@ import json
 import re
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pymisp
 import stix2
@@ -30,6 +30,7 @@ from sesn_node.domain.alert import (
 from sesn_node.domain.markings import Evaluation, EvaluationScheme, HandlingCode, Markings, Tlp
 from sesn_node.domain.payload import Payload
 from sesn_node.domain.people import Endorsement, SealedOperator
+from sesn_node.interop import stix_ids as ids
 from sesn_node.interop.misp_write import write_misp
 from sesn_node.interop.notes import Source
 from sesn_node.interop.stix_write import write_stix
@@ -135,9 +136,10 @@ def stix_again(document: Document) -> Document:
     Every observable of ours is made anew of its properties: the library must come to the same id.
     """
     bundle = stix2.parse(json.dumps(document), allow_custom=False, version="2.1")
-    kinds = {
-        one._type: one  # noqa: SLF001 - the library has no other name for it
-        for one in (registered.Container, registered.Vessel, registered.Consignment)
+    kinds: dict[str, Any] = {
+        ids.CONTAINER: registered.Container,
+        ids.VESSEL: registered.Vessel,
+        ids.CONSIGNMENT: registered.Consignment,
     }
     for one in bundle.objects:
         if one.type in kinds:
@@ -170,8 +172,8 @@ def misp_again(document: Document) -> Document:
 
 def _hold_against_template(one: Document) -> None:
     name = str(one["name"])
-    ours = {"misp_objects_path_custom": TEMPLATES} if name.startswith("sesn-") else {}
-    made = MISPObject(name, strict=True, **ours)
+    ours = TEMPLATES if name.startswith("sesn-") else None
+    made = MISPObject(name, strict=True, misp_objects_path_custom=ours)
     # It takes its parameters apart.
     made.from_dict(**json.loads(json.dumps(one)))
     # Strict: this refuses what the template requires and is not there, or is there twice.

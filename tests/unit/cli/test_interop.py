@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sesn_node.bootstrap import system_clock
 from sesn_node.domain.entries import EntryKind
 from sesn_node.domain.ids import show_message_id
 from sesn_node.domain.markings import Markings, Tlp
@@ -84,6 +85,21 @@ def test_file_that_is_there(net: Network, tmp_path: Path) -> None:
     ran = sesn(*("alert", "export", message_id, "--format", "stix", "-o", file), home=net[NL].home)
     ran.failed(9, "FILE_EXISTS", "--force")
     assert (file.read_text(), _disclosed(net)) == ("mine", [])
+
+
+def test_an_officer_may_not(net: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Giving content out is the auditor's right; what is refused leaves no entry."""
+    net.pass_time(system_clock() - net.clock.now_ms)
+    message_id = show_message_id(net.share(NL, GH))
+    net.rest()
+    for name in ("SESN_OPERATOR_PASSPHRASE", "SESN_NEW_OPERATOR_PASSPHRASE"):
+        monkeypatch.setenv(name, "five quiet herons wade upstream")
+    for name, role in (("anna", "officer"), ("dora", "auditor")):
+        assert sesn("operator", "add", name, "--role", role, home=net[NL].home).code == 0
+    line = ("alert", "export", message_id, "--format", "stix", "--as")
+    sesn(*line, "anna", home=net[NL].home).failed(6, "ROLE", "auditor")
+    assert _disclosed(net) == []
+    assert sesn(*line, "dora", home=net[NL].home).code == 0
 
 
 def test_what_stands_now_leaves(net: Network) -> None:

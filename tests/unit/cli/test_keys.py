@@ -38,7 +38,8 @@ def test_list(home: Path) -> None:
         assert "in use" in line
     listed = as_json["keys"]
     assert isinstance(listed, list)
-    assert {str(one["kind"]) for one in listed if isinstance(one, dict)} == set(KeyKind) - {KeyKind.OPERATOR}
+    kinds = {str(one["kind"]) for one in listed if isinstance(one, dict)}
+    assert kinds == set(KeyKind) - {KeyKind.OPERATOR}
     assert as_json["card"] is not None
     assert as_json["prompts"] == []
     assert all(record.private.hex() not in ran.out for record in _ring(home).records)

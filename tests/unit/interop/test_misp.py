@@ -222,7 +222,7 @@ def test_event_of_others() -> None:
         },
         {"name": "report", "Attribute": [{"object_relation": "summary", "value": "Two boxes."}]},
         {"name": "ftm-LegalEntity", "Attribute": [{"object_relation": "name", "value": "X"}]},
-        {"name": "file", "deleted": True, "Attribute": [{"value": 7}]},
+        {"name": "file", "deleted": True, "Attribute": [{"value": []}]},
     ]
     draft = _read(
         Object=objects,
