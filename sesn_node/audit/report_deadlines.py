@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Final
 from sesn_node.audit.report_markup import Html, ident, join, moment, span
 from sesn_node.domain.alert import Alert
 from sesn_node.domain.conversation import Request, Response
+from sesn_node.domain.times import unix_ms
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from sesn_node.audit.report_case import Told
 
 _MAX_LINES: Final = 40
@@ -59,7 +58,7 @@ def _asked_ms(told: Told) -> int | None:
         or payload.body.respond_by is None
     ):
         return None
-    return _unix_ms(payload.body.respond_by)
+    return unix_ms(payload.body.respond_by)
 
 
 def _decision(answer: Told) -> str:
@@ -67,7 +66,3 @@ def _decision(answer: Told) -> str:
     if payload is None or not isinstance(payload.body, Response):
         return ""
     return f" “{payload.body.decision.value.lower()}”"
-
-
-def _unix_ms(at: datetime) -> int:
-    return int(at.timestamp()) * 1000

@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 from sesn_node.audit.codes import Code
 from sesn_node.audit.verdict import KEPT_FINDINGS, Check, Finding, State
 from sesn_node.domain.checks import printable
-from sesn_node.errors import MalformedError, SesnError, VerificationError
+from sesn_node.errors import SesnError, VerificationError
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Is told how much is done, and of how much."""
@@ -166,8 +166,3 @@ def require(holds: bool, kind: Code, text: str) -> None:  # noqa: FBT001 - reads
     """Raise `Problem` unless something holds."""
     if not holds:
         raise Problem(kind, text)
-
-
-def is_malformed(error: SesnError) -> bool:
-    """Tell whether bytes break their format, rather than a promise."""
-    return isinstance(error, MalformedError)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -36,7 +35,7 @@ from sesn_node.domain.ids import AgencyId, agency_id, show_message_id
 from sesn_node.domain.payload import Payload
 from sesn_node.domain.people import Right
 from sesn_node.domain.terms import Sought
-from sesn_node.domain.times import SECOND_MS
+from sesn_node.domain.times import instant
 from sesn_node.exchange.copyviews import copies_of
 from sesn_node.exchange.naming import find_alert
 from sesn_node.exchange.respond import respond
@@ -282,7 +281,7 @@ def _show_draft(
     Raises:
         Abort: The answer was no.
     """
-    now = datetime.fromtimestamp(now_ms / SECOND_MS, UTC)
+    now = instant(now_ms)
     text = draft_text(payload, cards, now, whole=ask)
     if text is not None and (ask or not quiet):
         error_console().print(text)

@@ -7,7 +7,7 @@ from typing import Final
 from sesn_node.cli.alert_json import decision_of
 from sesn_node.cli.show import iso
 from sesn_node.domain.ids import show_message_id
-from sesn_node.domain.times import SECOND_MS
+from sesn_node.domain.times import unix_ms
 from sesn_node.exchange.views import AlertView
 from sesn_node.exchange.watchlist import Marks
 
@@ -42,7 +42,7 @@ def alert_row(view: AlertView, marked: Marks) -> list[str | None]:
         alert.subject if alert else None,
         alert.urgency.value if alert else None,
         alert.requested_action.value if alert else None,
-        iso(int(due.timestamp() * SECOND_MS)) if due else None,
+        iso(unix_ms(due)) if due else None,
         decision.value if decision else None,
         "; ".join(marked.get((view.sender, view.message_id), ())),
         view.problem or None,

@@ -24,18 +24,12 @@ from sesn_node.cli.show import (
     table,
 )
 from sesn_node.domain.checks import check_line
+from sesn_node.domain.conversation import MAX_REASON
 from sesn_node.domain.counting import many
 from sesn_node.domain.ids import MessageId, agency_id, show_message_id
 from sesn_node.domain.people import Right
 from sesn_node.domain.times import utc_minute, utc_second
-from sesn_node.exchange.erase import (
-    MAX_REASON_CHARACTERS,
-    Erasable,
-    Erased,
-    Target,
-    erasable,
-    erase,
-)
+from sesn_node.exchange.erase import Erasable, Erased, Target, erasable, erase
 from sesn_node.exchange.naming import find_message
 from sesn_node.store.erasures import ErasureRow
 from sesn_node.store.numbers import index_of
@@ -73,7 +67,7 @@ def erase_(  # noqa: PLR0913, PLR0917 - one argument an option
 
     Copies of it that still wait are not sent any more. Recipients keep what they have.
     """
-    check_line("reason", reason, MAX_REASON_CHARACTERS, required=True)
+    check_line("reason", reason, MAX_REASON, required=True)
     whose = None if sender is None else agency_id(sender)
     if not yes:
         require_terminal("add --yes to erase without being asked")

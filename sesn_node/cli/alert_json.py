@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from types import MappingProxyType
 
 from sesn_node.cli.handling_text import allowed_json
@@ -15,7 +14,7 @@ from sesn_node.domain.findings import Finding
 from sesn_node.domain.handling import allowed, marks
 from sesn_node.domain.ids import MessageId, show_message_id
 from sesn_node.domain.payload import Payload
-from sesn_node.domain.times import SECOND_MS
+from sesn_node.domain.times import instant, unix_ms
 from sesn_node.exchange.copyviews import CopyView, ReceiptView
 from sesn_node.exchange.forwardviews import ForwardView
 from sesn_node.exchange.views import AlertFile, AlertView, EntryView, ResponseView
@@ -43,9 +42,7 @@ def alert_line_json(view: AlertView, marked: Marks = MappingProxyType({})) -> di
         "subject": alert.subject if alert else None,
         "urgency": alert.urgency.value if alert else None,
         "requested_action": alert.requested_action.value if alert else None,
-        "respond_by": iso(int(alert.respond_by.timestamp() * 1000))
-        if alert and alert.respond_by
-        else None,
+        "respond_by": iso(unix_ms(alert.respond_by)) if alert and alert.respond_by else None,
         "watched": list(marked.get((view.sender, view.message_id), ())),
         "problem": view.problem or None,
         "erased": erased_json(view.erased) if view.erased else None,
@@ -66,7 +63,7 @@ def alert_json(found: AlertFile, *, history: bool = False) -> dict[str, Json]:
     `payload` is what its sender said first; `stands` is what stands now.
     """
     view = found.alert
-    written = datetime.fromtimestamp(view.created_ms / SECOND_MS, UTC)
+    written = instant(view.created_ms)
     return {
         **alert_line_json(view),
         "created": iso(view.created_ms),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -21,7 +21,7 @@ from sesn_node.cli.show import AsJson, Json, console, print_json, say
 from sesn_node.codes.consignment import check_alert
 from sesn_node.domain.alert import Alert
 from sesn_node.domain.payload import Payload
-from sesn_node.domain.times import SECOND_MS
+from sesn_node.domain.times import instant
 from sesn_node.exchange.groups import resolve
 from sesn_node.exchange.preview import Preview, Reader, preview
 from sesn_node.wire.payloads import payload_to_json
@@ -47,7 +47,7 @@ def preview_(
         recipients = resolve(desk.office, to)
         cards_of(desk, recipients)
         found = preview(desk.office, payload, recipients)
-        now = datetime.fromtimestamp(desk.office.clock() / SECOND_MS, UTC)
+        now = instant(desk.office.clock())
     if as_json:
         print_json(_json(payload, found, now))
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -15,7 +14,7 @@ from sesn_node.cli.options import open_desk
 from sesn_node.cli.show import STATE_STYLES, AsJson, Json, console, facts, iso, print_json
 from sesn_node.domain.conversation import Destruction, DestructionOutcome
 from sesn_node.domain.ids import show_message_id
-from sesn_node.domain.times import SECOND_MS, utc_second
+from sesn_node.domain.times import unix_ms, utc_second
 from sesn_node.exchange.naming import find_sent
 from sesn_node.exchange.reach import Reach, Reached, Receipt, reach
 
@@ -90,16 +89,12 @@ def _destruction(receipt: Receipt) -> Text:
     if body is None:
         return Text(f"cannot be read: {receipt.problem}", "red")
     said = Text(_WORDS[body.outcome], _STYLES[body.outcome])
-    said.append(f" {utc_second(_ms(body.at))} UTC", "dim")
+    said.append(f" {utc_second(unix_ms(body.at))} UTC", "dim")
     if body.backups_expire is not None:
-        said.append(f"; in no backup from {utc_second(_ms(body.backups_expire))} UTC", "dim")
+        said.append(f"; in no backup from {utc_second(unix_ms(body.backups_expire))} UTC", "dim")
     if body.hold:
         said.append(f": {body.hold}")
     return said
-
-
-def _ms(at: datetime) -> int:
-    return int(at.timestamp() * SECOND_MS)
 
 
 def _json(found: Reach) -> dict[str, Json]:
@@ -142,10 +137,10 @@ def _receipt_json(receipt: Receipt) -> dict[str, Json]:
     if body is not None:
         shown |= {
             "outcome": body.outcome.value,
-            "at": iso(_ms(body.at)),
+            "at": iso(unix_ms(body.at)),
             "backups_expire": None
             if body.backups_expire is None
-            else iso(_ms(body.backups_expire)),
+            else iso(unix_ms(body.backups_expire)),
             "hold": body.hold or None,
             "passed_on": list(body.passed_on),
         }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -23,7 +23,7 @@ from sesn_node.domain.handling import allowed
 from sesn_node.domain.ids import AgencyId, show_message_id
 from sesn_node.domain.markings import Tlp
 from sesn_node.domain.payload import Payload
-from sesn_node.domain.times import SECOND_MS, minute_of, utc_minute, utc_second
+from sesn_node.domain.times import instant, minute_of, utc_minute, utc_second
 from sesn_node.exchange.copyviews import CopyView
 from sesn_node.exchange.open import ERASED
 from sesn_node.exchange.requests import is_over
@@ -154,7 +154,7 @@ def show_text(
         may = allowed_text(allowed(stands.markings))
         whose = "recipients" if view.ours else "we"
         parts += ["", Text(f"What {whose} may do with it", "bold"), Padding(may, (0, 2))]
-        written = datetime.fromtimestamp(view.created_ms / SECOND_MS, UTC)
+        written = instant(view.created_ms)
         parts += findings_part(view.stands, written, whole=True)
     parts += history_part(view) if history else updates_part(view)
     if view.copies:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,7 +14,7 @@ from sesn_node.cli.show import AsJson, Json, console, error_console, iso, print_
 from sesn_node.domain.alert import Alert
 from sesn_node.domain.ids import parse_message_id, show_message_id
 from sesn_node.domain.people import Right
-from sesn_node.domain.times import SECOND_MS, utc_minute
+from sesn_node.domain.times import instant, utc_minute
 from sesn_node.exchange.approval import approve, find_proposal, proposals, withdraw
 from sesn_node.wire.payloads import payload_to_json
 
@@ -38,17 +37,17 @@ def list_(context: typer.Context, as_json: AsJson = False) -> None:
     if not found:
         say("Nothing waits for a second person.")
         return
-    lines = table("draft", "by", "since", "why", "to", "what", flexible=("to", "what"))
+    lines = table("draft", "message", flexible=("message",))
+    lines.leading = 1
     for one in found:
+        about = f"{one.reason}; by {one.author} to {', '.join(one.draft.to)}"
         lines.add_row(
-            show_message_id(one.draft_id),
-            one.author,
-            utc_minute(one.proposed_ms),
-            one.reason,
-            ", ".join(one.draft.to),
-            Text(_title(one)),
+            f"{show_message_id(one.draft_id)}\n{utc_minute(one.proposed_ms)}",
+            Text("\n").join([Text(_title(one)), Text(about, "dim")]),
         )
     console().print(lines)
+    say()
+    say(f"'{command_of(context)} approve give DRAFT --as OPERATOR' shows one, and asks.")
 
 
 @app.command("give")
@@ -67,7 +66,7 @@ def give(
         if not yes:
             directory, now_ms = desk.office.directory(), desk.office.clock()
             cards = [directory.trusted(one, now_ms).card for one in proposal.draft.to]
-            now = datetime.fromtimestamp(now_ms / SECOND_MS, UTC)
+            now = instant(now_ms)
             shown = draft_text(proposal.draft.payload, cards, now, whole=True)
             if shown is not None:
                 error_console().print(shown)

@@ -10,7 +10,7 @@ from rich.text import Text
 from sesn_node.cli.show import Json, facts, iso
 from sesn_node.domain.handling import Allowed, marks, sentences
 from sesn_node.domain.markings import Markings, Tlp
-from sesn_node.domain.times import SECOND_MS
+from sesn_node.domain.times import unix_ms
 
 TLP_STYLES: Final = {
     Tlp.RED: "bold red",
@@ -54,7 +54,7 @@ def allowed_json(found: Allowed) -> dict[str, Json]:
         "onward": list(found.onward),
         "court": found.court,
         "court_by": list(found.court_by),
-        "keep_until": iso(int(keep.timestamp() * SECOND_MS)) if keep else None,
+        "keep_until": iso(unix_ms(keep)) if keep else None,
         "purpose": found.purpose,
         "legal_basis": found.legal_basis,
         "restrictions": found.restrictions,

@@ -12,7 +12,7 @@ from sesn_node.cli.files import input_file
 from sesn_node.cli.show import AsJson, Json, console, facts, iso, print_json, say
 from sesn_node.domain.checks import printable
 from sesn_node.domain.counting import many
-from sesn_node.domain.entries import MAX_ENTRY_BYTES
+from sesn_node.domain.entries import MAX_ENTRY_BYTES, Entry
 from sesn_node.domain.times import utc_second
 from sesn_node.errors import MalformedError
 from sesn_node.ledger.encoding import encode_base64
@@ -73,7 +73,7 @@ def check_proof_(
     asked = parse_policy(input_file(policy, limit=MAX_POLICY_BYTES, what="policy"))
     found = check_proof(data, entry, asked, [_key(one) for one in vkey or ()])
     if as_json:
-        print_json(_json(found))
+        print_json(_json(found, entry))
         return
     proven = found.proven
     say(f"{leaf} is entry {proven.index:,} of {proven.head.origin}.", "green")
@@ -85,9 +85,8 @@ def check_proof_(
     for name, time_s in found.outcome.cosigned.items():
         listing.add_row("cosigned by", f"{_name(name)}, {utc_second(time_s * 1000)} UTC")
     listing.add_row("quorum", "none is asked for" if asked.quorum == NONE else _name(asked.quorum))
-    # Another network's ledger may hold anything.
-    with suppress(MalformedError):
-        read = decode_entry(entry)
+    read = _read(entry)
+    if read is not None:
         listing.add_row("it says", f"{read.kind.value} {read.code}".rstrip())
         listing.add_row("dated", f"{utc_second(read.time_ms)} UTC, by the ledger's owner")
     console().print(listing)
@@ -101,6 +100,13 @@ def _key(text: str) -> VerifierKey:
         raise MalformedError(f"--vkey: {error.message}") from error
 
 
+def _read(entry: bytes) -> Entry | None:
+    """Read what the entry says, if it is one of this network: another ledger may hold anything."""
+    with suppress(MalformedError):
+        return decode_entry(entry)
+    return None
+
+
 def _schemes(found: CheckedProof) -> list[str]:
     return [_SCHEMES[kind] for kind in sorted(found.outcome.schemes)]
 
@@ -109,8 +115,8 @@ def _name(name: bytes) -> str:
     return printable(name.decode("utf-8", "backslashreplace"))
 
 
-def _json(found: CheckedProof) -> dict[str, Json]:
-    head = found.proven.head
+def _json(found: CheckedProof, entry: bytes) -> dict[str, Json]:
+    head, read = found.proven.head, _read(entry)
     return {
         "holds": True,
         "origin": head.origin,
@@ -124,4 +130,7 @@ def _json(found: CheckedProof) -> dict[str, Json]:
             for name, time_s in found.outcome.cosigned.items()
         ],
         "quorum": found.outcome.asked,
+        "entry": None
+        if read is None
+        else {"kind": read.kind.value, "code": read.code or None, "time": iso(read.time_ms)},
     }

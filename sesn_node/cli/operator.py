@@ -72,7 +72,7 @@ def add(
             f"Operator {who} ({role}) can sign until {utc_minute(known.operator.expires_ms)}.",
             "bold",
         )
-        say(f"The key is in {path}, under the operator's passphrase ({VARIABLE}, or a prompt).")
+        say(f"The key is in {path}. '--as {who}' asks for its passphrase, or takes {VARIABLE}.")
 
 
 @app.command("list")

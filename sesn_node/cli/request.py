@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -22,7 +21,7 @@ from sesn_node.domain.alert import Urgency
 from sesn_node.domain.conversation import Request
 from sesn_node.domain.ids import agency_id, show_message_id
 from sesn_node.domain.people import Right
-from sesn_node.domain.times import SECOND_MS, minute_of, utc_minute
+from sesn_node.domain.times import instant, minute_of, unix_ms, utc_minute
 from sesn_node.exchange.copyviews import copies_of
 from sesn_node.exchange.naming import find_message
 from sesn_node.exchange.requests import RequestState, RequestView, requests
@@ -61,7 +60,7 @@ def send_(  # noqa: PLR0913, PLR0917 - one argument an option
     def write() -> Request:
         due = None
         if by is not None:
-            due = datetime.fromtimestamp(parse_moment("by", by) / SECOND_MS, UTC)
+            due = instant(parse_moment("by", by))
         return Request(subject=subject, urgency=urgency, text=text, respond_by=due)
 
     send_body(context, sending, write)
@@ -151,7 +150,7 @@ def _json(one: RequestView) -> dict[str, Json]:
         "time": iso(message.at_ms),
         "subject": asked.subject if asked else None,
         "urgency": asked.urgency.value if asked else None,
-        "respond_by": iso(int(due.timestamp() * SECOND_MS)) if due else None,
+        "respond_by": iso(unix_ms(due)) if due else None,
         "state": one.state.value,
         "open": list(one.open),
         "answers": [show_message_id(each.message_id) for each in one.answers],

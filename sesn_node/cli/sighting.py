@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -11,7 +10,7 @@ from sesn_node.cli.moments import parse_moment
 from sesn_node.cli.saying import Begun, In, Sending, TlpOption, To, Yes, send_body
 from sesn_node.cli.show import AsJson
 from sesn_node.domain.conversation import Confidence, Sighting, SightingBasis
-from sesn_node.domain.times import SECOND_MS
+from sesn_node.domain.times import instant
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -43,7 +42,7 @@ def send_(  # noqa: PLR0913, PLR0917 - one argument an option
     sending = Sending(to or (), conversation, begun, tlp, yes, as_json)
 
     def write() -> Sighting:
-        seen = datetime.fromtimestamp(parse_moment("at", at) / SECOND_MS, UTC)
+        seen = instant(parse_moment("at", at))
         return Sighting(
             container=container,
             imo=imo,

@@ -21,7 +21,7 @@ from sesn_node.domain.findings import Result
 from sesn_node.domain.identifiers import check_container, check_imo
 from sesn_node.domain.ids import show_message_id
 from sesn_node.domain.terms import Sought
-from sesn_node.domain.times import SECOND_MS, minute_of
+from sesn_node.domain.times import minute_of, unix_ms
 from sesn_node.domain.tracking import Doubt, Stop, Trouble
 from sesn_node.exchange.viewing import shown_of, viewed
 from sesn_node.exchange.whereabouts import Whereabouts, whereabouts
@@ -185,7 +185,7 @@ def _json(found: Whereabouts) -> dict[str, Json]:
 
 def _stop_json(stop: Stop) -> dict[str, Json]:
     return {
-        "time": iso(int(stop.at.timestamp() * SECOND_MS)) if stop.at else None,
+        "time": iso(unix_ms(stop.at)) if stop.at else None,
         "place": stop.place,
         "port": stop.port or None,
         "what": stop.what.value,

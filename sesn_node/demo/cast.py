@@ -27,16 +27,17 @@ ALERTS: Final = Path(__file__).with_name("alerts")
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """An agency that takes part."""
+    """An agency that takes part; `four_eyes` is what leaves it only with a second person."""
 
     agency: AgencyId
     name: str
     country: str
     role: Role
+    four_eyes: tuple[str, ...] = ()
 
 
 CAST: Final = (
-    Member(NL, "Netherlands Customs", "NL", Role.CUSTOMS),
+    Member(NL, "Netherlands Customs", "NL", Role.CUSTOMS, four_eyes=("RED",)),
     Member(GH, "Environmental Protection Agency of Ghana", "GH", Role.ENVIRONMENT),
     Member(BE, "Belgian Federal Police", "BE", Role.POLICE),
 )

@@ -14,12 +14,19 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from sesn_node.bootstrap import RUN_FOLDER, open_home
-from sesn_node.config import Agency, Config, Contact, Node
+from sesn_node.bootstrap import RUN_FOLDER, open_home, operator_key_path, system_clock
+from sesn_node.config import Agency, Config, Contact, Node, People
+from sesn_node.crypto.keyring import Keyring, encrypt_keyring
+from sesn_node.crypto.keys import KeyKind, generate
+from sesn_node.crypto.primitives import random_bytes
+from sesn_node.domain.times import DAY_MS
 from sesn_node.errors import ConfigError, PeerUnavailable
+from sesn_node.exchange.operators import add_operator, unlock
 from sesn_node.founding import found
+from sesn_node.store.files import replace_file
 from sesn_node.transport.wake import poke
 
 if TYPE_CHECKING:
@@ -29,6 +36,7 @@ if TYPE_CHECKING:
     from sesn_node.bootstrap import Desk
     from sesn_node.demo.cast import Member
     from sesn_node.domain.ids import AgencyId
+    from sesn_node.domain.people import OperatorId, Role
     from sesn_node.exchange.office import Office
     from sesn_node.trust.card import TrustedCard
 
@@ -39,6 +47,8 @@ _PATIENCE_S: Final = 30.0
 _GLANCE_S: Final = 0.02
 # Below the range from which kernels choose ports for outgoing connections.
 _PORTS: Final = range(20_000, 32_000)
+_HIRED_MS: Final = DAY_MS
+_PASSPHRASE_BYTES: Final = 16
 
 
 def wait_until(condition: Callable[[], bool], what: str) -> None:
@@ -117,8 +127,25 @@ class Station:
             ),
             node=Node(listen=self.address, advertise=(self.address,)),
             contact=Contact(focal_point="Duty desk (demonstration)", languages=("en",)),
+            people=People(four_eyes=member.four_eyes),
         )
         self._card = found(config, self._passphrase.encode())
+
+    def hire(self, name: OperatorId, role: Role) -> Office:
+        """Add an operator, under a passphrase that is not told; return the office as theirs."""
+        office, now_ms = self.office, system_clock()
+        key = generate(
+            KeyKind.OPERATOR,
+            created_ms=now_ms,
+            not_before_ms=now_ms,
+            not_after_ms=now_ms + _HIRED_MS,
+        )
+        path = operator_key_path(self.home, name)
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        secret = random_bytes(_PASSPHRASE_BYTES).hex().encode()
+        replace_file(path, encrypt_keyring(Keyring((key,)), secret))
+        add_operator(office, name, role, key)
+        return replace(office, actor=unlock(office, name, key))
 
     def start(self) -> None:
         """Start the node's process; `wait_serving` waits for it."""

@@ -11,12 +11,14 @@ import sys
 import tempfile
 import time
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from sesn_node.config import LogFormat, LogLevel
 from sesn_node.crypto.primitives import random_bytes
 from sesn_node.demo.cast import BE, CAST, GH, NL
+from sesn_node.demo.container import NUMBER
 from sesn_node.demo.network import ENDING, network
 from sesn_node.demo.screen import Screen
 from sesn_node.demo.story import Story
@@ -67,7 +69,7 @@ def run(*, exit_when_done: bool, json_output: bool) -> int:
                 if json_output:
                     _print_json(told, seconds)
                 if not exit_when_done:
-                    _try_next(screen, story, stations, passphrase)
+                    _try_next(screen, story, told, stations, passphrase)
                     _stay(screen, stations)
         except KeyboardInterrupt:
             screen.blank()
@@ -110,6 +112,8 @@ def _close(screen: Screen, told: Told, seconds: float) -> None:
         "That was it" if told.ledgers_verified else "Something is wrong",
         f"{told.alerts} alerts shared, {told.receipts} receipts, none lost; {told.accepted} "
         f"accepted and {told.declined} declined by a person.",
+        f"Before them, {told.first.recalled} alert was released by two people, recalled, and "
+        f"destroyed by {told.first.destruction_receipts} agencies.",
         f"The three ledgers {agree}. {seconds} seconds in all.",
         good=told.ledgers_verified,
     )
@@ -120,6 +124,7 @@ def _print_json(told: Told, seconds: float) -> None:
         "alerts": told.alerts,
         "receipts": told.receipts,
         "accepted": told.accepted,
+        **asdict(told.first),
         "ledgers_verified": told.ledgers_verified,
         "seconds": seconds,
     }
@@ -128,7 +133,11 @@ def _print_json(told: Told, seconds: float) -> None:
 
 
 def _try_next(
-    screen: Screen, story: Story, stations: Mapping[AgencyId, Station], passphrase: str
+    screen: Screen,
+    story: Story,
+    told: Told,
+    stations: Mapping[AgencyId, Station],
+    passphrase: str,
 ) -> None:
     """Say what to type: every line can be copied as it is."""
     sesn = _command()
@@ -144,6 +153,8 @@ def _try_next(
         f"{sesn} status",
         f"{sesn} alert list",
         f"{sesn} alert show {_short(first)}",
+        f"{sesn} alert reach {_short(told.recalled)}",
+        f"{sesn} track {NUMBER}",
         f"{sesn} alert send {_from_here(again.file)} --to {GH} --yes --wait 10",
         f"{sesn} alert accept {_short(theirs)} --note 'We stop it.'",
         f"SESN_HOME={stations[BE].home} {sesn} alert show {_short(theirs)}",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from sesn_node.bootstrap import system_clock
 from sesn_node.config import Agency, Config
 from sesn_node.crypto.kdf import KdfParams
+from sesn_node.demo.act_one import ActOne
 from sesn_node.demo.cast import ANSWERS, BE, GH, NL, dispatches
 from sesn_node.demo.crosscheck import cross_check
 from sesn_node.demo.network import wait_until
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from sesn_node.demo.act_one import Figures
     from sesn_node.demo.cast import Answer, Dispatch
     from sesn_node.demo.network import Station
     from sesn_node.demo.screen import Board, Screen
@@ -50,6 +52,8 @@ class Told:
     receipts: int
     accepted: int
     declined: int
+    first: Figures
+    recalled: MessageId
     ledgers_verified: bool
 
 
@@ -76,6 +80,7 @@ class Story:
         """
         self._set_up()
         self._meet()
+        recalled, first = ActOne(self._stations, self._screen).play()
         self._share()
         self._decide()
         self._outage()
@@ -86,6 +91,8 @@ class Story:
             receipts=self._post.receipts(),
             accepted=answers.count(Decision.ACCEPTED),
             declined=answers.count(Decision.DECLINED),
+            first=first,
+            recalled=recalled,
             ledgers_verified=verified,
         )
 

@@ -102,7 +102,11 @@ def require(role: Role, right: Right) -> None:
     """
     if right not in MAY[role]:
         able = " or ".join(one.value for one in Role if right in MAY[one])
-        raise PolicyError(f"the role {role} may not {right}; ask for {able}", code="ROLE")
+        raise PolicyError(
+            f"the role {role} does not have the right '{right}'; {able} has it "
+            "('sesn operator roles' shows all)",
+            code="ROLE",
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -79,7 +79,6 @@ def propose(office: Office, draft: Draft) -> Proposal:
     draft = replace(draft, payload=_signed(actor, draft, Act.AUTHORED, now_ms))
     draft_id = new_message_id(now_ms, random_bytes(_ENTROPY_BYTES))
     row = hide(office, DRAFTS, draft_id, _write(draft), now_ms)
-    office.sequencer.run(lambda work: work.transaction.secrets.put(row), writes=True)
     _log.info("draft-proposed", draft_id=show_message_id(draft_id))
     return _proposal(office, row)
 

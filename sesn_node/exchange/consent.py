@@ -9,10 +9,11 @@ from sesn_node.domain.ids import MessageId, show_message_id
 from sesn_node.domain.markings import Passing
 from sesn_node.domain.onward import FORWARDABLE
 from sesn_node.domain.payload import Payload
+from sesn_node.domain.times import instant
 from sesn_node.errors import PolicyError
 from sesn_node.exchange.disclose import unknown
 from sesn_node.exchange.forwarding import NOT_FORWARDABLE
-from sesn_node.exchange.onward import NOT_GRANTED, instant
+from sesn_node.exchange.onward import NOT_GRANTED
 from sesn_node.exchange.open import open_sent
 from sesn_node.exchange.share import Draft, share
 

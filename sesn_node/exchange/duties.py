@@ -22,11 +22,10 @@ from sesn_node.domain.entries import ErasedCode
 from sesn_node.domain.ids import AgencyId, MessageId, show_message_id
 from sesn_node.domain.messages import MAX_RECIPIENTS
 from sesn_node.domain.payload import Payload
-from sesn_node.domain.times import DAY_MS
+from sesn_node.domain.times import DAY_MS, instant
 from sesn_node.errors import ConflictError, PolicyError, SesnError
 from sesn_node.exchange.erase import erase_in, report_erased
 from sesn_node.exchange.office import MOVED
-from sesn_node.exchange.onward import instant
 from sesn_node.exchange.recall import OF_HANDLING, last_moment, recall, told_by
 from sesn_node.exchange.scrub import scrub_what_is_left
 from sesn_node.exchange.share import Draft, record, seal_draft
@@ -339,7 +338,3 @@ def _forwards(transaction: Transaction, row: RecallRow) -> list[bytes]:
     ):
         found += transaction.forwards.of(*carried)
     return found
-
-
-def _passed_on_reason(row: RecallRow) -> str:
-    return f"{row.sender} recalled what this passes on"

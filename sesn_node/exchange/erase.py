@@ -15,6 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from sesn_node.domain.checks import check_line
+from sesn_node.domain.conversation import MAX_REASON
 from sesn_node.domain.delivery import DeliveryState
 from sesn_node.domain.entries import EntryKind, ErasedCode, UndeliveredCode
 from sesn_node.domain.ids import AgencyId, MessageId, show_message_id
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 
 _log = get_logger(__name__)
 
-MAX_REASON_CHARACTERS = 500
 UNDER_HOLD: Final = "UNDER_HOLD"
 """Code of the error that says: a legal hold forbids it."""
 
@@ -140,7 +140,7 @@ def erase(  # noqa: PLR0913 - what an operator decides
         ConflictError: Two senders used the same id, and none is named.
         StorageError: Nothing was erased, or the outcome is unknown: do it again.
     """
-    check_line("reason", reason, MAX_REASON_CHARACTERS, required=True)
+    check_line("reason", reason, MAX_REASON, required=True)
     operation = partial(
         erase_in, office, message_id=message_id, sender=sender, reason=reason, code=code
     )

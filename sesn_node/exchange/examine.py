@@ -108,6 +108,11 @@ class Fresh:
         """Refuse it: another header stands under its id."""
         return _refusable(self.header, self.header_sha256, _conflict())
 
+    def against_policy(self, detail: str) -> Refusable:
+        """Refuse it: what came beside it, or meanwhile, makes it break a rule."""
+        refused = Refused(RefusalCode.POLICY, detail)
+        return _refusable(self.header, self.header_sha256, refused)
+
 
 Examined = Fresh | Seen | Refusable | Refused
 

@@ -14,10 +14,10 @@ from sesn_node.domain.forward import Forward, Original
 from sesn_node.domain.ids import AgencyId, MessageId, show_message_id
 from sesn_node.domain.onward import FORWARDABLE, Obstacle, Transfer, obstacle
 from sesn_node.domain.payload import MessageKind, Payload
-from sesn_node.domain.times import SECOND_MS
+from sesn_node.domain.times import instant, unix_ms
 from sesn_node.errors import PolicyError, SesnError, VerificationError
 from sesn_node.exchange.disclose import messages_of, unknown
-from sesn_node.exchange.onward import NOT_GRANTED, instant, permission_of
+from sesn_node.exchange.onward import NOT_GRANTED, permission_of
 from sesn_node.exchange.originals import open_original
 from sesn_node.exchange.share import Draft, share
 from sesn_node.exchange.views import several_senders
@@ -108,23 +108,6 @@ def forward(  # noqa: PLR0913 - what an officer decides
         to=recipients,
         consent_id=None if chosen is None else chosen.opened.header.message_id,
     )
-
-
-def forwarded(transaction: Transaction, sender: str, message_id: bytes) -> list[MessageId]:
-    """Return the ids of our own messages that pass a message of another agency on.
-
-    Args:
-        transaction: Where to look.
-        sender: The originator.
-        message_id: Its message; not a forward of it.
-    """
-    return [MessageId(one) for one in transaction.forwards.of(sender, message_id)]
-
-
-def original_key(body: Forward) -> tuple[AgencyId, MessageId]:
-    """Return sender and id of the message that a forward passes on."""
-    header = decode_header(body.original.header)
-    return header.sender, header.message_id
 
 
 def _original(
@@ -293,7 +276,7 @@ def _advice(office: Office, found: OpenedOriginal, agency: AgencyId, why: Obstac
 def _expiry(office: Office, now_ms: int, payload: Payload, given: Consent | None) -> int:
     """Return when the forward expires: not after what lets it go there."""
     ends = [payload.markings.retain_until, None if given is None else given.until]
-    limits = [int(one.timestamp() * SECOND_MS) for one in ends if one is not None]
+    limits = [unix_ms(one) for one in ends if one is not None]
     return min([now_ms + office.terms.lifetime_ms, *limits])
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from sesn_node.domain.conversation import Consent
 from sesn_node.domain.onward import FORWARDABLE, Permission, Transfer, obstacle
 from sesn_node.domain.refusals import RefusalCode
-from sesn_node.domain.times import SECOND_MS
+from sesn_node.domain.times import instant
 from sesn_node.errors import PolicyError, VerificationError
 from sesn_node.exchange.originals import Standing, ended_early, open_original, standing
 
@@ -82,11 +81,6 @@ def permission_of(found: OpenedOriginal, consent: OpenedOriginal) -> Permission 
     ):
         return None
     return Permission(body, _recipients(consent))
-
-
-def instant(time_ms: int) -> datetime:
-    """Return Unix milliseconds as markings write times."""
-    return datetime.fromtimestamp(time_ms / SECOND_MS, UTC)
 
 
 def _recipients(found: OpenedOriginal) -> frozenset[AgencyId]:

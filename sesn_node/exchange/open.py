@@ -60,12 +60,7 @@ def _reveal(office: Office, row: SealedRow, table: str, row_id: bytes) -> tuple[
     if row.ciphertext is None or row.content_key is None:
         raise PolicyError("the content of this message was erased", code=ERASED)
     header = decode_header(row.header)
-    keys = office.keys.reading
-    if not keys.knows(row.content_key):
-        # Wrapped under a key that came into use since this process last looked.
-        office.directory()
-        keys = office.keys.reading
-    key = keys.unwrap(row.content_key, table=table, row=row_id)
+    key = reading_keys(office, row.content_key).unwrap(row.content_key, table=table, row=row_id)
     return open_commitment(
         row.ciphertext,
         key,

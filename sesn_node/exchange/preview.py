@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sesn_node.domain.handling import allowed
 from sesn_node.domain.onward import FORWARDABLE, Transfer, obstacle
-from sesn_node.exchange.onward import instant
+from sesn_node.domain.times import instant
 from sesn_node.trust.directory import PeerState
 
 if TYPE_CHECKING:

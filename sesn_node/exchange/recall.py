@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from sesn_node.domain.conversation import Recall
+from sesn_node.domain.conversation import MAX_REASON, Recall
 from sesn_node.domain.delivery import DeliveryState
 from sesn_node.domain.entries import ErasedCode, UndeliveredCode
 from sesn_node.domain.ids import AgencyId, MessageId, show_message_id
@@ -23,7 +23,7 @@ from sesn_node.domain.markings import Markings, Tlp
 from sesn_node.domain.payload import RECALLABLE, MessageKind, Payload
 from sesn_node.errors import ConflictError, PolicyError
 from sesn_node.exchange.endorsing import endorsed
-from sesn_node.exchange.erase import MAX_REASON_CHARACTERS, erase_in, report_erased, targets_of
+from sesn_node.exchange.erase import erase_in, report_erased, targets_of
 from sesn_node.exchange.expire import append_undelivered
 from sesn_node.exchange.office import MOVED
 from sesn_node.exchange.share import Draft, record, seal_draft
@@ -300,14 +300,11 @@ def _record_all(  # noqa: PLR0913 - what was planned and sealed
             work,
             message_id=MessageId(one.message.message_id),
             sender=office.agency,
-            reason=f"recalled: {reason}"[:MAX_REASON_CHARACTERS],
+            reason=f"recalled: {reason}"[:MAX_REASON],
             code=ErasedCode.RECALLED,
         )
         for one in plan
     )
-
-
-_MAX_REASON: Final = 500
 
 
 def _told(one: Withdrawal, sealed: dict[bytes, Sealed]) -> Told:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from sesn_node.domain.conversation import Request
 from sesn_node.domain.ids import AgencyId
 from sesn_node.domain.payload import MessageKind
-from sesn_node.domain.times import SECOND_MS
+from sesn_node.domain.times import unix_ms
 from sesn_node.exchange.conversations import show_messages
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def unanswered(transaction: Transaction) -> int:
 
 def is_over(due: datetime | None, now_ms: int) -> bool:
     """Say whether the time to answer is over."""
-    return due is not None and due.timestamp() * SECOND_MS < now_ms
+    return due is not None and unix_ms(due) < now_ms
 
 
 def _view(office: Office, transaction: Transaction, one: MessageView, now_ms: int) -> RequestView:

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 AT_ONCE: Final = 500
 """Content keys in one transaction; others wait some milliseconds for it."""
 
-_MOVED: Final = "STORAGE_KEY_MOVED"
-
 
 @dataclass(frozen=True, slots=True)
 class Rewrapped:
@@ -78,7 +76,7 @@ def rewrap(office: Office, stop: Callable[[], bool]) -> Rewrapped:
         if not unreadable:
             office.sequencer.run(partial(_retire, tag=keys.tag, older=older))
     except ConflictError as error:
-        if error.code != _MOVED:
+        if error.code != MOVED:
             raise
         # Rotated once more meanwhile: what this call did not reach is under an older key still.
         return Rewrapped(count, unreadable, finished=False)
@@ -113,7 +111,7 @@ def _older(office: Office, directory: Directory) -> list[bytes]:
 def _rewrap_some(
     work: Work, keys: StorageKeys, table: str, after: tuple[str | bytes, ...]
 ) -> _Done:
-    _require_in_use(work, keys.tag)
+    require_in_use(work, keys.tag)
     stored = work.transaction.wrapped
     rows = stored.under_others(table, keys.tag, after, AT_ONCE)
     fresh = []
@@ -131,13 +129,8 @@ def _rewrap_some(
 
 
 def _retire(work: Work, tag: bytes, older: Sequence[bytes]) -> None:
-    _require_in_use(work, tag)
+    require_in_use(work, tag)
     retired = key_history(work.transaction).retired
     for name in older:
         if name not in retired:
             append_key_entry(work, KeyCode.KEY_RETIRED, name)
-
-
-def _require_in_use(work: Work, tag: bytes) -> None:
-    if not work.transaction.peers.directory().storage_key_id.startswith(tag):
-        raise ConflictError("the storage key was rotated meanwhile", code=_MOVED)

@@ -2,21 +2,44 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sesn_node.crypto.secrets import open_secret, seal_secret
-from sesn_node.exchange.storedkeys import SECRET_TABLE, inbox_row_id
+from sesn_node.errors import ConflictError
+from sesn_node.exchange.office import MOVED
+from sesn_node.exchange.storedkeys import (
+    SECRET_TABLE,
+    inbox_row_id,
+    reading_keys,
+    require_in_use,
+)
 from sesn_node.store.people import SecretRow
 
 if TYPE_CHECKING:
     from sesn_node.exchange.office import Office
+    from sesn_node.exchange.work import Work
 
 
 def hide(office: Office, kind: str, name: bytes, data: bytes, now_ms: int) -> SecretRow:
-    """Encrypt something for the database, under a key of its own."""
-    row = inbox_row_id(kind, name)
-    content_key, ciphertext = seal_secret(office.keys.storage, data, table=SECRET_TABLE, row=row)
-    return SecretRow(kind, name, now_ms, ciphertext, content_key)
+    """Encrypt something under a key of its own, and store it.
+
+    Raises:
+        StorageError: It could not be stored.
+    """
+    place = inbox_row_id(kind, name)
+    while True:
+        # Wrapped under the storage key in use; if that changes before, once more.
+        keys = office.vault.keys(office.directory()).storage
+        content_key, ciphertext = seal_secret(keys, data, table=SECRET_TABLE, row=place)
+        row = SecretRow(kind, name, now_ms, ciphertext, content_key)
+        try:
+            office.sequencer.run(partial(_put, row=row, tag=keys.tag), writes=True)
+        except ConflictError as error:
+            if error.code != MOVED:
+                raise
+        else:
+            return row
 
 
 def reveal(office: Office, row: SecretRow) -> bytes:
@@ -27,15 +50,15 @@ def reveal(office: Office, row: SecretRow) -> bytes:
         StorageError: `KEY_MISSING`: there is no storage key in the key file.
         MalformedError: The row was altered.
     """
-    keys = office.keys.reading
-    if not keys.knows(row.content_key):
-        # Wrapped under a key that came into use since this process last looked.
-        office.directory()
-        keys = office.keys.reading
     return open_secret(
-        keys,
+        reading_keys(office, row.content_key),
         row.content_key,
         row.ciphertext,
         table=SECRET_TABLE,
         row=inbox_row_id(row.kind, row.name),
     )
+
+
+def _put(work: Work, row: SecretRow, tag: bytes) -> None:
+    require_in_use(work, tag)
+    work.transaction.secrets.put(row)

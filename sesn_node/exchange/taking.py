@@ -117,6 +117,10 @@ class Taking:
             return self._proven(one.entry_index)
         if isinstance(one, Fresh):
             known = self._seen.get(one.message_id)
+            if known is None and self._recalls_in_vain(one):
+                one = one.against_policy("messages of this kind cannot be recalled")
+                self._log_refusal(one)
+                return one.refused
             if known is None:
                 number = self._take_back(one)
                 if number is None and not self._stands_otherwise(one):
@@ -129,6 +133,24 @@ class Taking:
             one = one.conflicting()
         self._log_refusal(one)
         return one.refused
+
+    def _recalls_in_vain(self, one: Fresh) -> bool:
+        """Tell whether a recall and what cannot be recalled were examined side by side.
+
+        Neither was here when the other was examined, so both were good then; the first of them is
+        kept (`sesn_node.exchange.withdrawing`).
+        """
+        if one.recall is None:
+            recalled = {message_id for message_id, _ in self._recalled}
+            return MessageKind(one.kind) not in RECALLABLE and one.message_id in recalled
+        named = one.recall.message_id
+        kinds = {row.sealed.kind for row in self._rows if row.message_id == named}
+        kinds |= {
+            row.kind
+            for row in self._work.transaction.erasures.outlines([named])
+            if row.sender == self._caller
+        }
+        return any(MessageKind(kind) not in RECALLABLE for kind in kinds)
 
     def _proven(self, number: int) -> int:
         """Return the index of the entry that can be proven now: in the open ledger."""

@@ -23,12 +23,13 @@ from sesn_node.domain.watching import MAX_ENTRIES, Watched, WatchKind
 from sesn_node.errors import ConflictError, MalformedError, PolicyError, SesnError
 from sesn_node.exchange.office import MOVED
 from sesn_node.exchange.search import all_terms, blinded
-from sesn_node.exchange.storedkeys import WATCH_TABLE
+from sesn_node.exchange.storedkeys import WATCH_TABLE, reading_keys, require_in_use
 from sesn_node.store.watch import WatchRow
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
+    from sesn_node.crypto.storage import StorageKeys
     from sesn_node.exchange.office import Office
     from sesn_node.exchange.views import AlertView
     from sesn_node.exchange.work import Work
@@ -70,12 +71,10 @@ def watch(office: Office, watched: Watched) -> bool:
     """
     while True:
         # Wrapped under the storage key in use; if that changes before, once more.
-        directory = office.directory()
-        rows = [_row(office, watched, key) for key in _keys(office, watched)]
+        keys = office.vault.keys(office.directory()).storage
+        rows = [_row(office, keys, watched, key) for key in _keys(office, watched)]
         try:
-            return office.sequencer.run(
-                partial(_add, rows=rows, storage_key_id=directory.storage_key_id), writes=True
-            ).value
+            return office.sequencer.run(partial(_add, rows=rows, tag=keys.tag), writes=True).value
         except ConflictError as error:
             if error.code != MOVED:
                 raise
@@ -169,9 +168,9 @@ def _keys(office: Office, watched: Watched) -> list[Key]:
     return found
 
 
-def _row(office: Office, watched: Watched, key: Key) -> WatchRow:
+def _row(office: Office, keys: StorageKeys, watched: Watched, key: Key) -> WatchRow:
     written = json.dumps([watched.kind.value, watched.value, watched.other]).encode()
-    wrapped, sealed = seal_secret(office.keys.storage, written, table=WATCH_TABLE, row=_row_id(key))
+    wrapped, sealed = seal_secret(keys, written, table=WATCH_TABLE, row=_row_id(key))
     return WatchRow(*key, wrapped, sealed, office.clock())
 
 
@@ -180,10 +179,9 @@ def _row_id(key: Key) -> bytes:
     return b"\0".join(key)
 
 
-def _add(work: Work, rows: Sequence[WatchRow], storage_key_id: bytes) -> bool:
+def _add(work: Work, rows: Sequence[WatchRow], tag: bytes) -> bool:
+    require_in_use(work, tag)
     table = work.transaction.watch
-    if work.transaction.peers.directory().storage_key_id != storage_key_id:
-        raise ConflictError("the storage key was rotated meanwhile", code=MOVED)
     known = table.keys()
     fresh = [row for row in rows if row.key not in known]
     if len(known) + len(fresh) > MAX_ENTRIES:
@@ -201,7 +199,7 @@ def _entry(office: Office, row: WatchRow) -> WatchEntry:
     entry_id = row.term.hex()[:_ID_DIGITS] + (row.other.hex()[:4] if row.other else "")
     try:
         text = open_secret(
-            office.keys.reading,
+            reading_keys(office, row.content_key),
             row.content_key,
             row.ciphertext,
             table=WATCH_TABLE,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from sesn_node.codes.places import check_port
@@ -13,6 +12,7 @@ from sesn_node.domain.conversation import Sighting, Update
 from sesn_node.domain.forward import Forward
 from sesn_node.domain.ids import AgencyId, MessageId
 from sesn_node.domain.terms import TermField, terms_of
+from sesn_node.domain.times import instant
 from sesn_node.domain.tracking import Happening, Stop, Track, track
 from sesn_node.errors import MalformedError
 from sesn_node.exchange.conversations import show_messages
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 MAX_MESSAGES: Final = 1_000
 """The newest messages about one object that are read."""
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TRACKED: Final = {TermField.CONTAINER, TermField.IMO}
 
 
@@ -89,7 +88,7 @@ def whereabouts(office: Office, sought: Sought) -> Whereabouts:
 
 
 def _said(stop: Stop) -> Stop:
-    return replace(stop, message_id=MessageId(b""), written=_EPOCH)
+    return replace(stop, message_id=MessageId(b""), written=instant(0))
 
 
 def _told(view: MessageView) -> Iterator[_Told]:
@@ -146,7 +145,7 @@ def _stops(told: _Told, wanted: frozenset[Term]) -> Iterator[Stop]:
         source=told.source,
         via=told.via,
         message_id=told.message_id,
-        written=_EPOCH + timedelta(milliseconds=told.written_ms),
+        written=instant(told.written_ms),
         place="",
         port="",
         at=None,

@@ -34,8 +34,6 @@ from sesn_node.ledger.encoding import decode_base64, decode_decimal, decode_hash
 from sesn_node.ledger.head import TreeHead
 from sesn_node.ledger.merkle import HASH_BYTES, MAX_SIZE, Proof, leaf_hash, verify_inclusion
 
-SUFFIX: Final = ".tlog-proof"
-"""How such a file should be named (tlog-proof)."""
 MAX_PROOF_HASHES: Final = 63
 MAX_EXTRA_BYTES: Final = 64 * 1024
 MAX_TLOG_PROOF_BYTES: Final = 256 * 1024

@@ -160,10 +160,6 @@ class Browse:
         )
         return [entry_row(*row) for row in rows]
 
-    def count_sent(self) -> int:
-        """Count the messages that we sealed."""
-        return self._connection.execute(select(func.count()).select_from(sent)).scalar_one()
-
     def count_received(self) -> int:
         """Count the messages that arrived."""
         return self._connection.execute(select(func.count()).select_from(inbox)).scalar_one()

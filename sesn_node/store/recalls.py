@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import bindparam, insert, or_, select, tuple_, update
+from sqlalchemy import bindparam, func, insert, or_, select, tuple_, update
 
 from sesn_node.store.schema import TO_OBEY, forwarded, inbox, legal_hold, outbox, recall, withdrawn
 from sesn_node.store.sql import upsert
@@ -104,11 +104,23 @@ class RecallTable:
         return {(row.message_id, row.header_sha256) for row in rows}
 
     def to_obey(self, limit: int) -> list[RecallRow]:
-        """Return recalls about which there is something to do: not answered, or held no more."""
-        rows = self._connection.execute(
-            select(recall)
+        """Return recalls about which there is something to do: not answered, or held no more.
+
+        The senders take turns: one that cannot be told anything would hold up all others. Of each,
+        those that nobody has obeyed yet come first.
+        """
+        turn = func.row_number().over(
+            partition_by=recall.c.sender,
+            order_by=(recall.c.outcome.is_not(None), recall.c.recall_id),
+        )
+        due = (
+            select(recall, turn.label("turn"))
             .where(TO_OBEY, or_(recall.c.answer_id.is_(None), ~_UNDER_HOLD))
-            .order_by(recall.c.sender, recall.c.recall_id)
+            .subquery()
+        )
+        rows = self._connection.execute(
+            select(*(due.c[column.name] for column in recall.c))
+            .order_by(due.c.turn, due.c.sender)
             .limit(limit)
         )
         return [_recall_row(row) for row in rows]

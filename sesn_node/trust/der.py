@@ -12,12 +12,8 @@ from typing import Final
 from sesn_node.errors import MalformedError
 
 INTEGER: Final = 0x02
-BIT_STRING: Final = 0x03
 OCTET_STRING: Final = 0x04
-NULL: Final = 0x05
-OBJECT_IDENTIFIER: Final = 0x06
 SEQUENCE: Final = 0x30
-SET: Final = 0x31
 
 _MULTIPLE_OCTETS: Final = 0x1F
 """A tag number that begins here goes on in the next octet (X.690 8.1.2.4)."""

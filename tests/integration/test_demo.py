@@ -84,8 +84,20 @@ def test_demo_tells_its_story_and_ends_with_one_line(tmp_path: Path) -> None:
     receipts = result.pop("receipts")
     assert receipts == story.count("receipt from ")
     assert receipts > ALERTS
-    assert result == {"alerts": ALERTS, "accepted": 2, "ledgers_verified": True}
+    assert result == {
+        "alerts": ALERTS,
+        "accepted": 2,
+        "approved": 1,
+        "related": 2,
+        "impossible_jumps": 1,
+        "forwards_refused": 1,
+        "recalled": 1,
+        "destruction_receipts": 2,
+        "ledgers_verified": True,
+    }
     for words in ("refused", "cannot be right", "declines", "alerts wait for", "agree"):
+        assert words in story
+    for words in ("asks for 7", "TLP:RED", "four eyes", "Impossible", "NOT_GRANTED", "destroyed"):
         assert words in story
     assert_nothing_left(tmp_path, [])
 

@@ -9,12 +9,12 @@ import pytest
 from sqlalchemy import update
 
 from sesn_node.bootstrap import HEAD_FILE
-from sesn_node.domain.conversation import Decision
+from sesn_node.domain.conversation import MAX_REASON, Decision
 from sesn_node.domain.entries import EntryKind, ErasedCode
 from sesn_node.domain.terms import Sought
 from sesn_node.errors import ConflictError, MalformedError, PolicyError
 from sesn_node.exchange.backlog import Reason
-from sesn_node.exchange.erase import MAX_REASON_CHARACTERS, erasable, erase
+from sesn_node.exchange.erase import erasable, erase
 from sesn_node.exchange.life import StepKind, life
 from sesn_node.exchange.requeue import requeue
 from sesn_node.exchange.respond import respond
@@ -252,7 +252,7 @@ def test_two_senders_of_one_id(connect: Callable[..., Network]) -> None:
     net.check()
 
 
-@pytest.mark.parametrize("reason", ["", "  ", "two\nlines", "x" * (MAX_REASON_CHARACTERS + 1)])
+@pytest.mark.parametrize("reason", ["", "  ", "two\nlines", "x" * (MAX_REASON + 1)])
 def test_bad_reason(net: Network, reason: str) -> None:
     """A reason is one line of words, and not too long."""
     message_id = net.share(NL, GH)

@@ -21,7 +21,7 @@ from sesn_node.errors import ConflictError, PolicyError, StorageError
 from sesn_node.exchange.consent import consent
 from sesn_node.exchange.duties import do_duties
 from sesn_node.exchange.erase import erase
-from sesn_node.exchange.forwarding import forward, forwarded, original_key
+from sesn_node.exchange.forwarding import forward
 from sesn_node.exchange.forwardviews import carried
 from sesn_node.exchange.hold import hold
 from sesn_node.exchange.open import open_received, open_sent
@@ -105,16 +105,17 @@ def test_forward_is_recorded_for_a_recall(net: Network) -> None:
     net.pass_time(1)
     second = forward(net[GH].office, message_id, [DE])
     with net[GH].office.store.read() as transaction:
-        assert forwarded(transaction, NL, message_id) == [first.message_id, second.message_id]
-        assert forwarded(transaction, BE, message_id) == []
+        assert transaction.forwards.of(NL, message_id) == [first.message_id, second.message_id]
+        assert transaction.forwards.of(BE, message_id) == []
         sent = transaction.outbox.message(first.message_id)
     assert sent is not None
     body = open_sent(net[GH].office, sent).body
     assert isinstance(body, Forward)
-    assert original_key(body) == (NL, message_id)
+    original = decode_header(body.original.header)
+    assert (original.sender, original.message_id) == (NL, message_id)
     net.deliver(GH, BE)
     with net[BE].office.store.read() as transaction:
-        assert forwarded(transaction, NL, message_id) == []
+        assert transaction.forwards.of(NL, message_id) == []
 
 
 def test_message_and_index_are_one(net: Network, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,7 +136,7 @@ def test_message_and_index_are_one(net: Network, monkeypatch: pytest.MonkeyPatch
             forward(net[GH].office, message_id, [BE])
     net.check()
     with net[GH].office.store.read() as transaction:
-        assert forwarded(transaction, NL, message_id) == []
+        assert transaction.forwards.of(NL, message_id) == []
     assert net[GH].size() == size
     forward(net[GH].office, message_id, [BE])
 

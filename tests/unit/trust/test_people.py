@@ -222,5 +222,5 @@ def test_role_matrix() -> None:
     """Every right has a role, no role has both ends of four eyes and of trust."""
     assert set().union(*MAY.values()) == set(Right)
     assert Right.WRITE not in MAY[Role.ADMINISTRATOR] | MAY[Role.AUDITOR]
-    with pytest.raises(PolicyError, match="the role officer may not approve; ask for supervisor"):
+    with pytest.raises(PolicyError, match="does not have the right 'approve'; supervisor has it"):
         require(Role.OFFICER, Right.APPROVE)

@@ -1,0 +1,112 @@
+"""A hostile partner's recalls: what they must not take away, and whom they must not hold up."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sesn_node.crypto.primitives import random_bytes, sha256
+from sesn_node.domain.conversation import Consent, Recall
+from sesn_node.domain.ids import MessageId, new_message_id
+from sesn_node.domain.markings import Markings, Tlp
+from sesn_node.domain.payload import MessageKind, Payload
+from sesn_node.domain.refusals import RefusalCode
+from sesn_node.exchange import duties
+from sesn_node.exchange.duties import do_duties
+from sesn_node.exchange.open import open_received
+from sesn_node.exchange.recall import recall
+from sesn_node.exchange.views import alert_file
+from tests.support.homes import BE, GH, NL
+from tests.support.puppet import Puppet
+from tests.support.wires import codes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.support.network import Network
+    from tests.support.puppet import Letter
+
+_MARKS = Markings(Tlp.AMBER)
+
+
+def _post(net: Network, puppet: Puppet, *letters: Letter) -> list[RefusalCode | None]:
+    """Let the hostile node send letters to Ghana in one batch; say what Ghana refused."""
+    ghana = net[GH]
+    batch = puppet.batch(*letters, old=puppet.known_to(ghana))
+    return codes(ghana.receiver.receive(puppet.agency, batch).outcomes)
+
+
+def _consent(net: Network, puppet: Puppet, about: Letter) -> Letter:
+    body = Consent(
+        message_id=about.message_id, header_sha256=sha256(about.header_bytes), onward=(BE,)
+    )
+    return puppet.letter(
+        net[GH].card, payload=Payload(_MARKS, body), in_reply_to=about.message_id
+    )
+
+
+def _recall(net: Network, puppet: Puppet, about: Letter) -> Letter:
+    return _recall_of(net, puppet, about.message_id, sha256(about.header_bytes))
+
+
+def _recall_of(
+    net: Network, puppet: Puppet, message_id: MessageId, header_sha256: bytes
+) -> Letter:
+    body = Recall(message_id, header_sha256, "Sent by mistake")
+    return puppet.letter(net[GH].card, payload=Payload(_MARKS, body), in_reply_to=message_id)
+
+
+@pytest.mark.parametrize("recall_first", [True, False])
+def test_consent_and_its_recall_in_one_batch(
+    connect: Callable[..., Network], *, recall_first: bool
+) -> None:
+    """A consent proves that we were let pass something on; its author cannot take it away.
+
+    Neither is here when the other is examined.
+    """
+    net = connect(NL, GH)
+    puppet = Puppet(net[NL])
+    net.unchecked.add(NL)
+    alert = puppet.letter(net[GH].card)
+    assert _post(net, puppet, alert) == [None]
+    consent = _consent(net, puppet, alert)
+    both = [consent, _recall(net, puppet, consent)]
+    if recall_first:
+        both.reverse()
+    assert _post(net, puppet, *both) == [None, RefusalCode.POLICY]
+    do_duties(net[GH].office)
+    with net[GH].office.store.read() as transaction:
+        rows = transaction.inbox.some([(one.fields.sender, one.message_id) for one in both])
+    (row,) = rows
+    expected = MessageKind.RECALL if recall_first else MessageKind.CONSENT
+    assert open_received(net[GH].office, row).kind is expected
+    # Sent again, they are decided as before.
+    assert _post(net, puppet, *both) == [None, RefusalCode.POLICY]
+    net.check()
+
+
+def test_recalls_that_cannot_be_answered(
+    connect: Callable[..., Network], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are no reason to keep what others have recalled."""
+    monkeypatch.setattr(duties, "_AT_ONCE", 4)
+    net = connect(NL, GH, BE)
+    message_id = net.share(NL, GH)
+    net.deliver(NL, GH)
+    puppet = Puppet(net[BE])
+    net.unchecked.add(BE)
+    never = (new_message_id(puppet.now_ms(), random_bytes(10)) for _ in range(12))
+    letters = [_recall_of(net, puppet, one, random_bytes(32)) for one in never]
+    assert _post(net, puppet, *letters) == [None] * len(letters)
+    net.revoke(GH, BE)
+    recall(net[NL].office, message_id, "Wrong consignment")
+    net.deliver(NL, GH)
+    assert do_duties(net[GH].office).answered == 1
+    assert alert_file(net[GH].office, message_id).alert.problem == "ERASED"
+    for _ in range(4):
+        do_duties(net[GH].office)
+    with net[GH].office.store.read() as transaction:
+        assert all(row.outcome for row in transaction.recalls.every())
+    net.check()
