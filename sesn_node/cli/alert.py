@@ -28,6 +28,7 @@ from sesn_node.cli.csv_text import AsCsv, print_csv
 from sesn_node.cli.exits import ExitCode
 from sesn_node.cli.options import command_of, home_of, open_desk, wake_node
 from sesn_node.cli.recipients import To, cards_of, check_names, recipients_of
+from sesn_node.cli.saying import tell_unserved
 from sesn_node.cli.show import AsJson, Json, console, error_console, print_json, say
 from sesn_node.cli.wait import end_by, wait_for
 from sesn_node.domain.conversation import Decision
@@ -251,7 +252,7 @@ def _respond(  # noqa: PLR0913 - one argument an option
         alert = find_alert(desk.office.store, message_id)
         answered = respond(desk.office, alert, decision, text, sender=whose)
         copies = copies_of(desk.office.store, answered.message_id)
-    wake_node(home_of(context))
+    serving = wake_node(home_of(context))
     if as_json:
         print_json(
             {
@@ -263,6 +264,7 @@ def _respond(  # noqa: PLR0913 - one argument an option
         )
     else:
         say(f"Alert {show_message_id(alert)} is {decision.value.lower()}; {answered.to} will know.")
+        tell_unserved(context, serving=serving)
 
 
 def _sender(text: str | None) -> AgencyId | None:

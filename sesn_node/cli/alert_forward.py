@@ -10,6 +10,7 @@ import typer
 from sesn_node.cli.alert_json import copies_json
 from sesn_node.cli.options import home_of, open_desk, wake_node
 from sesn_node.cli.recipients import cards_of
+from sesn_node.cli.saying import tell_unserved
 from sesn_node.cli.show import AsJson, print_json, say
 from sesn_node.domain.handling import granted
 from sesn_node.domain.ids import agency_id, show_message_id
@@ -28,7 +29,7 @@ def forward_(  # noqa: PLR0913, PLR0917 - one argument an option
     context: typer.Context,
     message_id: _Id,
     to: Annotated[
-        list[str], typer.Option(metavar="AGENCY", help="Who gets it, or a @group; repeat it.")
+        list[str], typer.Option(metavar="AGENCY|@GROUP", help="Who gets it; repeat it for several.")
     ],
     text: Annotated[str, typer.Option(help="Why it is passed on; whoever gets it reads it.")] = "",
     consent_id: Annotated[
@@ -62,7 +63,7 @@ def forward_(  # noqa: PLR0913, PLR0917 - one argument an option
             sender=whose,
         )
         copies = copies_of(store, done.message_id)
-    wake_node(home_of(context))
+    serving = wake_node(home_of(context))
     if as_json:
         print_json(
             {
@@ -79,6 +80,7 @@ def forward_(  # noqa: PLR0913, PLR0917 - one argument an option
         f"It carries message {show_message_id(done.original_id)} of {done.originator} to "
         f"{', '.join(done.to)}."
     )
+    tell_unserved(context, serving=serving)
 
 
 def consent_(  # noqa: PLR0913, PLR0917 - one argument an option
@@ -110,7 +112,7 @@ def consent_(  # noqa: PLR0913, PLR0917 - one argument an option
         about = find_sent(store, message_id)
         done = consent(desk.office, about, agencies, onward, until=end)
         copies = copies_of(store, done)
-    wake_node(home_of(context))
+    serving = wake_node(home_of(context))
     if as_json:
         print_json(
             {
@@ -126,6 +128,7 @@ def consent_(  # noqa: PLR0913, PLR0917 - one argument an option
     ends = "" if end is None else f", until {end:%Y-%m-%d %H:%M} UTC"
     whom = granted(sorted(set(onward)))
     say(f"{', '.join(agencies)} may pass {show_message_id(about)} on to {whom}{ends}.")
+    tell_unserved(context, serving=serving)
 
 
 def _moment(text: str) -> datetime:

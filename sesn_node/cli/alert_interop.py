@@ -90,7 +90,8 @@ def export_(  # noqa: PLR0913, PLR0917 - one argument an option
     _give(written.document, output, force=force, as_json=as_json, dropped=written.dropped)
     if not as_json:
         marks = marks_text(told.payload.markings)
-        error_console().print(Text.assemble("Marked ", marks, ". The file is not sealed."))
+        where = "" if output is None else f"{output} is written. "
+        error_console().print(Text.assemble(where, "Marked ", marks, ". The file is not sealed."))
 
 
 def import_(
@@ -124,6 +125,9 @@ def import_(
         dropped=draft.dropped,
         supplied=draft.supplied,
     )
+    if output is not None and not as_json:
+        words = f"{output} is written. Read it; then 'sesn alert check' it, and 'sesn alert send'."
+        error_console().print(Text(words))
 
 
 def _give(  # noqa: PLR0913 - one argument an option

@@ -46,6 +46,7 @@ def alert_line_json(view: AlertView, marked: Marks = MappingProxyType({})) -> di
         "watched": list(marked.get((view.sender, view.message_id), ())),
         "problem": view.problem or None,
         "erased": erased_json(view.erased) if view.erased else None,
+        "recalled": iso(view.recalled_ms),
         "decision": decision.value if decision else None,
         "recipients": copies_json(view.copies),
     }

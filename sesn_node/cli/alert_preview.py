@@ -34,7 +34,7 @@ def preview_(
         typer.Argument(metavar="FILE.json", exists=True, dir_okay=False, help="The alert."),
     ],
     to: Annotated[
-        list[str], typer.Option(metavar="AGENCY", help="A recipient, or a @group; repeat it.")
+        list[str], typer.Option(metavar="AGENCY|@GROUP", help="A recipient; repeat it for several.")
     ],
     as_json: AsJson = False,
 ) -> None:

@@ -108,6 +108,8 @@ def _due(view: AlertView, now_ms: int) -> list[Text]:
 
 
 def _is_open(view: AlertView) -> bool:
+    if view.recalled_ms is not None:
+        return False
     if not view.ours:
         return decision_of(view) is None
     decided = {one.agency for one in view.responses}
@@ -117,8 +119,10 @@ def _is_open(view: AlertView) -> bool:
 def _state(view: AlertView) -> Text:
     """Say what there is to do here."""
     if view.ours:
-        return Text("sent", "dim")
+        return Text("sent", "dim") if view.recalled_ms is None else Text("recalled", "yellow")
     decision = decision_of(view)
+    if decision is None and view.erased is not None:
+        return Text("nothing to decide", "dim")
     if decision is None:
         return Text("to decide", "bold")
     return Text(decision.value.lower(), DECISION_STYLES[decision])

@@ -74,6 +74,7 @@ def issue(context: typer.Context, as_json: AsJson = False) -> None:
         say(
             f"Card {card.card.sequence} of {card.agency} is issued; partners take it by themselves."
         )
+        say("Back up now, the database and keys/: 'ledger recover' needs a copy made after this.")
 
 
 def read_card(file: Path, sealed: bytes) -> TrustedCard:

@@ -172,6 +172,8 @@ def _tell_rotated(rotated: Rotated, tended: Tended, *, shared: bool) -> None:
     for key_id in tended.destroyed:
         say(f"Key {key_id.hex()[:16]}... is destroyed.")
     say("A node that serves follows by itself; it need not be restarted.")
+    if rotated.card is not None:
+        say("Back up now, the database and keys/: 'ledger recover' needs a copy made after this.")
     if shared:
         say("If other machines serve this agency, copy keys/node.key to them now.", "yellow")
 

@@ -15,7 +15,7 @@ from sesn_node.cli.csv_text import AsCsv, print_csv
 from sesn_node.cli.message_text import unread
 from sesn_node.cli.moments import parse_moment
 from sesn_node.cli.options import home_of, open_desk, wake_node
-from sesn_node.cli.saying import Begun, In, Sending, TlpOption, To, Yes, send_body
+from sesn_node.cli.saying import Begun, In, Sending, TlpOption, To, Yes, send_body, tell_unserved
 from sesn_node.cli.show import AsJson, Json, console, iso, print_json, say, short_ids, table
 from sesn_node.domain.alert import Urgency
 from sesn_node.domain.conversation import Request
@@ -106,7 +106,7 @@ def answer_(  # noqa: PLR0913, PLR0917 - one argument an option
         asked = find_message(desk.office.store, message_id)
         said = answer(desk.office, asked, text, whose, tlp)
         copies = copies_of(desk.office.store, said.message_id)
-    wake_node(home_of(context))
+    serving = wake_node(home_of(context))
     if as_json:
         print_json(
             {
@@ -117,6 +117,7 @@ def answer_(  # noqa: PLR0913, PLR0917 - one argument an option
         )
     else:
         say(f"Request {show_message_id(asked)} is answered; {', '.join(said.to)} will know.")
+        tell_unserved(context, serving=serving)
 
 
 def _text(found: Sequence[RequestView]) -> Table:

@@ -121,8 +121,14 @@ def send_body(
     say(f"{kind} {shown} is sealed and recorded, for {', '.join(said.to)}.", "bold")
     command = command_of(context)
     say(f"'{command} conversation show {conversation}' shows it, and what comes of it.")
+    tell_unserved(context, serving=serving)
+
+
+def tell_unserved(context: typer.Context, *, serving: bool) -> None:
+    """Say that what was recorded waits, where no node serves this home."""
     if not serving:
-        say(f"No node serves this home: it leaves once '{command} serve' runs.", "yellow")
+        words = f"No node serves this home: it leaves once '{command_of(context)} serve' runs."
+        say(words, "yellow")
 
 
 def _place(

@@ -66,7 +66,6 @@ def updates_json(view: AlertView, *, history: bool) -> dict[str, Json]:
         "legal_hold": None
         if hold is None
         else {"since": iso(hold.placed_ms), "reason": hold.reason},
-        "recalled": iso(view.recalled_ms),
     }
 
 

@@ -22,7 +22,8 @@ class Demand(StrEnum):
 
 
 UNASKED: Final = frozenset({MessageKind.RECALL, MessageKind.DESTRUCTION})
-"""What nobody is asked about: a recall must not wait, and a node writes its receipts by itself."""
+"""What nobody is asked about, here or at a partner: a recall must not wait, and a node writes
+receipts, and recalls of what it has passed on, by itself."""
 
 WORDS: Final = (
     *(tlp.value for tlp in Tlp),

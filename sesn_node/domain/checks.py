@@ -133,6 +133,15 @@ def check_pattern(path: str, value: str, pattern: re.Pattern[str], expected: str
         raise MalformedError(f"{path}: expected {expected}, got {shown!a}")
 
 
+def check_agencies(path: str, agencies: tuple[str, ...], low: int, high: int) -> None:
+    """Refuse agencies that are too few or too many, not ascending, named twice, or none."""
+    check_count(path, agencies, low, high)
+    for index, agency in enumerate(agencies):
+        check_agency(f"{path}[{index}]", agency)
+    if list(agencies) != sorted(set(agencies)):
+        raise MalformedError(f"{path}: must be ascending, each once")
+
+
 def check_instant(path: str, value: datetime | None) -> None:
     """Refuse a time that is not aware, not in UTC, or before 1970 (RFC 3339 writes the rest)."""
     if value is None:

@@ -13,8 +13,7 @@ from enum import StrEnum
 from sesn_node.domain.alert import MAX_NARRATIVE, MAX_SUBJECT, Alert, Urgency
 from sesn_node.domain.checks import (
     SHA256_BYTES,
-    check_agency,
-    check_count,
+    check_agencies,
     check_fixed,
     check_instant,
     check_line,
@@ -161,11 +160,7 @@ class Destruction:
         check_line("hold", self.hold, MAX_REASON)
         if (self.outcome is DestructionOutcome.HELD) != bool(self.hold.strip()):
             raise MalformedError("hold: HELD and what forbids it go together")
-        check_count("passed_on", self.passed_on, 0, MAX_RECIPIENTS)
-        for index, agency in enumerate(self.passed_on):
-            check_agency(f"passed_on[{index}]", agency)
-        if list(self.passed_on) != sorted(set(self.passed_on)):
-            raise MalformedError("passed_on: must be ascending, each once")
+        check_agencies("passed_on", self.passed_on, 0, MAX_RECIPIENTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

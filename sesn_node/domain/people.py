@@ -13,8 +13,8 @@ from typing import Final, NewType
 
 from sesn_node.domain.checks import (
     SHA256_BYTES,
+    check_agencies,
     check_agency,
-    check_count,
     check_fixed,
     check_length,
     check_message_id,
@@ -186,11 +186,7 @@ class Statement:
     def __post_init__(self) -> None:
         check_fixed("operator_sha256", self.operator_sha256, SHA256_BYTES)
         check_fixed("content_sha256", self.content_sha256, SHA256_BYTES)
-        check_count("recipients", self.recipients, 1, MAX_RECIPIENTS)
-        for index, agency in enumerate(self.recipients):
-            check_agency(f"recipients[{index}]", agency)
-        if list(self.recipients) != sorted(set(self.recipients)):
-            raise MalformedError("recipients: must be ascending, each once")
+        check_agencies("recipients", self.recipients, 1, MAX_RECIPIENTS)
         if self.in_reply_to is not None:
             check_message_id("in_reply_to", self.in_reply_to)
         check_time_ms("at_ms", self.at_ms)

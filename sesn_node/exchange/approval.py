@@ -7,7 +7,7 @@ What was signed is exactly what leaves, to exactly these recipients.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from sesn_node.crypto.documents import Document, encode_bytes, read_document
@@ -17,7 +17,7 @@ from sesn_node.domain.ids import AgencyId, MessageId, new_message_id, show_messa
 from sesn_node.domain.messages import MAX_PAYLOAD_BYTES
 from sesn_node.domain.people import Act, OperatorId, Right, require
 from sesn_node.errors import PolicyError
-from sesn_node.exchange.endorsing import OPERATOR_REQUIRED
+from sesn_node.exchange.endorsing import OPERATOR_REQUIRED, signed
 from sesn_node.exchange.secrets import hide, reveal
 from sesn_node.exchange.share import Draft, share
 from sesn_node.telemetry.logs import get_logger
@@ -25,7 +25,6 @@ from sesn_node.trust.people import verify_endorsements
 from sesn_node.wire.payloads import decode_payload, encode_payload
 
 if TYPE_CHECKING:
-    from sesn_node.domain.payload import Payload
     from sesn_node.exchange.office import Office
     from sesn_node.exchange.operators import Actor
     from sesn_node.exchange.work import Work
@@ -76,7 +75,7 @@ def propose(office: Office, draft: Draft) -> Proposal:
     actor = acting(office)
     require(actor.operator.role, Right.WRITE)
     now_ms = office.clock()
-    draft = replace(draft, payload=_signed(actor, draft, Act.AUTHORED, now_ms))
+    draft = signed(actor, draft, Act.AUTHORED, now_ms)
     draft_id = new_message_id(now_ms, random_bytes(_ENTROPY_BYTES))
     row = hide(office, DRAFTS, draft_id, _write(draft), now_ms)
     _log.info("draft-proposed", draft_id=show_message_id(draft_id))
@@ -122,8 +121,7 @@ def approve(office: Office, draft_id: MessageId) -> MessageId:
         raise PolicyError(
             f"{proposal.author} wrote this; somebody else has to approve it", code=OWN_DRAFT
         )
-    draft = proposal.draft
-    draft = replace(draft, payload=_signed(actor, draft, Act.APPROVED, office.clock()))
+    draft = signed(actor, proposal.draft, Act.APPROVED, office.clock())
 
     def take(work: Work) -> None:
         if not work.transaction.secrets.drop(DRAFTS, draft_id):
@@ -165,12 +163,6 @@ def acting(office: Office) -> Actor:
             code=OPERATOR_REQUIRED,
         )
     return office.actor
-
-
-def _signed(actor: Actor, draft: Draft, act: Act, now_ms: int) -> Payload:
-    payload = draft.payload
-    signed = actor.endorse(payload, act, to=draft.to, in_reply_to=draft.in_reply_to, at_ms=now_ms)
-    return replace(payload, endorsements=(*payload.endorsements, signed))
 
 
 def _write(draft: Draft) -> bytes:

@@ -10,7 +10,7 @@ from sesn_node.domain.entries import EntryKind
 from sesn_node.domain.ids import AgencyId, MessageId, show_message_id
 from sesn_node.errors import PolicyError
 from sesn_node.exchange.about import about_message
-from sesn_node.exchange.open import reveal_received, reveal_sent
+from sesn_node.exchange.open import ERASED, reveal_received, reveal_sent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -91,7 +91,7 @@ def _append(
             if one.sealed.ciphertext is None:
                 raise PolicyError(
                     f"the content of message {show_message_id(message_id)} was erased meanwhile",
-                    code="ERASED",
+                    code=ERASED,
                 )
             work.append(about_message(work, EntryKind.DISCLOSED, one.sealed.entry_index))
             count += 1

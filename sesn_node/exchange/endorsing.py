@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from sesn_node.domain.approval import Demand, needs_second
-from sesn_node.domain.conversation import Destruction, Recall
+from sesn_node.domain.approval import UNASKED, Demand, needs_second
 from sesn_node.domain.people import Act, Right, require
 from sesn_node.errors import PolicyError, SesnError
 from sesn_node.trust.people import verify_endorsements
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from sesn_node.domain.messages import Header
     from sesn_node.domain.payload import Payload
     from sesn_node.exchange.office import Office
+    from sesn_node.exchange.operators import Actor
     from sesn_node.exchange.share import Draft
     from sesn_node.trust.card import TrustedCard
 
@@ -29,7 +29,8 @@ class ApprovalNeeded(PolicyError):
 
     def __init__(self, word: str, draft: Draft) -> None:
         super().__init__(
-            f"{word}: the settings ask for a second person, and this is not kept as a draft here"
+            f"{word}: the settings ask for a second person; nothing was sent. Keep it as a draft, "
+            "which another operator lets go with 'sesn approve give'"
         )
         self.draft = draft
 
@@ -63,14 +64,7 @@ def endorsed(office: Office, draft: Draft) -> Draft:
     payload, actor = draft.payload, office.actor
     if not payload.endorsements and actor is not None:
         require(actor.operator.role, Right.WRITE)
-        signed = actor.endorse(
-            payload,
-            Act.AUTHORED,
-            to=draft.to,
-            in_reply_to=draft.in_reply_to,
-            at_ms=office.clock(),
-        )
-        draft = replace(draft, payload=replace(payload, endorsements=(signed,)))
+        draft = signed(actor, draft, Act.AUTHORED, office.clock())
     word = needs_second(payload, office.people.four_eyes)
     if not draft.payload.endorsements and (office.people.sign or word):
         raise PolicyError(
@@ -81,6 +75,13 @@ def endorsed(office: Office, draft: Draft) -> Draft:
     if word is not None and not _approved(office, draft):
         raise ApprovalNeeded(word, replace(draft, payload=payload))
     return draft
+
+
+def signed(actor: Actor, draft: Draft, act: Act, now_ms: int) -> Draft:
+    """Add an operator's endorsement to a draft, behind those that it has."""
+    payload = draft.payload
+    own = actor.endorse(payload, act, to=draft.to, in_reply_to=draft.in_reply_to, at_ms=now_ms)
+    return replace(draft, payload=replace(payload, endorsements=(*payload.endorsements, own)))
 
 
 def check_endorsements(
@@ -103,9 +104,7 @@ def check_endorsements(
         found = verify_endorsements(card, payload, to=to, in_reply_to=header.in_reply_to)
     except SesnError as error:
         raise PolicyError(f"its endorsements do not hold: {error}") from error
-    # A node obeys recalls by itself, and recalls in turn what it has passed on.
-    by_node = isinstance(payload.body, Destruction | Recall)
-    if policy.demand is Demand.NOTHING or by_node:
+    if policy.demand is Demand.NOTHING or payload.kind in UNASKED:
         return
     acts = {one.act for one in found}
     wanted = Act.AUTHORED if policy.demand is Demand.AUTHOR else Act.APPROVED

@@ -146,7 +146,9 @@ def erase(  # noqa: PLR0913 - what an operator decides
     )
     done = office.sequencer.run(operation).value
     report_erased(office, done)
-    return Erased(done.messages, done.fresh, done.ended, done.others, _scrub(office, compact))
+    with office.store.read() as transaction:
+        others = _others(office, transaction, targets_of(office, transaction, message_id, sender))
+    return Erased(done.messages, done.fresh, done.ended, others, _scrub(office, compact))
 
 
 def report_erased(office: Office, done: Done) -> None:
@@ -170,12 +172,15 @@ def is_erased(transaction: Transaction, sender: str, message_id: bytes) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What the transaction did; as `Erased`, without the bytes."""
+    """What the transaction did; as `Erased`, without the bytes.
+
+    Nor the others: a node that obeys a hundred recalls in one long conversation would look
+    through all of it a hundred times.
+    """
 
     messages: tuple[ErasureRow, ...]
     fresh: frozenset[bytes]
     ended: tuple[tuple[MessageId, AgencyId], ...]
-    others: tuple[Target, ...]
 
 
 def erase_in(  # noqa: PLR0913 - as `erase`
@@ -212,7 +217,7 @@ def erase_in(  # noqa: PLR0913 - as `erase`
         ended += _end_copies(work, target)
         rows.append(_erase(office, work, target, reason, code))
     fresh = frozenset(one.message_id for one in targets if one.erased is None)
-    return Done(tuple(rows), fresh, tuple(ended), _others(office, work.transaction, targets))
+    return Done(tuple(rows), fresh, tuple(ended))
 
 
 def _erase(office: Office, work: Work, target: Target, reason: str, code: ErasedCode) -> ErasureRow:

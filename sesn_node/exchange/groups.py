@@ -156,7 +156,10 @@ def _extend(work: Work, name: str, agencies: Sequence[AgencyId]) -> None:
     table = work.transaction.groups
     members = set(table.members(name))
     if not members and table.count() >= MAX_GROUPS:
-        raise PolicyError(f"there are {MAX_GROUPS} groups already", code="TOO_MANY_GROUPS")
+        raise PolicyError(
+            f"there are {MAX_GROUPS} groups already; 'sesn group remove NAME' makes room",
+            code="TOO_MANY_GROUPS",
+        )
     fresh = sorted(set(agencies) - members)
     if len(members) + len(fresh) > MAX_RECIPIENTS:
         raise PolicyError(

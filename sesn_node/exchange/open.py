@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from sesn_node.crypto.seal import MessageContext, open_commitment
 from sesn_node.errors import PolicyError
-from sesn_node.exchange.storedkeys import INBOX_TABLE, SENT_TABLE, inbox_row_id
+from sesn_node.exchange.storedkeys import INBOX_TABLE, SENT_TABLE, inbox_row_id, reading_keys
 from sesn_node.wire.envelopes import decode_header
 from sesn_node.wire.payloads import decode_payload
 

@@ -2,7 +2,8 @@
 
 Row by row in small transactions, while the node works. Nothing remembers how far it came: what is
 left are the rows that begin with the tag of another key. Nobody adds such rows meanwhile, since
-whoever records a message compares the storage key in the same transaction (`unmoved`).
+whoever stores one compares the storage key in the same transaction (`unmoved` of messages,
+`require_in_use` of the rest).
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from sesn_node.crypto.keys import KeyKind
 from sesn_node.domain.entries import KeyCode
 from sesn_node.errors import ConflictError, SesnError
 from sesn_node.exchange.keyhistory import key_history
+from sesn_node.exchange.office import MOVED
 from sesn_node.exchange.owncard import append_key_entry
-from sesn_node.exchange.storedkeys import wrapped_row_id
+from sesn_node.exchange.storedkeys import require_in_use, wrapped_row_id
 from sesn_node.store.wrapped import TABLES
 
 if TYPE_CHECKING:

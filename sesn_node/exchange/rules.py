@@ -66,7 +66,15 @@ def check_content(arrival: Arrival) -> None:
         raise PolicyError("this node does not take messages of this kind")
     check_endorsements(arrival.card, arrival.header, arrival.payload, arrival.office.people)
     check_not_recalled(arrival)
+    _check_retention(arrival)
     rule(arrival, arrival.payload.body)
+
+
+def _check_retention(arrival: Arrival) -> None:
+    """Refuse what would be erased at once: its sender would have a receipt for what nobody read."""
+    until_ms = arrival.payload.markings.retain_ms
+    if until_ms is not None and until_ms <= arrival.now_ms:
+        raise PolicyError("the date until which its content may be kept has passed")
 
 
 def _anything(_arrival: Arrival, _body: Body) -> None:

@@ -181,7 +181,11 @@ def alerts(office: Office, limit: int, sought: Sought | None = None) -> tuple[Al
             ours, theirs = find(office, transaction, sought, limit)
             received, sent = transaction.inbox.some(theirs), transaction.browse.sent_messages(ours)
         views = [*_received(office, transaction, received), *_sent(office, transaction, sent)]
-        views = _completed(office, transaction, views)
+        recalls = transaction.recalls
+        views = [
+            replace(view, recalled_ms=recalls.withdrawn(view.message_id)) if view.ours else view
+            for view in _completed(office, transaction, views)
+        ]
     views.sort(key=lambda view: (view.at_ms, view.message_id), reverse=True)
     return tuple(views[:limit])
 

@@ -24,7 +24,7 @@ class HoldRow:
         message_id: The message.
         reason: What forbids it.
         placed_ms: Since when.
-        entry_index: The HELD entry of our ledger.
+        entry_index: The LEGAL_HOLD entry of our ledger that placed it.
     """
 
     sender: str

@@ -1,4 +1,4 @@
-"""Our operators, and small things that only we keep: drafts, watches."""
+"""Our operators, and small things that only we keep: the drafts that wait for them."""
 
 from __future__ import annotations
 

@@ -191,6 +191,24 @@ class RecallTable:
         ).one_or_none()
         return None if row is None else (row.original_sender, row.original_id)
 
+    def carrying(self, sender: str, message_id: bytes) -> list[tuple[str, bytes]]:
+        """Return sender and id of forwards that arrived, are here, and carry a message."""
+        rows = self._connection.execute(
+            select(forwarded.c.sender, forwarded.c.message_id)
+            .join(
+                inbox,
+                (forwarded.c.sender == inbox.c.sender)
+                & (forwarded.c.message_id == inbox.c.message_id),
+            )
+            .where(
+                forwarded.c.original_id == message_id,
+                forwarded.c.original_sender == sender,
+                inbox.c.ciphertext.is_not(None),
+            )
+            .order_by(forwarded.c.sender, forwarded.c.message_id)
+        )
+        return [(row.sender, row.message_id) for row in rows]
+
     def also_from(self, carried: Carried, forward: tuple[str, bytes]) -> bool:
         """Say whether what a forward carries is here with its content by another way, too.
 

@@ -267,7 +267,7 @@ secret = Table(
     _int("stored_ms"),
     _bytes("ciphertext"),
     _bytes("content_key"),
-    comment="Small things that only we keep, encrypted like messages: drafts, watches.",
+    comment="Small things that only we keep, encrypted like messages: drafts.",
 )
 
 operator = Table(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,7 +18,9 @@ from sesn_node.exchange.duties import do_duties
 from sesn_node.exchange.open import open_received
 from sesn_node.exchange.recall import recall
 from sesn_node.exchange.views import alert_file
+from sesn_node.store.erasures import ErasureTable
 from tests.support.homes import BE, GH, NL
+from tests.support.passing import marked
 from tests.support.puppet import Puppet
 from tests.support.wires import codes
 
@@ -42,18 +44,14 @@ def _consent(net: Network, puppet: Puppet, about: Letter) -> Letter:
     body = Consent(
         message_id=about.message_id, header_sha256=sha256(about.header_bytes), onward=(BE,)
     )
-    return puppet.letter(
-        net[GH].card, payload=Payload(_MARKS, body), in_reply_to=about.message_id
-    )
+    return puppet.letter(net[GH].card, payload=Payload(_MARKS, body), in_reply_to=about.message_id)
 
 
 def _recall(net: Network, puppet: Puppet, about: Letter) -> Letter:
     return _recall_of(net, puppet, about.message_id, sha256(about.header_bytes))
 
 
-def _recall_of(
-    net: Network, puppet: Puppet, message_id: MessageId, header_sha256: bytes
-) -> Letter:
+def _recall_of(net: Network, puppet: Puppet, message_id: MessageId, header_sha256: bytes) -> Letter:
     body = Recall(message_id, header_sha256, "Sent by mistake")
     return puppet.letter(net[GH].card, payload=Payload(_MARKS, body), in_reply_to=message_id)
 
@@ -109,4 +107,38 @@ def test_recalls_that_cannot_be_answered(
         do_duties(net[GH].office)
     with net[GH].office.store.read() as transaction:
         assert all(row.outcome for row in transaction.recalls.every())
+    net.check()
+
+
+def test_obeying_looks_through_no_conversation(
+    connect: Callable[..., Network], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Recalls of many messages in one conversation cost as much as those of single messages."""
+    net = connect(NL, GH)
+    puppet = Puppet(net[NL])
+    net.unchecked.add(NL)
+    first = puppet.letter(net[GH].card)
+    of_first = {"conversation_id": first.message_id, "in_reply_to": first.message_id}
+    letters = [first, *(puppet.letter(net[GH].card, **of_first) for _ in range(3))]
+    assert _post(net, puppet, *letters) == [None] * 4
+    assert _post(net, puppet, *(_recall(net, puppet, one) for one in letters)) == [None] * 4
+    looked: list[object] = []
+    monkeypatch.setattr(ErasureTable, "related", lambda *arguments: looked.append(arguments) or [])
+    assert do_duties(net[GH].office).answered == 4
+    assert looked == []
+    net.check()
+
+
+@pytest.mark.parametrize(("seconds", "refused"), [(0, RefusalCode.POLICY), (1, None)])
+def test_date_that_has_passed(
+    connect: Callable[..., Network], seconds: int, refused: RefusalCode | None
+) -> None:
+    """Who sends what must be gone already, would get a receipt for what nobody can have read."""
+    net = connect(NL, GH)
+    puppet = Puppet(net[NL])
+    net.unchecked.add(NL)
+    until = datetime.fromtimestamp(puppet.now_ms() / 1000, UTC) + timedelta(seconds=seconds)
+    payload = marked(Markings(Tlp.AMBER, retain_until=until))
+    letter = puppet.letter(net[GH].card, payload=payload)
+    assert _post(net, puppet, letter) == [refused]
     net.check()

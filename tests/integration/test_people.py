@@ -10,6 +10,7 @@ import pytest
 from sesn_node.bootstrap import system_clock
 from sesn_node.config import load, render
 from sesn_node.crypto.keys import KeyKind, generate
+from sesn_node.crypto.secrets import seal_secret
 from sesn_node.domain.approval import WORDS, Demand, needs_second
 from sesn_node.domain.ids import MessageId, parse_message_id
 from sesn_node.domain.markings import Markings, Tlp
@@ -31,12 +32,13 @@ from sesn_node.trust.people import verify_endorsements
 from tests.support.commands import rows, sesn
 from tests.support.homes import GH, NL, PASSPHRASE
 from tests.support.network import DAY_MS, alert
-from tests.support.rotations import bring_in
+from tests.support.rotations import bring_in, rotate_all_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from sesn_node.crypto.storage import StorageKeys
     from sesn_node.exchange.office import Office
     from tests.support.network import Member, Network
 
@@ -142,6 +144,34 @@ def test_draft_survives_a_new_storage_key(net: Network) -> None:
     assert b"nobody else" not in row.ciphertext
     bring_in(net[NL], Rotatable.STORAGE)
     assert [one.draft_id for one in proposals(office)] == [proposal.draft_id]
+
+
+def test_draft_that_a_new_storage_key_overtakes(
+    net: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Encrypted under a key that is retired before the draft is stored: it is encrypted again."""
+    member = net[NL]
+    anna, boris = _add(member, "anna", Role.OFFICER), _add(member, "boris", Role.SUPERVISOR)
+    office = _as(member, anna, four_eyes=("alert",))
+    tags: list[bytes] = []
+
+    def overtaken(keys: StorageKeys, data: bytes, *, table: str, row: bytes) -> tuple[bytes, bytes]:
+        done = seal_secret(keys, data, table=table, row=row)
+        tags.append(keys.tag)
+        if len(tags) == 1:
+            net.pass_time(1)
+            rotate_all_of(member, Rotatable.STORAGE)
+        return done
+
+    monkeypatch.setattr("sesn_node.exchange.secrets.seal_secret", overtaken)
+    proposal = propose(office, Draft(alert(), (GH,)))
+    assert len(set(tags)) == len(tags) == 2
+    member.reopen()
+    office = _as(member, boris, four_eyes=("alert",))
+    assert _received(net, approve(office, proposal.draft_id)) == [
+        ("AUTHORED", "anna"),
+        ("APPROVED", "boris"),
+    ]
 
 
 def test_removed_and_expired_operators(net: Network) -> None:

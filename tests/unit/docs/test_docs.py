@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from sesn_node.store.schema import metadata
 from tests.support.commands import sesn
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -87,6 +88,21 @@ def test_every_use_case_has_a_group() -> None:
     named = [module for row in rows for module in re.findall(r"`(\w+)`", row)]
     there = [path.stem for path in (ROOT / "sesn_node/exchange").glob("[!_]*.py")]
     assert sorted(named) == sorted(there)
+
+
+def test_every_table_is_specified() -> None:
+    """The specification of the storage has a row for each table, and none that is not there."""
+    page = (ROOT / "docs/spec/storage.md").read_text(encoding="utf-8")
+    _, _, section = page.partition("\n| table | key | holds | append-only |\n")
+    rows = re.findall(r"^\| `(\w+)` \|", section.partition("\n\n")[0], re.MULTILINE)
+    assert sorted(rows) == sorted(metadata.tables)
+
+
+def test_decisions_are_listed_in_order() -> None:
+    """The list of decisions has each record once, by number."""
+    page = (ROOT / "docs/adr/README.md").read_text(encoding="utf-8")
+    there = sorted(path.name for path in (ROOT / "docs/adr").glob("[0-9]*.md"))
+    assert re.findall(r"^\| \[\d+\]\(([\w-]+\.md)\)", page, re.MULTILINE) == there
 
 
 def test_readme_is_short() -> None:

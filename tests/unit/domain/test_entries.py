@@ -11,6 +11,7 @@ from sesn_node.domain.entries import (
     EntryKind,
     EntryRef,
     ErasedCode,
+    HoldCode,
     KeyCode,
     OperatorCode,
     PeerCode,
@@ -22,7 +23,13 @@ from sesn_node.errors import MalformedError
 from tests.support.objects import MESSAGE_ID, NOW_MS, RECEIVER, changed, entry, entry_ref
 
 _REF = entry_ref()
-_ALONE = (EntryKind.SHARED, EntryKind.VIEWED, EntryKind.DISCLOSED, EntryKind.ERASED)
+_ALONE = (
+    EntryKind.SHARED,
+    EntryKind.VIEWED,
+    EntryKind.DISCLOSED,
+    EntryKind.ERASED,
+    EntryKind.LEGAL_HOLD,
+)
 """Kinds about a message that name no other agency."""
 
 
@@ -44,26 +51,27 @@ def _about_card(kind: EntryKind, code: str) -> Entry:
 
 
 def test_every_kind_can_be_written() -> None:
-    """The table of the module covers every kind."""
-    _about_message(EntryKind.REFUSED, None, RefusalCode.POLICY)
-    _about_message(EntryKind.REFUSED_BY_PEER, _REF, RefusalCode.EXPIRED)
-    for undelivered in UndeliveredCode:
-        _about_message(EntryKind.UNDELIVERED, _REF, undelivered)
-    _about_message(EntryKind.SHARED, None)
-    _about_message(EntryKind.RECEIVED, _REF)
-    _about_message(EntryKind.ACKNOWLEDGED, _REF)
-    for peer in PeerCode:
-        _about_card(EntryKind.PEER, peer)
-    for key in KeyCode:
-        _about_card(EntryKind.KEY, key)
-    for operator in OperatorCode:
-        _about_message(EntryKind.OPERATOR, _REF, operator)
-    for kind in (EntryKind.VIEWED, EntryKind.DISCLOSED):
-        _about_message(kind, _REF)
-    for erased in ErasedCode:
-        _about_message(EntryKind.ERASED, _REF, erased)
-    _about_card(EntryKind.EXPORTED, "")
-    replace(_about_card(EntryKind.EXPORTED, ""), kind=EntryKind.EPOCH, answers=_REF)
+    """Each kind takes each word of its list, and the table of the module covers every kind."""
+    exported = _about_card(EntryKind.EXPORTED, "")
+    written = [
+        _about_message(EntryKind.SHARED, None),
+        _about_message(EntryKind.RECEIVED, _REF),
+        _about_message(EntryKind.ACKNOWLEDGED, _REF),
+        _about_message(EntryKind.REFUSED, None, RefusalCode.POLICY),
+        _about_message(EntryKind.REFUSED_BY_PEER, _REF, RefusalCode.EXPIRED),
+        _about_message(EntryKind.VIEWED, _REF),
+        _about_message(EntryKind.DISCLOSED, _REF),
+        *(_about_message(EntryKind.UNDELIVERED, _REF, code) for code in UndeliveredCode),
+        *(_about_message(EntryKind.OPERATOR, _REF, code) for code in OperatorCode),
+        *(_about_message(EntryKind.ERASED, _REF, code) for code in ErasedCode),
+        *(_about_message(EntryKind.LEGAL_HOLD, _REF, code) for code in HoldCode),
+        *(_about_card(EntryKind.PEER, code) for code in PeerCode),
+        *(_about_card(EntryKind.KEY, code) for code in KeyCode),
+        exported,
+        replace(exported, kind=EntryKind.EPOCH, answers=_REF),
+        replace(exported, kind=EntryKind.RECOVERED, answers=_REF),
+    ]
+    assert {one.kind for one in written} == set(EntryKind)
 
 
 def test_receipt_without_the_entry_that_it_answers_is_refused() -> None:

@@ -83,7 +83,7 @@ def _create_tables() -> None:
         sa.Column("ciphertext", sa.LargeBinary(), nullable=False),
         sa.Column("content_key", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("kind", "name", name="pk_secret"),
-        comment="Small things that only we keep, encrypted like messages: drafts, watches.",
+        comment="Small things that only we keep, encrypted like messages: drafts.",
     )
     op.create_table(
         "operator",
