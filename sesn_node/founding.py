@@ -165,7 +165,12 @@ def issue_own_card(home: Path, passphrase: bytes) -> TrustedCard:
         StorageError: The card cannot be stored; nothing was issued.
     """
     with open_with_root(home, passphrase) as (desk, root):
-        return rotate.reissue(desk.office, described=_described(desk), root=root)
+        return issue_next_card(desk, root)
+
+
+def issue_next_card(desk: Desk, root: Signer) -> TrustedCard:
+    """Issue our next card from an open home; raises as `issue_own_card`."""
+    return rotate.reissue(desk.office, described=_described(desk), root=root)
 
 
 def rotate_keys(desk: Desk, what: Collection[Rotatable], root: Signer | None) -> Rotated:

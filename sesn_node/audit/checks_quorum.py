@@ -9,6 +9,7 @@ from sesn_node.audit import names, subjects
 from sesn_node.audit.codes import Code
 from sesn_node.domain.counting import numbered
 from sesn_node.errors import VerificationError
+from sesn_node.ledger.note import MISSING_SIGNATURE
 from sesn_node.ledger.policy import NO_QUORUM, UNKNOWN_LOG, evaluate
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class Quorum:
         policy lists: an earlier checkpoint was signed by an earlier key.
         """
         tally = self._docket.tally(subjects.QUORUM)
-        if error.code not in {NO_QUORUM, UNKNOWN_LOG, "MISSING_SIGNATURE"}:
+        if error.code not in {NO_QUORUM, UNKNOWN_LOG, MISSING_SIGNATURE}:
             tally.fail(Code.POLICY_SIGNATURE, str(error), names.CHECKPOINTS, head.place)
         elif error.code == UNKNOWN_LOG and origin == self._docket.origins[-1]:
             tally.fail(Code.UNKNOWN_LOG, str(error), names.CHECKPOINTS, head.place)

@@ -87,7 +87,8 @@ def consent_(  # noqa: PLR0913, PLR0917 - one argument an option
     context: typer.Context,
     message_id: _Id,
     to: Annotated[
-        list[str], typer.Option(metavar="AGENCY", help="Who may pass it on; repeat it for several.")
+        list[str],
+        typer.Option(metavar="AGENCY|@GROUP", help="Who may pass it on; repeat it for several."),
     ],
     onward: Annotated[
         list[str],

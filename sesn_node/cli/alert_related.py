@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from sesn_node.cli.alert_json import findings_json
 from sesn_node.cli.message_text import kind_of, subject_text
 from sesn_node.cli.options import open_desk
 from sesn_node.cli.show import AsJson, Json, console, iso, print_json, say, short_ids, table
@@ -16,7 +17,7 @@ from sesn_node.domain.ids import agency_id, show_message_id
 from sesn_node.domain.terms import TermField
 from sesn_node.domain.times import utc_minute
 from sesn_node.exchange.naming import find_alert
-from sesn_node.exchange.related import RelatedView, related
+from sesn_node.exchange.related import RelatedView, contradictions, related
 from sesn_node.exchange.views import alert_file
 
 _FIELDS = {
@@ -50,11 +51,19 @@ def related_(
     with open_desk(context) as desk:
         view = alert_file(desk.office, find_alert(desk.office.store, message_id), whose).alert
         found = related(desk.office, view.message_id, view.sender, view.payload, limit)
+    doubts = contradictions(view.message_id, view.payload, found) if view.payload else ()
     if as_json:
-        shown = show_message_id(view.message_id)
-        print_json({"alert": shown, "related": [_json(one) for one in found]})
+        print_json(
+            {
+                "alert": show_message_id(view.message_id),
+                "related": [_json(one) for one in found],
+                "findings": findings_json(doubts),
+            }
+        )
     elif found:
         console().print(_text(found))
+        for doubt in doubts:
+            say(f"{doubt.field} {doubt.observed}: {doubt.reason}", "yellow")
     else:
         say("No other message here names anything that this alert names.")
 

@@ -183,7 +183,12 @@ def _print_bundle(path: Path, bundle: BundleVerdict) -> None:
             listing.add_row(identity.agency, f"{hex_groups(fingerprint)}{known}")
     console().print(listing)
     say()
-    _print_checks(bundle.checks)
+    if bundle.agency is None:
+        # Every other check would say the same.
+        _print_checks([check for check in bundle.checks if check.state is State.FAILS])
+        say("No other check could be made: the file cannot be read as a bundle.", "yellow")
+    else:
+        _print_checks(bundle.checks)
 
 
 def _print_checks(checks: Sequence[Check]) -> None:

@@ -9,13 +9,12 @@ import typer
 
 from sesn_node.bootstrap import system_clock
 from sesn_node.cli.files import input_file, write_output
-from sesn_node.cli.options import home_of, load_config, open_desk, options_of, wake_node
-from sesn_node.cli.passphrase import read_passphrase
+from sesn_node.cli.options import home_of, open_desk, open_rooted, wake_node
 from sesn_node.cli.show import AsJson, Json, add_fingerprint, console, facts, iso, print_json, say
 from sesn_node.crypto.keys import key_id
 from sesn_node.domain.times import utc_second
 from sesn_node.errors import MalformedError
-from sesn_node.founding import issue_own_card
+from sesn_node.founding import issue_next_card
 from sesn_node.store.files import naming
 from sesn_node.trust.card import TrustedCard, open_card
 from sesn_node.trust.fingerprint import words
@@ -65,8 +64,8 @@ def issue(context: typer.Context, as_json: AsJson = False) -> None:
 
     Needs keys/root.key. Partners' nodes take it by themselves.
     """
-    home = load_config(context).home
-    card = issue_own_card(home, read_passphrase(options_of(context).passphrase_fd))
+    with open_rooted(context) as (desk, root):
+        card = issue_next_card(desk, root)
     wake_node(home_of(context))
     if as_json:
         print_json(_summary(card))

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from sesn_node.errors import MalformedError, StorageError
+from sesn_node.store.newfile import FILE_EXISTS
 
 _READABLE = 0o644
 _OWNERS_ONLY = 0o600
@@ -63,5 +64,5 @@ def check_new(path: Path, *, force: bool) -> None:
 def _exists(path: Path) -> StorageError:
     return StorageError(
         f"{path} exists already; name another file, or add --force to replace it",
-        code="FILE_EXISTS",
+        code=FILE_EXISTS,
     )

@@ -28,7 +28,12 @@ def init(  # noqa: PLR0913, PLR0917 - one argument an option
     ],
     name: Annotated[str, typer.Option(help="Official name, as partners know it.")],
     country: Annotated[str, typer.Option(help="ISO 3166-1 alpha-2 in capitals, or int.")],
-    role: Annotated[Role, typer.Option(help="What kind of authority the agency is.")],
+    role: Annotated[
+        Role,
+        typer.Option(
+            metavar="ROLE", help=f"What kind of authority the agency is: {', '.join(Role)}."
+        ),
+    ],
     home: Annotated[
         Path | None, typer.Option(help="Folder to make; it must be empty or not exist.")
     ] = None,

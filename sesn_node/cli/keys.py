@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 from rich.text import Text
 
-from sesn_node.cli.options import home_of, load_config, open_desk, options_of, wake_node
-from sesn_node.cli.passphrase import read_passphrase
+from sesn_node.cli.options import home_of, open_desk, open_rooted, wake_node
 from sesn_node.cli.show import AsJson, Json, console, iso, print_json, say, table
 from sesn_node.crypto.keys import KeyKind, KeyRecord
 from sesn_node.domain.people import Right
@@ -18,7 +17,7 @@ from sesn_node.domain.times import utc_minute, utc_second
 from sesn_node.exchange.keycare import Tended, destroy_due, tend_keys
 from sesn_node.exchange.keyviews import KeyState, KeysView, KeyView, view_keys
 from sesn_node.exchange.rotate import Rotatable, Rotated, prepare
-from sesn_node.founding import open_with_root, rotate_keys
+from sesn_node.founding import rotate_keys
 
 if TYPE_CHECKING:
     from sesn_node.bootstrap import Desk
@@ -118,9 +117,7 @@ def _opened(
         with open_desk(context, Right.OPERATE) as desk:
             yield desk, None
         return
-    home = load_config(context).home
-    passphrase = read_passphrase(options_of(context).passphrase_fd)
-    with open_with_root(home, passphrase) as opened:
+    with open_rooted(context) as opened:
         yield opened
 
 

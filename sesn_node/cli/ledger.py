@@ -117,7 +117,8 @@ def _print(found: Verification) -> None:
         entries = many(found.head.size, "entry", "entries")
         say(f"The ledger is whole: {entries}, and all that refers to them.")
     else:
-        say("The ledger does not verify. Keep this home as it is and call for help.", "bold red")
+        say("The ledger does not verify. Keep this home as it is.", "bold red")
+        say("'sesn status' says what to do where the database is an old copy; else call for help.")
 
 
 def _check_json(check: Check) -> dict[str, Json]:

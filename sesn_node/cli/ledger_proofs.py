@@ -74,7 +74,11 @@ def prove_(  # noqa: PLR0913, PLR0917 - one argument an option
     ],
     leaf: Annotated[Path, typer.Option(metavar="FILE", help="The entry that is proven, verbatim.")],
     kind: Annotated[
-        Kind | None, typer.Option(help="Which entry; else the first one about the message.")
+        Kind | None,
+        typer.Option(
+            metavar="KIND",
+            help=f"Which entry: {', '.join(Kind)}; else the first one about the message.",
+        ),
     ] = None,
     agency: Annotated[
         str | None, typer.Option(metavar="AGENCY", help="Of several, the one about this partner.")

@@ -6,13 +6,12 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from sesn_node.cli.ask import confirm, require_terminal
-from sesn_node.cli.options import command_of, existing_config, home_of, options_of, wake_node
-from sesn_node.cli.passphrase import read_passphrase
+from sesn_node.cli.options import command_of, home_of, open_rooted, wake_node
 from sesn_node.cli.show import Json, console, error_console, facts, print_json, say
 from sesn_node.cli.trouble import print_steps
 from sesn_node.config import LogFormat, LogLevel
 from sesn_node.domain.counting import many
-from sesn_node.founding import open_with_root, reopen_ledger
+from sesn_node.founding import reopen_ledger
 from sesn_node.ledger.encoding import encode_base64
 from sesn_node.telemetry.logs import configure
 
@@ -33,10 +32,9 @@ def new_epoch(
 
     if not yes:
         require_terminal("add --yes to close the ledger for good")
-    home = existing_config(context).home
     # A command tells its result itself.
     configure(LogLevel.ERROR, LogFormat.CONSOLE)
-    with open_with_root(home, read_passphrase(options_of(context).passphrase_fd)) as (desk, root):
+    with open_rooted(context) as (desk, root):
         with error_console().status("asking partners"):
             inquiry = asyncio.run(ask_partners(desk.office, TlsIdentity(*desk.tls()), timeout_s))
         if not as_json:

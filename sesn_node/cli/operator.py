@@ -34,7 +34,12 @@ Name = Annotated[
 def add(
     context: typer.Context,
     name: Name,
-    role: Annotated[Role, typer.Option(help="What the operator may do; see 'operator roles'.")],
+    role: Annotated[
+        Role,
+        typer.Option(
+            metavar="ROLE", help=f"{', '.join(Role)}: 'operator roles' shows what each may do."
+        ),
+    ],
     days: Annotated[int, typer.Option(min=1, max=3_650, help="How long the key can sign.")] = 730,
     as_json: AsJson = False,
 ) -> None:

@@ -17,6 +17,7 @@ from sesn_node.errors import ConfigError, StorageError
 if TYPE_CHECKING:
     from sesn_node.bootstrap import Desk
     from sesn_node.config import Config
+    from sesn_node.crypto.signers import Signer
     from sesn_node.domain.people import Right
     from sesn_node.store.engine import Store
 
@@ -120,6 +121,26 @@ def open_desk(context: typer.Context, right: Right | None = None) -> Iterator[De
         acting = acting_desk(desk, options.acting, right)
         with keeping_drafts(context, acting):
             yield acting
+
+
+@contextmanager
+def open_rooted(context: typer.Context) -> Iterator[tuple[Desk, Signer]]:
+    """Open the home and its root key, for whoever may look after the node.
+
+    Raises:
+        ConfigError: As `open_desk`; or the root key is not there.
+        VerificationError: Wrong passphrase.
+        PolicyError: As `open_desk`.
+        StorageError: The database or a key file cannot be read.
+    """
+    from sesn_node.cli.acting import acting_desk  # noqa: PLC0415 - as above
+    from sesn_node.cli.passphrase import read_passphrase  # noqa: PLC0415 - as above
+    from sesn_node.domain.people import Right  # noqa: PLC0415 - as above
+    from sesn_node.founding import open_with_root  # noqa: PLC0415 - as above
+
+    home, options = existing_config(context).home, options_of(context)
+    with open_with_root(home, read_passphrase(options.passphrase_fd)) as (desk, root):
+        yield acting_desk(desk, options.acting, Right.OPERATE), root
 
 
 @contextmanager

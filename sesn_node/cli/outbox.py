@@ -53,7 +53,10 @@ def list_(  # noqa: PLR0913, PLR0917 - one argument an option
     ] = None,
     state: Annotated[
         list[DeliveryState] | None,
-        typer.Option(help="Only copies that stand so; repeat it for several."),
+        typer.Option(
+            metavar="STATE",
+            help=f"Only copies that are {', '.join(DeliveryState)}; repeat it for several.",
+        ),
     ] = None,
     every: Annotated[
         bool, typer.Option("--all", metavar="", help="Acknowledged copies too.")

@@ -46,7 +46,10 @@ def send_(  # noqa: PLR0913, PLR0917 - one argument an option
         str | None,
         typer.Option("--by", metavar="TIME", help="When the answer is needed: 2026-11-01T12:00Z."),
     ] = None,
-    urgency: Annotated[Urgency, typer.Option(help="How soon to answer.")] = Urgency.ROUTINE,
+    urgency: Annotated[
+        Urgency,
+        typer.Option(metavar="URGENCY", help=f"How soon to answer: {', '.join(Urgency)}."),
+    ] = Urgency.ROUTINE,
     to: To = None,
     conversation: In = None,
     begun: Begun = None,
@@ -73,7 +76,10 @@ def list_(
     as_csv: AsCsv = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the newest requests, sent and received: overdue ones first, then the open ones."""
+    """List the newest requests, sent and received: overdue ones first, then the open ones.
+
+    'sesn conversation show' tells what is asked, 'sesn request answer' answers.
+    """
     with open_desk(context) as desk:
         found = requests(desk.office, limit)
     if as_json:

@@ -53,7 +53,10 @@ Begun = Annotated[
 TlpOption = Annotated[
     Tlp | None,
     typer.Option(
-        "--tlp", help="How far it may be passed on. In a conversation: as strictly as before."
+        "--tlp",
+        metavar="LABEL",
+        help=f"How far it may be passed on: {', '.join(Tlp)}. In a conversation: as strictly as "
+        "before.",
     ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", metavar="", help="Do not ask who may see it; send.")]

@@ -28,8 +28,14 @@ def send_(  # noqa: PLR0913, PLR0917 - one argument an option
     container: Annotated[str, typer.Option(metavar="NUMBER", help="The container.")] = "",
     imo: Annotated[str, typer.Option(metavar="IMO", help="The ship, by its number.")] = "",
     seal: Annotated[str, typer.Option(metavar="NUMBER", help="The seal.")] = "",
-    basis: Annotated[SightingBasis, typer.Option(help="How we know.")] = SightingBasis.SEEN,
-    confidence: Annotated[Confidence, typer.Option(help="How sure we are.")] = Confidence.MEDIUM,
+    basis: Annotated[
+        SightingBasis,
+        typer.Option(metavar="BASIS", help=f"How we know: {', '.join(SightingBasis)}."),
+    ] = SightingBasis.SEEN,
+    confidence: Annotated[
+        Confidence,
+        typer.Option(metavar="HOW", help=f"How sure we are: {', '.join(Confidence)}."),
+    ] = Confidence.MEDIUM,
     text: Annotated[str, typer.Option(help="Remarks.")] = "",
     to: To = None,
     conversation: In = None,

@@ -24,6 +24,7 @@ from sesn_node.domain.messages import MAX_RECIPIENTS
 from sesn_node.domain.payload import Payload
 from sesn_node.domain.times import DAY_MS, instant
 from sesn_node.errors import ConflictError, PolicyError, SesnError
+from sesn_node.exchange.carriers import carrying, forwards_of, hold_on
 from sesn_node.exchange.erase import erase_in, report_erased
 from sesn_node.exchange.office import MOVED
 from sesn_node.exchange.recall import OF_HANDLING, last_moment, recall, told_by
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from sesn_node.exchange.share import Sealed
     from sesn_node.exchange.work import Work
     from sesn_node.store.engine import Transaction
-    from sesn_node.store.keeping import HoldRow, RetentionRow
+    from sesn_node.store.keeping import RetentionRow
     from sesn_node.store.recalls import RecallRow
 
 _log = get_logger(__name__)
@@ -163,21 +164,25 @@ def _obey_in(
     """Decide what becomes of a recalled message, in the transaction; None if that was done."""
     transaction = work.transaction
     now = transaction.recalls.find(row.sender, row.recall_id)
-    hold = _hold(office, transaction, row)
+    hold = hold_on(office, transaction, row)
     if now is None or now.outcome in _FINAL or (now.outcome is not None and hold is not None):
         return None
     if hold is not None:
         transaction.recalls.set_outcome(row, DestructionOutcome.HELD.value, work.now_ms)
         return DestructionOutcome.HELD, []
-    gone = [(office.agency, one) for one in _forwards(transaction, row)]
+    gone = [(office.agency, one) for one in forwards_of(transaction, row)]
+    through_others = carrying(office, transaction, row)
+    gone += through_others
     seen = transaction.inbox.seen(row.sender, [row.message_id]).get(row.message_id)
     outcome, at_ms = DestructionOutcome.NEVER_KEPT, work.now_ms
     known = _known_outcome(transaction, row)
-    if known is not None:
+    if known is not None and not through_others:
         outcome, at_ms = known
     elif seen is not None and seen.header_sha256 == row.header_sha256:
         outcome = DestructionOutcome.DESTROYED
         gone.append((AgencyId(row.sender), row.message_id))
+    elif through_others:
+        outcome = DestructionOutcome.DESTROYED
     erased = [
         erase_in(
             office,
@@ -191,14 +196,6 @@ def _obey_in(
     ]
     transaction.recalls.set_outcome(row, outcome.value, at_ms)
     return outcome, erased
-
-
-def _hold(office: Office, transaction: Transaction, row: RecallRow) -> HoldRow | None:
-    """Return what forbids to erase a recalled message, or a forward of ours that carries it."""
-    keys = [(row.sender, row.message_id)]
-    keys += [(office.agency, one) for one in _forwards(transaction, row)]
-    holds = (transaction.keeping.hold(*key) for key in keys)
-    return next((one for one in holds if one is not None), None)
 
 
 def _known_outcome(
@@ -241,7 +238,7 @@ def _pass_on(office: Office, row: RecallRow) -> bool:
 
 def _to_pass_on(office: Office, row: RecallRow) -> list[bytes]:
     with office.store.read() as transaction:
-        forwards = _forwards(transaction, row)
+        forwards = forwards_of(transaction, row)
         return [one for one in forwards if transaction.recalls.withdrawn(one) is None]
 
 
@@ -305,14 +302,14 @@ def _destruction(office: Office, transaction: Transaction, row: RecallRow) -> De
     at_ms = row.outcome_ms or 0
     hold = ""
     if outcome is DestructionOutcome.HELD:
-        held = _hold(office, transaction, row)
+        held = hold_on(office, transaction, row)
         if held is None:
             return None
         hold = held.reason
     backups_ms = None
     if outcome is DestructionOutcome.DESTROYED and office.terms.backup_days:
         backups_ms = at_ms + office.terms.backup_days * DAY_MS
-    forwards = _forwards(transaction, row)
+    forwards = forwards_of(transaction, row)
     told = {agency for one in forwards for agency in told_by(transaction, one)}
     return Destruction(
         message_id=MessageId(row.message_id),
@@ -323,18 +320,3 @@ def _destruction(office: Office, transaction: Transaction, row: RecallRow) -> De
         hold=hold,
         passed_on=tuple(sorted(told)[:MAX_RECIPIENTS]),
     )
-
-
-def _forwards(transaction: Transaction, row: RecallRow) -> list[bytes]:
-    """Return our messages that pass on what was recalled.
-
-    Of a forward that was recalled, those that carry the same message, unless that is here by
-    another way.
-    """
-    found = transaction.forwards.of(row.sender, row.message_id)
-    carried = transaction.recalls.carried_by(row.sender, row.message_id)
-    if carried is not None and not transaction.recalls.also_from(
-        carried, (row.sender, row.message_id)
-    ):
-        found += transaction.forwards.of(*carried)
-    return found

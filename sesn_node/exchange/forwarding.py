@@ -180,11 +180,9 @@ def _consents(
     """Find the originator's consents for a message, newest first; or the one that is named."""
     originator, original_id = found.header.sender, found.header.message_id
     if consent_id is None:
-        rows = transaction.inbox.replies([original_id])
+        rows = transaction.inbox.replies([original_id], MessageKind.CONSENT.value)
         ids: Iterable[MessageId] = [
-            MessageId(row.message_id)
-            for row in reversed(rows)
-            if row.sealed.kind == MessageKind.CONSENT.value and row.sender == originator
+            MessageId(row.message_id) for row in reversed(rows) if row.sender == originator
         ]
     else:
         ids = [consent_id]

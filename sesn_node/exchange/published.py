@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from sesn_node.domain.counting import many
 from sesn_node.domain.ids import AgencyId, Origin, parse_origin
 from sesn_node.errors import PolicyError, SesnError, StorageError, VerificationError
+from sesn_node.exchange.oldcopy import OLD_COPY
 from sesn_node.ledger.checkpoint import verify_checkpoint_under
 from sesn_node.ledger.cosignature import verify_cosignatures
 from sesn_node.ledger.merkle import root_at
@@ -112,7 +113,7 @@ def published(transaction: Transaction, head_file: HeadFile, epoch: int | None =
             "this node signed "
             f"{many(head.size, 'entry', 'entries')}, and the database holds {stored.size:,}: it "
             "is an old copy; 'sesn status' says what to do",
-            code="OLD_COPY",
+            code=OLD_COPY,
         )
     table = transaction.ledger.of(stored.ledger)
     if root_at(head.size, table.nodes) != head.root:

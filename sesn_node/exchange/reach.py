@@ -113,7 +113,8 @@ def _recipients(office: Office, transaction: Transaction, message_id: MessageId)
         for row in transaction.browse.sent_replies([message_id])
         if row.sealed.kind == _RECALL
     }
-    answers = transaction.inbox.replies([message_id, *recalls])
+    kinds = MessageKind.RESPONSE.value, MessageKind.DESTRUCTION.value
+    answers = transaction.inbox.replies([message_id, *recalls], *kinds)
     found = []
     for row in transaction.outbox.copies(message_id):
         theirs = [one for one in answers if one.sender == row.agency]

@@ -52,7 +52,7 @@ from sesn_node.exchange.outcomes import arrival, refuse_all, report, unproven, u
 from sesn_node.exchange.replaced import cosigned_before_rotation
 from sesn_node.exchange.taking import Taken, Taking
 from sesn_node.exchange.witness import judge_checkpoint, keep_fork, record
-from sesn_node.ledger.cosignature import MISSING_SIGNATURE
+from sesn_node.ledger.note import MISSING_SIGNATURE
 from sesn_node.ledger.witness import Status
 from sesn_node.store.disk import DISK_FLOOR
 from sesn_node.store.numbers import number_of

@@ -8,14 +8,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from sesn_node.domain.ids import AgencyId, MessageId
+from sesn_node.codes.across import Told, across
+from sesn_node.domain.alert import Alert
+from sesn_node.domain.conversation import Update
+from sesn_node.domain.ids import AgencyId, MessageId, show_message_id
 from sesn_node.domain.terms import TermField
 from sesn_node.errors import PolicyError
 from sesn_node.exchange.conversations import show_messages
+from sesn_node.exchange.forwardviews import carried
 from sesn_node.exchange.open import ERASED
 from sesn_node.exchange.search import apart, blinded, payload_terms
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sesn_node.domain.findings import Finding
     from sesn_node.domain.payload import Payload
     from sesn_node.domain.terms import Term
     from sesn_node.exchange.conversations import MessageView
@@ -94,6 +101,27 @@ def related(
         for key in ranked
         if key in known
     )
+
+
+def contradictions(
+    message_id: MessageId, payload: Payload, found: Iterable[RelatedView]
+) -> tuple[Finding, ...]:
+    """Tell what an alert and those related to it cannot both be right about, oldest first.
+
+    Fields are `MESSAGE ID: PATH`.
+    """
+    every = [
+        (message_id, payload),
+        *((one.message.message_id, one.message.payload) for one in found),
+    ]
+    told = []
+    # Ids begin with the time.
+    for name, said in sorted(every, key=lambda one: one[0]):
+        body = None if said is None else carried(said).body
+        alert = body.alert if isinstance(body, Update) else body
+        if isinstance(alert, Alert) and alert.consignment is not None:
+            told.append(Told(show_message_id(name), alert.consignment))
+    return across(told)
 
 
 def _weight(terms: set[Term]) -> int:

@@ -87,7 +87,7 @@ def is_over(due: datetime | None, now_ms: int) -> bool:
 def _view(office: Office, transaction: Transaction, one: MessageView, now_ms: int) -> RequestView:
     ids = [one.message_id]
     if one.ours:
-        theirs = [row for row in transaction.inbox.replies(ids) if row.sealed.kind == _ANSWER]
+        theirs = transaction.inbox.replies(ids, _ANSWER)
         answers = show_messages(office, transaction, [], theirs)
         asked: tuple[AgencyId, ...] = one.recipients
     else:

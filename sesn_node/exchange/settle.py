@@ -33,7 +33,7 @@ from sesn_node.exchange.recovered import acknowledged_before
 from sesn_node.exchange.redeliver import end_again
 from sesn_node.exchange.replaced import cosigned_before_rotation
 from sesn_node.exchange.witness import judge_checkpoint, keep_fork, record, report_refused
-from sesn_node.ledger.cosignature import MISSING_SIGNATURE
+from sesn_node.ledger.note import MISSING_SIGNATURE
 from sesn_node.ledger.witness import Status
 
 if TYPE_CHECKING:

@@ -117,10 +117,11 @@ class Taking:
             return self._proven(one.entry_index)
         if isinstance(one, Fresh):
             known = self._seen.get(one.message_id)
-            if known is None and self._recalls_in_vain(one):
-                one = one.against_policy("messages of this kind cannot be recalled")
-                self._log_refusal(one)
-                return one.refused
+            problem = self._overtaken(one) if known is None else None
+            if problem is not None:
+                refusable = one.against_policy(problem)
+                self._log_refusal(refusable)
+                return refusable.refused
             if known is None:
                 number = self._take_back(one)
                 if number is None and not self._stands_otherwise(one):
@@ -134,23 +135,30 @@ class Taking:
         self._log_refusal(one)
         return one.refused
 
-    def _recalls_in_vain(self, one: Fresh) -> bool:
-        """Tell whether a recall and what cannot be recalled were examined side by side.
+    def _overtaken(self, one: Fresh) -> str | None:
+        """Say why a message must not be taken that was good when it was examined; None if it may.
 
-        Neither was here when the other was examined, so both were good then; the first of them is
-        kept (`sesn_node.exchange.withdrawing`).
+        A recall and what it names can be examined side by side: neither is here then. Of a recall
+        and what cannot be recalled, the first is kept (`sesn_node.exchange.withdrawing`).
         """
+        if one.carries is not None:
+            sender, carried = one.carries
+            if self._work.transaction.recalls.tombstones(sender, [carried]):
+                return "the message that was passed on was recalled by its originator"
         if one.recall is None:
             recalled = {message_id for message_id, _ in self._recalled}
-            return MessageKind(one.kind) not in RECALLABLE and one.message_id in recalled
-        named = one.recall.message_id
-        kinds = {row.sealed.kind for row in self._rows if row.message_id == named}
-        kinds |= {
-            row.kind
-            for row in self._work.transaction.erasures.outlines([named])
-            if row.sender == self._caller
-        }
-        return any(MessageKind(kind) not in RECALLABLE for kind in kinds)
+            if MessageKind(one.kind) not in RECALLABLE and one.message_id in recalled:
+                return "its sender has recalled it, and messages of this kind cannot be"
+        elif not self._kinds_of(one.recall.message_id) <= RECALLABLE:
+            return "messages of this kind cannot be recalled"
+        return None
+
+    def _kinds_of(self, message_id: MessageId) -> set[MessageKind]:
+        """Return what the caller's message of an id is, if it is here, or came just before."""
+        kinds = {row.sealed.kind for row in self._rows if row.message_id == message_id}
+        stored = self._work.transaction.erasures.outlines([message_id])
+        kinds |= {row.kind for row in stored if row.sender == self._caller}
+        return {MessageKind(kind) for kind in kinds}
 
     def _proven(self, number: int) -> int:
         """Return the index of the entry that can be proven now: in the open ledger."""

@@ -6,13 +6,14 @@ unless its writer says otherwise.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sesn_node.domain.conversation import Answer
 from sesn_node.domain.ids import AgencyId, MessageId, show_message_id
 from sesn_node.domain.markings import Markings, Tlp
 from sesn_node.domain.payload import MessageKind, Payload
+from sesn_node.domain.times import instant
 from sesn_node.errors import PolicyError
 from sesn_node.exchange.conversations import conversation
 from sesn_node.exchange.open import open_received
@@ -61,21 +62,35 @@ def say(
 def markings_in(
     office: Office, conversation_id: MessageId, founder: AgencyId | None = None
 ) -> Markings:
-    """Return how a message in a conversation is handled: as the strictest before it.
+    """Return how a message in a conversation is handled: as strictly as all before it together.
+
+    The strictest TLP label and what goes with it, every handling code, the earliest retention date
+    of those to come: with one that has passed, nobody takes a message.
 
     Raises:
         PolicyError: There is no such conversation, or nothing in it can be read.
         ConflictError: Two conversations bear the id, and none is named.
     """
     found = conversation(office, conversation_id, founder)
-    said = [one.payload.markings.tlp for one in found.messages if one.payload and not one.stranger]
+    said = [one.payload.markings for one in found.messages if one.payload and not one.stranger]
     if not said:
         raise PolicyError(
             f"nothing of conversation {show_message_id(conversation_id)} can be read, so nobody "
             "knows how it is handled; say it with --tlp",
             code="NOTHING_READABLE",
         )
-    return Markings(min(said, key=_STRICTEST_FIRST.index))
+    marks = min(said, key=lambda one: _STRICTEST_FIRST.index(one.tlp)).for_reply()
+    now = instant(office.clock())
+    texts = (one.handling_text for one in (marks, *said) if one.handling_text)
+    return replace(
+        marks,
+        handling=tuple(sorted({code for one in said for code in one.handling})),
+        handling_text=next(texts, ""),
+        retain_until=min(
+            (one.retain_until for one in said if one.retain_until and one.retain_until > now),
+            default=None,
+        ),
+    )
 
 
 def answer(
@@ -92,7 +107,8 @@ def answer(
         message_id: The request.
         text: The answer.
         sender: Who sent the request, to choose when two senders used one id.
-        tlp: How far the answer may be passed on; as the request if None.
+        tlp: How far the answer may be passed on; as the request if None. Its other marks follow the
+            request (`Markings.for_reply`).
 
     Raises:
         PolicyError: No such request, or its sender is no longer trusted.
@@ -101,7 +117,9 @@ def answer(
         StorageError: It could not be stored; nothing was sent.
     """
     asked = _request(office, message_id, sender)
-    markings = Markings(tlp or open_received(office, asked).markings.tlp)
+    markings = open_received(office, asked).markings.for_reply()
+    if tlp is not None:
+        markings = replace(markings, tlp=tlp)
     body = Answer(MessageId(asked.message_id), asked.sealed.header_sha256, text)
     draft = Draft(
         payload=Payload(markings, body),

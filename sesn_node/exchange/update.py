@@ -17,6 +17,7 @@ from sesn_node.errors import MalformedError, PolicyError
 from sesn_node.exchange.erase import is_erased, targets_of
 from sesn_node.exchange.open import ERASED
 from sesn_node.exchange.share import Draft, share
+from sesn_node.trust.directory import NOT_TRUSTED
 
 if TYPE_CHECKING:
     from sesn_node.exchange.office import Office
@@ -74,7 +75,7 @@ def update(office: Office, message_id: MessageId, payload: Payload, reason: str 
         raise PolicyError(
             f"none of the recipients of alert {show_message_id(message_id)} is trusted: there is "
             "nobody to tell",
-            code="NOT_TRUSTED",
+            code=NOT_TRUSTED,
         )
     queued = []
     for row, holders in groups:

@@ -67,7 +67,7 @@ def versions(
     """
     ids = [message_id for _, message_id, _ in alerts]
     rows: list[InboxRow | SentRow] = [
-        *(row for row in transaction.inbox.replies(ids) if row.sealed.kind == _UPDATE),
+        *transaction.inbox.replies(ids, _UPDATE),
         *(row for row in transaction.browse.sent_replies(ids) if row.sealed.kind == _UPDATE),
     ]
     rows.sort(key=lambda row: (row.sealed.created_ms, row.message_id))

@@ -267,7 +267,7 @@ def _received(
 def _sent(office: Office, transaction: Transaction, rows: Sequence[SentRow]) -> list[AlertView]:
     """Show alerts of ours, with their copies and the recipients' decisions."""
     ids = [row.message_id for row in rows]
-    replies = [row for row in transaction.inbox.replies(ids) if row.sealed.kind == _RESPONSE]
+    replies = transaction.inbox.replies(ids, _RESPONSE)
     copies = _copies(transaction, ids)
     directory, views = office.partners.current(transaction), []
     for row in rows:

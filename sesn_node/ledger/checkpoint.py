@@ -25,6 +25,7 @@ from sesn_node.errors import VerificationError
 from sesn_node.ledger.head import TreeHead, checkpoint_text, parse_checkpoint_text
 from sesn_node.ledger.note import (
     MAX_NOTE_BYTES,
+    MISSING_SIGNATURE,
     Note,
     NoteSignature,
     SignatureType,
@@ -167,7 +168,7 @@ def verify_checkpoint_under(
     if isinstance(checkpoint, bytes):
         checkpoint = parse_checkpoint(checkpoint)
     failure = VerificationError(
-        f"checkpoint of {checkpoint.claimed.origin!r}: no keys are known", code="MISSING_SIGNATURE"
+        f"checkpoint of {checkpoint.claimed.origin!r}: no keys are known", code=MISSING_SIGNATURE
     )
     for place, keys in enumerate(reversed(key_sets)):
         try:
@@ -216,7 +217,7 @@ def verify_checkpoint(checkpoint: bytes | Checkpoint, keys: LogKeys) -> TreeHead
             raise VerificationError(
                 f"checkpoint of {head.origin}: no {scheme} signature by the key in its card; both "
                 "schemes must sign",
-                code="MISSING_SIGNATURE",
+                code=MISSING_SIGNATURE,
             )
     return head
 
@@ -249,4 +250,4 @@ def checkpoint_time_s(checkpoint: bytes, key_sets: Sequence[LogKeys]) -> int:
     for keys in reversed(key_sets):
         for payload in keys.mldsa44_key.payloads(read.note.signatures):
             return verify_subtree(payload, read.claimed, keys.mldsa44_key)
-    raise VerificationError("checkpoint: no ML-DSA-44 signature", code="MISSING_SIGNATURE")
+    raise VerificationError("checkpoint: no ML-DSA-44 signature", code=MISSING_SIGNATURE)

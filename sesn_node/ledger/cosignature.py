@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 from sesn_node.crypto.signers import Signer
 from sesn_node.errors import VerificationError
 from sesn_node.ledger.head import TreeHead, checkpoint_text
 from sesn_node.ledger.note import (
+    MISSING_SIGNATURE,
     NoteSignature,
     SignatureType,
     VerifierKey,
@@ -30,9 +30,6 @@ from sesn_node.ledger.subtree import (
     split_time,
     verify_subtree,
 )
-
-MISSING_SIGNATURE: Final = "MISSING_SIGNATURE"
-"""Code of the error of lines that are not by the keys they are held against."""
 
 
 @dataclass(frozen=True, slots=True)

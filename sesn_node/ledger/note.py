@@ -29,6 +29,9 @@ MAX_NOTE_BYTES = 128 * 1024
 MAX_SIGNATURES = 100
 """As in Go's `note.Open`; the specification asks for a limit of at least 16."""
 
+MISSING_SIGNATURE = "MISSING_SIGNATURE"
+"""Code of the error of lines that are not by the keys they are held against."""
+
 _DASH = "\N{EM DASH} "
 _VKEY_PARTS = 3
 

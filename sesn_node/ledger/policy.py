@@ -38,7 +38,7 @@ from sesn_node.ledger.checkpoint import (
 )
 from sesn_node.ledger.cosignature import cosigned_times
 from sesn_node.ledger.head import TreeHead, checkpoint_text
-from sesn_node.ledger.note import NoteSignature, SignatureType, VerifierKey
+from sesn_node.ledger.note import MISSING_SIGNATURE, NoteSignature, SignatureType, VerifierKey
 from sesn_node.ledger.subtree import verify_subtree
 
 NONE: Final = b"none"
@@ -187,7 +187,7 @@ def _verify_log(logs: Sequence[LogLine], checkpoint: Checkpoint) -> frozenset[Si
             raise VerificationError(
                 f"checkpoint of {head.origin}: not signed by {key.name}+{key.key_id.hex()}, which "
                 "the policy lists; every key that it lists for a ledger must have signed",
-                code="MISSING_SIGNATURE",
+                code=MISSING_SIGNATURE,
             )
     return frozenset(key.kind for key in keys)
 

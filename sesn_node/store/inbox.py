@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import and_, bindparam, insert, select
 
 from sesn_node.store.keeping import add_dates
 from sesn_node.store.recalls import add_forwarded
@@ -145,11 +145,15 @@ class InboxTable:
         # Another sender may have used an id.
         return [inbox_row(row) for row in rows if (row.sender, row.message_id) in wanted]
 
-    def replies(self, message_ids: Iterable[bytes]) -> list[InboxRow]:
-        """Return messages that answer any of these."""
+    def replies(self, message_ids: Iterable[bytes], *kinds: str) -> list[InboxRow]:
+        """Return messages that answer any of these, of some kinds or of all.
+
+        Any partner can have its alerts answer a message, so ask for no more than is wanted.
+        """
+        wanted = inbox.c.in_reply_to.in_(list(message_ids))
         rows = self._connection.execute(
             select(inbox)
-            .where(inbox.c.in_reply_to.in_(list(message_ids)))
+            .where(and_(wanted, inbox.c.kind.in_(kinds)) if kinds else wanted)
             .order_by(inbox.c.received_ms, inbox.c.message_id)
         )
         return [inbox_row(row) for row in rows]

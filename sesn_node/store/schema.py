@@ -235,6 +235,8 @@ search_term = Table(
     Column("at_ms", _BIG, primary_key=True, autoincrement=False),
     Column("sender", _TEXT, primary_key=True),
     Column("message_id", LargeBinary, primary_key=True),
+    # For erasing, which takes all terms of one message.
+    Index("ix_search_term_message_id", "message_id"),
     comment="Keyed hashes of what messages name, such as a container, vessel or party.",
     # The key holds everything, in the order in which it is asked for.
     sqlite_with_rowid=False,

@@ -32,6 +32,7 @@ from sesn_node.exchange.gossip import (
     give_up,
     third_ledgers,
 )
+from sesn_node.ledger.note import MISSING_SIGNATURE
 from sesn_node.telemetry.logs import get_logger
 from sesn_node.wire._pb import exchange_pb2 as pb
 
@@ -237,7 +238,7 @@ def _is_refusal(error: Exception) -> bool:
         return error.code() in _REFUSALS
     if isinstance(error, VerificationError):
         # By other keys than its card names: that card may be on its way.
-        return error.code != "MISSING_SIGNATURE"
+        return error.code != MISSING_SIGNATURE
     return isinstance(error, MalformedError | DecodeError)
 
 

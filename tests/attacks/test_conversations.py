@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
+from sesn_node.domain.batches import ProvenEntry
 from sesn_node.domain.conversation import Answer, Note, Request, Sighting
 from sesn_node.domain.payload import Payload
 from sesn_node.domain.refusals import RefusalCode
@@ -100,6 +102,22 @@ def test_a_stranger_does_not_loosen_the_marks(scene: Scene) -> None:
     """How a conversation is handled is not for strangers to say, either way."""
     scene.post(scene.letter(Note("Clear to all.")))
     assert markings_in(scene.net[GH].office, scene.first) == AMBER
+
+
+def test_a_date_that_has_passed_goes_into_no_other_message(connect: Callable[..., Network]) -> None:
+    """Whoever takes part cannot have all that is said after it erased at once."""
+    net = connect(NL, GH)
+    first = net.share(GH, NL)
+    puppet = Puppet(net[NL])
+    net.unchecked.add(NL)
+    until = datetime.fromtimestamp(puppet.now_ms() / 1000, UTC) + timedelta(seconds=1)
+    payload = Payload(replace(AMBER, retain_until=until), Note("Hello."))
+    letter = puppet.letter(net[GH].card, payload=payload, conversation_id=first)
+    (outcome,) = net[GH].receiver.receive(NL, puppet.batch(letter, old=0)).outcomes
+    assert isinstance(outcome, ProvenEntry)
+    assert markings_in(net[GH].office, first).retain_until == until
+    net.pass_time(2_000)
+    assert markings_in(net[GH].office, first).retain_until is None
 
 
 def test_an_answer_to_a_request_of_others(scene: Scene) -> None:

@@ -1,4 +1,4 @@
-"""A hostile partner's recalls: what they must not take away, and whom they must not hold up."""
+"""Recalls, dates and replies of a hostile partner: what they must not take away, or hold up."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from sesn_node.domain.payload import MessageKind, Payload
 from sesn_node.domain.refusals import RefusalCode
 from sesn_node.exchange import duties
 from sesn_node.exchange.duties import do_duties
+from sesn_node.exchange.forwarding import forward
+from sesn_node.exchange.hold import hold, release
 from sesn_node.exchange.open import open_received
+from sesn_node.exchange.reach import reach
 from sesn_node.exchange.recall import recall
 from sesn_node.exchange.views import alert_file
 from sesn_node.store.erasures import ErasureTable
@@ -54,6 +57,21 @@ def _recall(net: Network, puppet: Puppet, about: Letter) -> Letter:
 def _recall_of(net: Network, puppet: Puppet, message_id: MessageId, header_sha256: bytes) -> Letter:
     body = Recall(message_id, header_sha256, "Sent by mistake")
     return puppet.letter(net[GH].card, payload=Payload(_MARKS, body), in_reply_to=message_id)
+
+
+def test_alerts_that_answer_ours(connect: Callable[..., Network]) -> None:
+    """Whoever lists our alerts with the decisions on them does not have to load those."""
+    net = connect(NL, GH)
+    message_id = net.share(GH, NL)
+    puppet = Puppet(net[NL])
+    net.unchecked.add(NL)
+    letter = puppet.letter(net[GH].card, in_reply_to=message_id)
+    assert _post(net, puppet, letter) == [None]
+    with net[GH].office.store.read() as transaction:
+        replies = transaction.inbox.replies
+        assert [row.message_id for row in replies([message_id])] == [letter.message_id]
+        assert replies([message_id], MessageKind.RESPONSE.value) == []
+    assert reach(net[GH].office, message_id).recipients[0].decision is None
 
 
 @pytest.mark.parametrize("recall_first", [True, False])
@@ -122,10 +140,8 @@ def test_obeying_looks_through_no_conversation(
     letters = [first, *(puppet.letter(net[GH].card, **of_first) for _ in range(3))]
     assert _post(net, puppet, *letters) == [None] * 4
     assert _post(net, puppet, *(_recall(net, puppet, one) for one in letters)) == [None] * 4
-    looked: list[object] = []
-    monkeypatch.setattr(ErasureTable, "related", lambda *arguments: looked.append(arguments) or [])
+    monkeypatch.delattr(ErasureTable, "related")
     assert do_duties(net[GH].office).answered == 4
-    assert looked == []
     net.check()
 
 
@@ -141,4 +157,50 @@ def test_date_that_has_passed(
     payload = marked(Markings(Tlp.AMBER, retain_until=until))
     letter = puppet.letter(net[GH].card, payload=payload)
     assert _post(net, puppet, letter) == [refused]
+    net.check()
+
+
+@pytest.mark.parametrize("obeyed_first", [True, False])
+def test_forwarder_that_ignores_the_recall(
+    connect: Callable[..., Network], *, obeyed_first: bool
+) -> None:
+    """What came through it goes as well, and comes through nobody any more: so says our receipt."""
+    net = connect(NL, GH, BE)
+    message_id = net.share(NL, GH, BE, payload=marked(Markings(Tlp.AMBER, onward=("*",))))
+    net.deliver(NL, GH)
+    net.deliver(NL, BE)
+    first = forward(net[BE].office, message_id, [GH]).message_id
+    net.pass_time(1)
+    if not obeyed_first:
+        net.deliver(BE, GH)
+    recall(net[NL].office, message_id, "Wrong consignment")
+    net.deliver(NL, GH)
+    assert do_duties(net[GH].office).answered == 1
+    if obeyed_first:
+        net.deliver(BE, GH)
+    else:
+        assert alert_file(net[GH].office, first).alert.problem == "ERASED"
+    with net[GH].office.store.read() as transaction:
+        rows = transaction.inbox.find(first)
+    assert [row.sealed.ciphertext for row in rows] == ([] if obeyed_first else [None])
+    net.check()
+
+
+def test_hold_on_a_forward_of_what_was_recalled(connect: Callable[..., Network]) -> None:
+    """Nothing is said to be gone that is held."""
+    net = connect(NL, GH, BE)
+    message_id = net.share(NL, GH, BE, payload=marked(Markings(Tlp.AMBER, onward=("*",))))
+    net.deliver(NL, GH)
+    net.deliver(NL, BE)
+    through = forward(net[BE].office, message_id, [GH]).message_id
+    net.pass_time(1)
+    net.deliver(BE, GH)
+    hold(net[GH].office, through, "Court order 17/2026")
+    recall(net[NL].office, message_id, "Wrong consignment")
+    net.deliver(NL, GH)
+    assert do_duties(net[GH].office).answered == 1
+    assert alert_file(net[GH].office, message_id).alert.problem == ""
+    release(net[GH].office, through)
+    assert do_duties(net[GH].office).answered == 1
+    assert alert_file(net[GH].office, through).alert.problem == "ERASED"
     net.check()

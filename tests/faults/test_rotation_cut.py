@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 # What is written does not depend on the database; test_rotation.py runs on both.
 pytestmark = pytest.mark.engine("sqlite")
 
-COMMITS = dict.fromkeys(EVERYTHING, 2) | {Rotatable.STORAGE: 5, Rotatable.ENCRYPTION: 1}
+COMMITS = dict.fromkeys(EVERYTHING, 2) | {Rotatable.STORAGE: 7, Rotatable.ENCRYPTION: 1}
 """Commits of a rotation and of the care an hour later, which `test_counts` holds to."""
 
 FILE_WRITES = dict.fromkeys(EVERYTHING, 2) | {Rotatable.ENCRYPTION: 1}
@@ -100,7 +100,7 @@ def _finish(net: Network, what: Rotatable, traffic: Traffic) -> None:
     traffic.arrives()
     ring = ring_of(net[NL])
     for kind in KeyKind:
-        if kind not in {KeyKind.ROOT, KeyKind.ENCRYPTION}:
+        if kind not in {KeyKind.ROOT, KeyKind.ENCRYPTION, KeyKind.OPERATOR}:
             assert len(ring.of_kind(kind)) == 1, kind
     entries = key_entries(net[NL])
     assert len(set(entries)) == len(entries)

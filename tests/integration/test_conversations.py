@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import pytest
 from sesn_node.domain.conversation import Answer, Decision, Note, Request
 from sesn_node.domain.entries import EntryKind
 from sesn_node.domain.ids import new_message_id
-from sesn_node.domain.markings import Markings, Tlp
+from sesn_node.domain.markings import HandlingCode, Markings, Tlp
 from sesn_node.domain.payload import Payload
 from sesn_node.errors import ConflictError, PolicyError
 from sesn_node.exchange.conversations import conversation, conversations, participants
@@ -138,6 +139,44 @@ def test_as_strict_as_the_strictest(net: Network) -> None:
     net.pass_time(1)
     net.deliver(NL, GH)
     assert markings_in(net[GH].office, first).tlp is Tlp.RED
+
+
+def test_as_strict_as_all_before_together(net: Network) -> None:
+    """The strictest label, every handling code, the earliest date; no grade and no grant."""
+    soon = datetime(2027, 1, 1, tzinfo=UTC)
+    later = datetime(2027, 2, 1, tzinfo=UTC)
+    begun = Markings(
+        Tlp.AMBER,
+        handling=(HandlingCode.H1, HandlingCode.H3),
+        handling_text="Not for court.",
+        retain_until=later,
+        onward=("be.*",),
+    )
+    first = say(net[NL].office, Note("As it began."), (GH,), begun).message_id
+    strict = Markings(Tlp.AMBER_STRICT, purpose="Inspection", retain_until=soon)
+    net.pass_time(1)
+    say(net[NL].office, Note("Stricter."), (GH,), strict, first)
+    assert markings_in(net[NL].office, first) == Markings(
+        Tlp.AMBER_STRICT,
+        handling=(HandlingCode.H1, HandlingCode.H3),
+        handling_text="Not for court.",
+        purpose="Inspection",
+        retain_until=soon,
+    )
+
+
+def test_answer_bears_the_marks_of_its_request(net: Network) -> None:
+    """All of them but the grade and the grant; whoever answers may choose another label."""
+    marks = Markings(Tlp.AMBER, handling=(HandlingCode.H1,), purpose="Inspection", onward=("be.*",))
+    asked = say(net[NL].office, request(), (GH,), marks).message_id
+    net.deliver(NL, GH)
+    for tlp in (None, Tlp.RED):
+        net.pass_time(1)
+        said = answer(net[GH].office, asked, "Yes.", tlp=tlp)
+        found = conversation(net[GH].office, asked).messages[-1]
+        assert found.message_id == said.message_id
+        assert found.payload is not None
+        assert found.payload.markings == replace(marks, tlp=tlp or Tlp.AMBER, onward=())
 
 
 def test_answers_follow_requests(net: Network) -> None:

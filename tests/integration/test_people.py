@@ -252,6 +252,9 @@ def test_commands(net: Network, monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     sesn(*send, "--as", "carl", home=home).failed(6, "ROLE", "officer or supervisor")
     sesn(*send, "--as", "nobody", home=home).failed(6, "UNKNOWN_OPERATOR")
     draft_id = str(sesn(*send, "--as", "anna", home=home).json["draft_id"])
+    listed = sesn("approve", "list", home=home).out
+    assert draft_id in listed
+    assert "RED; by anna to " in listed
     (waiting,) = rows(sesn("approve", "list", "--json", home=home).json["drafts"])
     assert (waiting["draft_id"], waiting["author"], waiting["reason"]) == (draft_id, "anna", "RED")
     give = ("approve", "give", draft_id, "--yes", "--json")
@@ -266,5 +269,8 @@ def test_commands(net: Network, monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         ("APPROVED", "boris"),
     ]
     sesn("operator", "remove", "anna", home=home).failed(6, "OPERATOR_REQUIRED")
+    for line in (("card", "issue"), ("keys", "rotate", "tls")):
+        sesn(*line, home=home).failed(6, "OPERATOR_REQUIRED")
+        sesn(*line, "--as", "boris", home=home).failed(6, "ROLE")
     assert sesn("operator", "remove", "anna", "--as", "carl", home=home).code == 0
     sesn(*send, "--as", "anna", home=home).failed(6, "UNKNOWN_OPERATOR")

@@ -284,5 +284,5 @@ def _recall_tried_once() -> Iterator[tuple[object, str, object]]:
 
 @_mutant("a recall is obeyed, and nothing is erased")
 def _recalled_and_kept() -> Iterator[tuple[object, str, object]]:
-    nothing = erase.Done((), frozenset(), (), ())
+    nothing = erase.Done((), frozenset(), ())
     yield duties, "erase_in", lambda *_, **__: nothing

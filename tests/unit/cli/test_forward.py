@@ -170,6 +170,7 @@ def test_forward_as_it_is_read(net: Network) -> None:
     assert set(payload) == {"markings", "alert"}
     accepted = sesn("alert", "accept", forward_id, "--note", "Tomorrow", home=net[BE].home)
     assert "gh.epa will know" in accepted.out
+    assert "No node serves this home" in accepted.out
 
 
 def test_originator_that_nobody_here_knows(connect: Callable[..., Network]) -> None:

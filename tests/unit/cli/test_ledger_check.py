@@ -88,6 +88,7 @@ def test_a_proof_that_holds(tmp_path: Path) -> None:
     found = _check(tmp_path, "--json").json
     assert (found["holds"], found["index"], found["size"]) == (True, INDEX, SIZE)
     assert found["quorum"] is True
+    assert found["entry"] is None
     assert len(found["cosigned"]) == 4  # type: ignore[arg-type]  # a list
 
 

@@ -90,6 +90,7 @@ def test_recalled_and_reached(net: Network) -> None:
     assert "recalled" in sesn("alert", "show", shown, home=home).out
     there = sesn("alert", "show", shown, home=net[GH].home).out
     assert "nl.customs recalled it" in there
+    assert "nothing to decide" in sesn("alert", "list", home=net[GH].home).out
     assert CONTAINER not in there
     assert "the message was recalled" in sesn("outbox", "show", shown, home=home).out
     for member in net:
@@ -100,7 +101,12 @@ def test_own_content_erased_with_it(net: Network) -> None:
     """`--erase` takes our own content, too."""
     shown = _delivered(net)
     line = ("alert", "recall", shown, "--reason", _WHY, "--erase", "--yes")
+    (before,) = rows(sesn("alert", "list", "--json", home=net[NL].home).json["alerts"])
+    assert before["recalled"] is None
     assert "Our own content is erased, too." in sesn(*line, home=net[NL].home).out
+    (after,) = rows(sesn("alert", "list", "--json", home=net[NL].home).json["alerts"])
+    assert after["recalled"] is not None
+    assert "recalled" in sesn("alert", "list", home=net[NL].home).out
     assert CONTAINER not in sesn("alert", "show", shown, home=net[NL].home).out
 
 

@@ -69,6 +69,7 @@ def test_request_and_answer(net: Network) -> None:
     assert "2020-01-01 12:00" in shown
     ran = sesn("request", "answer", asked["message_id"], "--text", "A firm.", home=theirs)
     assert "nl.customs will know" in ran.out
+    assert "No node serves this home" in ran.out
     net.pass_time(1)
     net.deliver(GH, NL)
     net.rest()
@@ -232,6 +233,20 @@ def test_related(net: Network) -> None:
     shown = sesn("alert", "related", show_message_id(first), home=home).out
     assert "container qzwu7319402" in shown
     assert "sighting to gh.epa" in shown
+
+
+def test_related_that_contradict(net: Network) -> None:
+    """One seal on two containers: both alerts cannot be right, and the list says so."""
+    first = net.share(NL, GH, payload=consignment(seal="SEAL 7"))
+    net.pass_time(1)
+    second = net.share(NL, GH, payload=consignment("ABCU1234560", seal="SEAL-7"))
+    net.rest()
+    home = net[NL].home
+    found = sesn("alert", "related", show_message_id(first), "--json", home=home).json
+    (doubt,) = rows(found["findings"])
+    assert str(doubt["field"]).startswith(f"{show_message_id(second)}: ")
+    assert "the same seal is on" in str(doubt["reason"])
+    assert "the same seal is on" in sesn("alert", "related", show_message_id(first), home=home).out
 
 
 def test_overdue_alerts_and_markup(net: Network) -> None:

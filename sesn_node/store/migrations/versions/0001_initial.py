@@ -273,6 +273,7 @@ def _create_tables() -> None:
         comment="Keyed hashes of what messages name, such as a container, vessel or party.",
         sqlite_with_rowid=False,
     )
+    op.create_index("ix_search_term_message_id", "search_term", ["message_id"], unique=False)
     op.create_table(
         "sent",
         sa.Column("message_id", sa.LargeBinary(), nullable=False),
