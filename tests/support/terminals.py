@@ -79,6 +79,10 @@ def serving(home: Path) -> Iterator[subprocess.Popen[bytes]]:
         process.wait(PATIENCE_S)
 
 
+_PRESSES = 5
+_GLANCE_S = 5.0
+
+
 @dataclass(slots=True)
 class Terminal:
     """A person at a terminal with one command."""
@@ -99,6 +103,21 @@ class Terminal:
                 data = b""
             assert data, f"ended without {text!r}: {self.shown}"
             self.shown += data.decode()
+
+    def press_until(self, key: str, text: str) -> None:
+        """Press a key, and again as long as nothing comes, until the command shows a text.
+
+        Python notes a Ctrl-C that comes just before it reads, and goes on to read: a person presses
+        once more.
+        """
+        for _ in range(_PRESSES):
+            os.write(self.master, key.encode())
+            if select.select([self.master], [], [], _GLANCE_S)[0]:
+                # The echo of the key, and perhaps more.
+                self.shown += os.read(self.master, 65_536).decode()
+            if text in self.shown or select.select([self.master], [], [], _GLANCE_S)[0]:
+                break
+        self.read_until(text)
 
     def answer(self, prompt: str, line: str) -> None:
         """Wait for a prompt, and type a line."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,9 +24,9 @@ def _press(terminal: Terminal, key: str, prompt: str) -> int:
     """Wait for a prompt and press a key; nothing but one line may follow it."""
     terminal.read_until(prompt)
     terminal.shown = ""
-    os.write(terminal.master, key.encode())
-    terminal.read_until("nothing was done")
-    assert terminal.shown.removeprefix("^C").lstrip(" ").startswith("\r\nerror INTERRUPTED: ")
+    terminal.press_until(key, "nothing was done")
+    shown = terminal.shown.replace("^C", "").lstrip(" ")
+    assert shown.startswith("\r\nerror INTERRUPTED: ")
     return terminal.end()
 
 
