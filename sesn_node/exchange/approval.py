@@ -25,6 +25,8 @@ from sesn_node.trust.people import verify_endorsements
 from sesn_node.wire.payloads import decode_payload, encode_payload
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sesn_node.exchange.office import Office
     from sesn_node.exchange.operators import Actor
     from sesn_node.exchange.work import Work
@@ -123,11 +125,7 @@ def approve(office: Office, draft_id: MessageId) -> MessageId:
         )
     draft = signed(actor, proposal.draft, Act.APPROVED, office.clock())
 
-    def take(work: Work) -> None:
-        if not work.transaction.secrets.drop(DRAFTS, draft_id):
-            raise _unknown(draft_id)
-
-    message_id = share(office, draft, beside=take)
+    message_id = share(office, draft, beside=_taking(draft_id))
     _log.info(
         "draft-approved",
         draft_id=show_message_id(draft_id),
@@ -142,12 +140,7 @@ def withdraw(office: Office, draft_id: MessageId) -> None:
     Raises:
         PolicyError: `UNKNOWN_DRAFT`.
     """
-
-    def take(work: Work) -> None:
-        if not work.transaction.secrets.drop(DRAFTS, draft_id):
-            raise _unknown(draft_id)
-
-    office.sequencer.run(take, writes=True)
+    office.sequencer.run(_taking(draft_id), writes=True)
     _log.info("draft-withdrawn", draft_id=show_message_id(draft_id))
 
 
@@ -205,6 +198,16 @@ def _proposal(office: Office, row: SecretRow) -> Proposal:
     return Proposal(
         MessageId(row.name), draft, author.operator, awaits(office, draft) or "", row.stored_ms
     )
+
+
+def _taking(draft_id: MessageId) -> Callable[[Work], None]:
+    """Return the operation that takes a draft away; it raises if somebody else has."""
+
+    def take(work: Work) -> None:
+        if not work.transaction.secrets.drop(DRAFTS, draft_id):
+            raise _unknown(draft_id)
+
+    return take
 
 
 def _unknown(draft_id: MessageId) -> PolicyError:
