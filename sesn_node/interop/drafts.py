@@ -11,6 +11,7 @@ from sesn_node.domain.alert import (
     MAX_SUBJECT,
     Alert,
     Consignment,
+    Goods,
     RequestedAction,
     Urgency,
 )
@@ -20,6 +21,9 @@ from sesn_node.interop.documents import Node
 from sesn_node.interop.notes import Notes
 
 _SUBJECT: Final = "Imported alert"
+
+_GOODS_TEXTS: Final = ("description", "hs_code", "hs_edition", "quantity", "unit")
+_GOODS_LISTS: Final = ("basel_codes", "oecd_codes", "eu_waste_codes", "un_numbers")
 
 T = TypeVar("T")
 
@@ -46,6 +50,24 @@ def built(path: str, kind: Callable[..., T], *args: object, **fields: object) ->
         return kind(*args, **fields)
     except MalformedError as error:
         raise under(path, error) from error
+
+
+def goods_of(told: Node, spelt: Callable[[str], str]) -> Goods:
+    """Build goods of an object that has their fields.
+
+    Args:
+        told: The object.
+        spelt: How its form spells the name of a field.
+
+    Raises:
+        MalformedError: A field out of its bounds.
+    """
+    return built(
+        told.path,
+        Goods,
+        **{name: told.text(spelt(name)) for name in _GOODS_TEXTS},
+        **{name: told.texts(spelt(name)) for name in _GOODS_LISTS},
+    )
 
 
 def alert_of(  # noqa: PLR0913 - one argument a field

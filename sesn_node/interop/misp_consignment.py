@@ -17,7 +17,7 @@ from sesn_node.domain.alert import (
     Vessel,
 )
 from sesn_node.interop import misp_templates as templates
-from sesn_node.interop.drafts import built, required
+from sesn_node.interop.drafts import built, goods_of, required
 from sesn_node.interop.misp_objects import Thing
 from sesn_node.interop.misp_write import STAGES, relationship
 from sesn_node.interop.notes import Notes
@@ -102,6 +102,11 @@ def _route(found: list[Thing]) -> tuple[PortCall, ...]:
 _DIGITS: Final = 9
 
 
+def _relation(field: str) -> str:
+    """Spell a field as our templates do."""
+    return field.replace("_", "-")
+
+
 def _goods(found: list[Thing]) -> dict[str, Goods]:
     made: dict[str, Goods] = {}
     for one in found:
@@ -112,19 +117,7 @@ def _goods(found: list[Thing]) -> dict[str, Goods]:
         if not isinstance(stage, str) or stage in made:
             continue
         told.text("stage")
-        made[stage] = built(
-            told.path,
-            Goods,
-            description=told.text("description"),
-            hs_code=told.text("hs-code"),
-            hs_edition=told.text("hs-edition"),
-            basel_codes=told.texts("basel-codes"),
-            quantity=told.text("quantity"),
-            unit=told.text("unit"),
-            oecd_codes=told.texts("oecd-codes"),
-            eu_waste_codes=told.texts("eu-waste-codes"),
-            un_numbers=told.texts("un-numbers"),
-        )
+        made[stage] = goods_of(told, _relation)
     return made
 
 

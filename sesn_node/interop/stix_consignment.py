@@ -16,7 +16,7 @@ from sesn_node.domain.alert import (
 from sesn_node.errors import MalformedError
 from sesn_node.interop import stix_ids as ids
 from sesn_node.interop.documents import Node
-from sesn_node.interop.drafts import built, required
+from sesn_node.interop.drafts import built, goods_of, required
 from sesn_node.interop.stix_bundle import Bundle, extension_of
 from sesn_node.interop.stix_write import LEI, VAT
 
@@ -78,19 +78,7 @@ def _call(bundle: Bundle, told: Node) -> PortCall:
 def _goods(told: Node | None) -> Goods | None:
     if told is None:
         return None
-    return built(
-        told.path,
-        Goods,
-        description=told.text("description"),
-        hs_code=told.text("hs_code"),
-        hs_edition=told.text("hs_edition"),
-        basel_codes=told.texts("basel_codes"),
-        quantity=told.text("quantity"),
-        unit=told.text("unit"),
-        oecd_codes=told.texts("oecd_codes"),
-        eu_waste_codes=told.texts("eu_waste_codes"),
-        un_numbers=told.texts("un_numbers"),
-    )
+    return goods_of(told, str)
 
 
 def _party(bundle: Bundle, told: Node) -> Party:
