@@ -6,6 +6,7 @@ of every wrapped key, and the sender signs it.
 
     salt        32 random bytes
     commitment  SHA-256("sesn/v1/commit\0" || salt || payload)
+    mark        SHA-256("sesn/v1/case\0" || salt || mark), of a case's step, each step its own salt
     plaintext   salt || payload
     ciphertext  AES-256-GCM(key, zero nonce, plaintext, "sesn/v1/content\0" || message id)
     wrapped     HPKE(recipient's key, info, key), 1,168 bytes
@@ -45,6 +46,7 @@ _MESSAGE_ID_BYTES: Final = 16
 _CONTENT_PREFIX: Final = b"sesn/v1/content\0"
 _COMMIT_PREFIX: Final = b"sesn/v1/commit\0"
 _WRAP_PREFIX: Final = b"sesn/v1/wrap\0"
+_MARK_PREFIX: Final = b"sesn/v1/case\0"
 # Safe because every key encrypts exactly one plaintext (NIST SP 800-38D section 8).
 _ZERO_NONCE: Final = bytes(primitives.AES_NONCE_BYTES)
 
@@ -227,6 +229,11 @@ def open_commitment(
 def commit(salt: bytes, payload: bytes) -> bytes:
     """Commit to a payload without telling it: 32 bytes. `salt` has 32."""
     return sha256(_COMMIT_PREFIX, salt, payload)
+
+
+def commit_mark(salt: bytes, mark: bytes) -> bytes:
+    """Commit to the mark of a case's step without telling it: 32 bytes. `salt` has 32."""
+    return sha256(_MARK_PREFIX, salt, mark)
 
 
 def _wrap(content_key: bytes, to: SealRecipient, head: bytes, tail: bytes) -> WrappedKey:

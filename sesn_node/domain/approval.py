@@ -1,4 +1,4 @@
-"""Four eyes: which messages need a second person, by the words of an agency's settings."""
+"""Four eyes: which messages need a second person, by settings and by the table of cases."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from enum import StrEnum
 from typing import Final
 
 from sesn_node.domain.alert import Alert, RequestedAction
+from sesn_node.domain.case import two_people
+from sesn_node.domain.case_messages import CaseStep
 from sesn_node.domain.conversation import Update
 from sesn_node.domain.markings import Tlp
 from sesn_node.domain.payload import MessageKind, Payload
@@ -21,9 +23,9 @@ class Demand(StrEnum):
     APPROVAL = "approval"
 
 
-UNASKED: Final = frozenset({MessageKind.RECALL, MessageKind.DESTRUCTION})
+UNASKED: Final = frozenset({MessageKind.RECALL, MessageKind.DESTRUCTION, MessageKind.CASE_FILE})
 """What nobody is asked about, here or at a partner: a recall must not wait, and a node writes
-receipts, and recalls of what it has passed on, by itself."""
+receipts, recalls of what it has passed on, and case files by itself."""
 
 WORDS: Final = (
     *(tlp.value for tlp in Tlp),
@@ -44,9 +46,14 @@ def check_word(key: str, text: str) -> None:
 
 
 def needs_second(payload: Payload, words: Collection[str]) -> str | None:
-    """Return the first word for which a message needs a second person; None if it needs none."""
+    """Return the first word for which a message needs a second person; None if it needs none.
+
+    Some steps of cases need one whatever the settings say.
+    """
     if payload.kind in UNASKED:
         return None
+    if isinstance(payload.body, CaseStep) and two_people(payload.body.mark.action):
+        return payload.body.mark.action.value
     said = [payload.kind.value, payload.markings.tlp.value]
     alert = payload.body.alert if isinstance(payload.body, Update) else payload.body
     if isinstance(alert, Alert):

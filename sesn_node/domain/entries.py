@@ -21,6 +21,7 @@ of entry has, and which words `code` may be.
 | EPOCH | object only (root of the closed ledger) | its last entry | - | - |
 | RECOVERED | object only (root before what came back) | the last entry before | - | - |
 | LEGAL_HOLD | yes (header) | our SHARED or RECEIVED | - | `HoldCode` |
+| CASE | yes (commitment to the mark; header) | our SHARED or RECEIVED | - | `CaseCode` |
 """
 
 from __future__ import annotations
@@ -69,6 +70,7 @@ class EntryKind(StrEnum):
     EPOCH = "EPOCH"
     RECOVERED = "RECOVERED"
     LEGAL_HOLD = "LEGAL_HOLD"
+    CASE = "CASE"
 
 
 class UndeliveredCode(StrEnum):
@@ -142,6 +144,19 @@ class HoldCode(StrEnum):
     """It may be erased again."""
 
 
+class CaseCode(StrEnum):
+    """What a case entry says; which step it is, the ledger commits to and does not tell."""
+
+    STEP = "STEP"
+    """A step that we sent or received: the object is the commitment to its mark."""
+    FILED = "FILED"
+    """The same of a step that another member handed us, in the message that the entry answers."""
+    DUE_SOON = "DUE_SOON"
+    """The due date is near: the object is the header of the request."""
+    OVERDUE = "OVERDUE"
+    """The due date has passed: the object is the header of the request."""
+
+
 @dataclass(frozen=True, slots=True)
 class EntryRef:
     """One entry of one ledger.
@@ -177,8 +192,8 @@ class Entry:
         time_ms: When, by the clock of the ledger's owner, Unix milliseconds.
         salt: 32 fresh random bytes, so that a leaf hash alone reveals nothing.
         message_id: Message that the entry is about, or None.
-        object_sha256: SHA-256 of a header, of a card's body, of a public key or of a file; or the
-            root of a ledger; 32 bytes.
+        object_sha256: SHA-256 of a header, of a card's body, of a public key or of a file; the
+            root of a ledger; or the commitment to the mark of a case's step; 32 bytes.
         commitment: The payload commitment, 32 bytes; empty for entries about no message.
         answers: Entry that this one answers, here or in a partner's ledger.
         agency: The other agency, where one is concerned.
@@ -238,6 +253,7 @@ _KEY = frozenset(code.value for code in KeyCode)
 _OPERATOR = frozenset(code.value for code in OperatorCode)
 _ERASED = frozenset(code.value for code in ErasedCode)
 _HELD = frozenset(code.value for code in HoldCode)
+_CASE = frozenset(code.value for code in CaseCode)
 
 _SHAPES = {
     EntryKind.SHARED: _Shape(_Presence.MUST, _Presence.NEVER, _Presence.NEVER, _NO_CODE),
@@ -256,6 +272,7 @@ _SHAPES = {
     EntryKind.EPOCH: _Shape(_Presence.NEVER, _Presence.MUST, _Presence.NEVER, _NO_CODE),
     EntryKind.RECOVERED: _Shape(_Presence.NEVER, _Presence.MUST, _Presence.NEVER, _NO_CODE),
     EntryKind.LEGAL_HOLD: _Shape(_Presence.MUST, _Presence.MUST, _Presence.NEVER, _HELD),
+    EntryKind.CASE: _Shape(_Presence.MUST, _Presence.MUST, _Presence.NEVER, _CASE),
 }
 
 

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Final
 
 from sesn_node.domain.alert import Alert
+from sesn_node.domain.case_messages import CaseFile, CaseStep
 from sesn_node.domain.checks import check_count
 from sesn_node.domain.conversation import (
     Answer,
@@ -38,6 +39,8 @@ Body = (
     | Answer
     | Note
     | Sighting
+    | CaseStep
+    | CaseFile
 )
 
 
@@ -55,6 +58,8 @@ class MessageKind(StrEnum):
     ANSWER = "answer"
     NOTE = "note"
     SIGHTING = "sighting"
+    CASE_STEP = "case_step"
+    CASE_FILE = "case_file"
 
 
 KINDS: Final[dict[type[Body], MessageKind]] = {
@@ -69,6 +74,8 @@ KINDS: Final[dict[type[Body], MessageKind]] = {
     Answer: MessageKind.ANSWER,
     Note: MessageKind.NOTE,
     Sighting: MessageKind.SIGHTING,
+    CaseStep: MessageKind.CASE_STEP,
+    CaseFile: MessageKind.CASE_FILE,
 }
 
 RECALLABLE: Final = frozenset(

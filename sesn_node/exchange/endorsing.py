@@ -29,7 +29,7 @@ class ApprovalNeeded(PolicyError):
 
     def __init__(self, word: str, draft: Draft) -> None:
         super().__init__(
-            f"{word}: the settings ask for a second person; nothing was sent. Keep it as a draft, "
+            f"{word}: this needs a second person; nothing was sent. Keep it as a draft, "
             "which another operator lets go with 'sesn approve give'"
         )
         self.draft = draft

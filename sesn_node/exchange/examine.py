@@ -22,6 +22,7 @@ from sesn_node.errors import (
     StorageError,
     VerificationError,
 )
+from sesn_node.exchange.caserules import arriving_steps
 from sesn_node.exchange.owncard import promised_keys
 from sesn_node.exchange.rules import Arrival, check_content
 from sesn_node.exchange.search import index_terms
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from sesn_node.domain.ids import AgencyId, MessageId
     from sesn_node.domain.messages import Header
     from sesn_node.domain.payload import Payload
+    from sesn_node.exchange.casesteps import SealedStep
     from sesn_node.exchange.office import Office
     from sesn_node.ledger.head import TreeHead
     from sesn_node.store.engine import Transaction
@@ -84,6 +86,7 @@ class Fresh:
         retain_ms: When its content has to go, Unix milliseconds; None if it may stay.
         carries: Sender and id of the message of a third agency that it passes on.
         recall: What it withdraws, if it is a recall.
+        steps: The step of a case that it is, or those that it hands over.
     """
 
     header: Header
@@ -98,6 +101,7 @@ class Fresh:
     retain_ms: int | None = None
     carries: tuple[AgencyId, MessageId] | None = None
     recall: Recall | None = None
+    steps: tuple[SealedStep, ...] = ()
 
     @property
     def message_id(self) -> MessageId:
@@ -227,9 +231,8 @@ class Examiner:
         self._check_times(header)
         shared = self._check_shared(shipment, header, header_sha256)
         content_key, payload = self._unseal(transaction, shipment, header)
-        check_content(
-            Arrival(self._office, transaction, self._sender, header, payload, self._now_ms)
-        )
+        arrival = Arrival(self._office, transaction, self._sender, header, payload, self._now_ms)
+        check_content(arrival)
         stored_key = self._office.keys.storage.wrap(
             content_key,
             table=INBOX_TABLE,
@@ -249,6 +252,7 @@ class Examiner:
             retain_ms=payload.markings.retain_ms,
             carries=carried(payload),
             recall=payload.body if isinstance(payload.body, Recall) else None,
+            steps=arriving_steps(arrival, shipment.envelope, header_sha256),
         )
 
     def _check_times(self, header: Header) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from sesn_node.domain.payload import MessageKind
 from sesn_node.errors import PolicyError
+from sesn_node.exchange.caserules import check_case_file, check_case_step
 from sesn_node.exchange.endorsing import check_endorsements
 from sesn_node.exchange.onward import check_consent, check_forward
 from sesn_node.exchange.withdrawing import (
@@ -136,4 +137,6 @@ _RULES: Final[Mapping[MessageKind, Callable[..., None]]] = {
     MessageKind.UPDATE: check_update,
     MessageKind.RECALL: check_recall,
     MessageKind.DESTRUCTION: check_destruction,
+    MessageKind.CASE_STEP: check_case_step,
+    MessageKind.CASE_FILE: check_case_file,
 }

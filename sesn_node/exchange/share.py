@@ -20,6 +20,7 @@ from sesn_node.domain.ids import AgencyId, MessageId, new_message_id, show_messa
 from sesn_node.domain.messages import MAX_LIFETIME_MS, SUITE, Header, Priority, Recipient
 from sesn_node.domain.payload import Payload
 from sesn_node.errors import ConflictError, PolicyError, StorageError
+from sesn_node.exchange.casesteps import check_own, keep_step, sealed_step
 from sesn_node.exchange.endorsing import endorsed
 from sesn_node.exchange.office import MOVED, new_entry, unmoved
 from sesn_node.exchange.search import index_terms
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sesn_node.domain.entries import EntryRef
+    from sesn_node.exchange.casesteps import SealedStep
     from sesn_node.exchange.office import Office
     from sesn_node.exchange.work import Work
     from sesn_node.trust.directory import Directory
@@ -79,7 +81,7 @@ class Sealed:
 
     `directory` says for which cards it was sealed: if what it says of a recipient changes before
     the message is recorded, it is sealed anew. `carries` is sender and id of the message that it
-    passes on, `retain_ms` when its content has to go.
+    passes on, `retain_ms` when its content has to go, `step` the step of a case that it is.
     """
 
     message_id: MessageId
@@ -92,6 +94,7 @@ class Sealed:
     only_reply: bool
     carries: tuple[AgencyId, MessageId] | None = None
     retain_ms: int | None = None
+    step: SealedStep | None = None
 
 
 def share(
@@ -133,7 +136,8 @@ def share(
             continue
         timeline.mark("sealed")
         try:
-            writes = sealed.only_reply or sealed.carries is not None or beside is not None
+            parts = (sealed.carries, sealed.step, beside)
+            writes = sealed.only_reply or any(part is not None for part in parts)
             office.sequencer.run(recording(sealed, beside), writes=writes)
         except ConflictError as error:
             if error.code != MOVED:
@@ -190,11 +194,12 @@ def seal_draft(office: Office, draft: Draft, directory: Directory) -> Sealed:
     )
     header_bytes = encode_header(header)
     header_sha256 = body_hash(header_bytes)
+    signature = sign_object(office.keys.seal, ObjectKind.ENVELOPE, header_bytes)
     row = SealedRow(
         kind=draft.payload.kind.value,
         header=header_bytes,
         header_sha256=header_sha256,
-        seal=sign_object(office.keys.seal, ObjectKind.ENVELOPE, header_bytes),
+        seal=signature,
         ciphertext=content.ciphertext,
         content_key=office.keys.storage.wrap(content.content_key, table=SENT_TABLE, row=message_id),
         conversation_id=header.conversation_id,
@@ -218,6 +223,7 @@ def seal_draft(office: Office, draft: Draft, directory: Directory) -> Sealed:
         only_reply=draft.only_reply,
         carries=carried(draft.payload),
         retain_ms=draft.payload.markings.retain_ms,
+        step=sealed_step(header, header_bytes, header_sha256, signature, draft.payload),
     )
 
 
@@ -246,7 +252,8 @@ def record(work: Work, sealed: Sealed) -> EntryRef:
     Raises:
         ConflictError: Trust in a recipient changed since the sealing (`MOVED`; seal
             the draft again), or only one reply is allowed (`DECIDED`).
-        PolicyError: `RECALLED`: what it passes on was recalled by its originator.
+        PolicyError: `RECALLED`: what it passes on was recalled by its originator. Or it is a step
+            of a case that must not be taken (`check_own`).
     """
     to = [AgencyId(agency) for agency, _ in sealed.copies]
     if not unmoved(work.transaction, sealed.directory, to):
@@ -262,6 +269,8 @@ def record(work: Work, sealed: Sealed) -> EntryRef:
         )
     if sealed.carries is not None:
         _pass_on(work, sealed.carries, sealed.message_id)
+    if sealed.step is not None:
+        check_own(work.transaction, sealed.step)
     shared = work.append(
         new_entry(
             EntryKind.SHARED,
@@ -272,6 +281,8 @@ def record(work: Work, sealed: Sealed) -> EntryRef:
         )
     )
     row = sealed.row.recorded_at(work.number(shared))
+    if sealed.step is not None:
+        keep_step(work, sealed.step, work.number(shared))
     work.queue(
         QueuedMessage(
             sealed.directory.own.agency, row, sealed.copies, sealed.terms, sealed.retain_ms

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sesn_node.domain.batches import Refused
 from sesn_node.domain.entries import EntryKind, ErasedCode
+from sesn_node.domain.ids import parse_origin
 from sesn_node.domain.payload import RECALLABLE, MessageKind
 from sesn_node.exchange.about import about_message
+from sesn_node.exchange.casesteps import file_obstacle, keep_step, obstacle
 from sesn_node.exchange.examine import Fresh, Refusable, Seen
 from sesn_node.exchange.office import new_entry
 from sesn_node.exchange.recovered import received_before, stands_otherwise
@@ -41,6 +43,9 @@ class Taken:
     has_duties: bool = False
 
 
+_OF_CASES: Final = frozenset({MessageKind.CASE_STEP.value, MessageKind.CASE_FILE.value})
+
+
 def recalled_reason(sender: AgencyId) -> str:
     """Say why the content of a recalled message is gone."""
     return f"{sender} recalled it"
@@ -70,6 +75,7 @@ class Taking:
         "_refused",
         "_rows",
         "_seen",
+        "_us",
         "_work",
     )
 
@@ -77,6 +83,7 @@ class Taking:
         self, work: Work, caller: AgencyId, examined: Sequence[Examined], limiter: Limiter
     ) -> None:
         self._work = work
+        self._us = parse_origin(work.origin)[0]
         self._caller = caller
         self._examined = examined
         self._limiter = limiter
@@ -107,7 +114,7 @@ class Taking:
     @property
     def has_duties(self) -> bool:
         """Whether something came that this node has to do something about by itself."""
-        return bool(self._recalls)
+        return bool(self._recalls) or any(row.sealed.kind in _OF_CASES for row in self._rows)
 
     def _decide(self, one: Examined) -> int | Refused:
         """Decide one shipment: the index of our entry for it, or its refusal."""
@@ -151,6 +158,14 @@ class Taking:
                 return "its sender has recalled it, and messages of this kind cannot be"
         elif not self._kinds_of(one.recall.message_id) <= RECALLABLE:
             return "messages of this kind cannot be recalled"
+        return self._case_obstacle(one)
+
+    def _case_obstacle(self, one: Fresh) -> str | None:
+        """Say why steps of a case must not be taken: what the case is, only now is certain."""
+        if one.kind == MessageKind.CASE_STEP.value:
+            return obstacle(self._work.transaction, one.steps[0])
+        if one.kind == MessageKind.CASE_FILE.value:
+            return file_obstacle(self._work.transaction, self._us, one.steps)
         return None
 
     def _kinds_of(self, message_id: MessageId) -> set[MessageKind]:
@@ -234,6 +249,11 @@ class Taking:
                 carries=one.carries,
             )
         )
+        carrier = None
+        if one.kind == MessageKind.CASE_FILE.value:
+            carrier = self._caller, header.message_id
+        for step in one.steps:
+            keep_step(self._work, step, number, carrier)
 
     def _is_recalled(self, one: Fresh) -> bool:
         """Tell whether the recall of a message was here before it; note what a recall withdraws."""

@@ -15,6 +15,7 @@ from sesn_node.store import problems, sql, sqlite
 from sesn_node.store.alarms import AlarmTable
 from sesn_node.store.audit import AuditTable
 from sesn_node.store.browse import Browse
+from sesn_node.store.cases import CaseTable
 from sesn_node.store.conversations import ConversationTable
 from sesn_node.store.copies import CopyTable
 from sesn_node.store.erasures import ErasureTable
@@ -60,6 +61,7 @@ class Transaction:
         "alarms",
         "audit",
         "browse",
+        "cases",
         "conversations",
         "copies",
         "erasures",
@@ -102,6 +104,7 @@ class Transaction:
         self.operators = OperatorTable(connection)
         self.timestamps = TimestampTable(connection)
         self.browse = Browse(connection)
+        self.cases = CaseTable(connection)
         self.conversations = ConversationTable(connection)
         self.copies = CopyTable(connection)
         self.erasures = ErasureTable(connection)

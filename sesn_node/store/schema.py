@@ -465,6 +465,43 @@ to_ask = Table(
     comment="Partners that are still to be asked for what a closed ledger of ours has lost.",
 )
 
+case_step = Table(
+    "case_step",
+    metadata,
+    Column("case_id", LargeBinary, primary_key=True),
+    Column("step_id", LargeBinary, primary_key=True),
+    _text("sender"),
+    _bytes("message_id"),
+    _bytes("header"),
+    _bytes("seal"),
+    _bytes("salt"),
+    _bytes("mark"),
+    _text("carrier", null=True),
+    _bytes("carrier_id", null=True),
+    _int("entry_index"),
+    comment="Steps of return-to-origin cases; of those that came in a case file, whose it was.",
+)
+
+case_notice = Table(
+    "case_notice",
+    metadata,
+    Column("case_id", LargeBinary, primary_key=True),
+    Column("founder", _TEXT, primary_key=True),
+    Column("code", _TEXT, primary_key=True),
+    Column("due_ms", _BIG, primary_key=True, autoincrement=False),
+    _int("entry_index"),
+    comment="Due dates of cases that were near, or passed, and that the ledger says so of.",
+)
+
+case_filed = Table(
+    "case_filed",
+    metadata,
+    Column("agency", _TEXT, primary_key=True),
+    Column("step_id", LargeBinary, primary_key=True),
+    _bytes("message_id"),
+    comment="Steps that we handed to a member that did not get them, and in which message.",
+)
+
 pulse = Table(
     "pulse",
     metadata,
@@ -498,5 +535,14 @@ timestamp_state = Table(
     comment="How asking for time-stamps goes, and since when no authority has answered.",
 )
 
-APPEND_ONLY = (ledger_entry, ledger_node, checkpoint, cosignature, card, refusal, timestamp_token)
+APPEND_ONLY = (
+    ledger_entry,
+    ledger_node,
+    checkpoint,
+    cosignature,
+    card,
+    refusal,
+    timestamp_token,
+    case_step,
+)
 """Tables whose rows are never changed and never deleted."""

@@ -63,7 +63,7 @@ def alert_to_pb(alert: Alert) -> pb.Alert:
         requested_action=_ACTION_TO_PB[alert.requested_action],
         respond_by=time_to_pb(alert.respond_by),
         narrative=alert.narrative,
-        consignment=_consignment_to_pb(alert.consignment) if alert.consignment else None,
+        consignment=consignment_to_pb(alert.consignment) if alert.consignment else None,
     )
 
 
@@ -81,13 +81,14 @@ def alert_from_pb(message: pb.Alert) -> Alert:
         if message.HasField("respond_by")
         else None,
         narrative=message.narrative,
-        consignment=convert_part("consignment", _consignment_from_pb, message.consignment)
+        consignment=convert_part("consignment", consignment_from_pb, message.consignment)
         if message.HasField("consignment")
         else None,
     )
 
 
-def _consignment_to_pb(consignment: Consignment) -> pb.Consignment:
+def consignment_to_pb(consignment: Consignment) -> pb.Consignment:
+    """Write a consignment."""
     vessel = consignment.vessel
     return pb.Consignment(
         containers=[
@@ -136,7 +137,8 @@ def _goods_to_pb(goods: Goods | None) -> pb.Goods | None:
     )
 
 
-def _consignment_from_pb(message: pb.Consignment) -> Consignment:
+def consignment_from_pb(message: pb.Consignment) -> Consignment:
+    """Read a consignment."""
     return Consignment(
         containers=convert_parts(
             "containers", _container_from_pb, message.containers, MAX_CONTAINERS

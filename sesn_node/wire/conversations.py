@@ -140,8 +140,8 @@ def destruction_from_pb(message: pb.Destruction) -> Destruction:
 def forward_to_pb(forward: Forward) -> pb.Forward:
     """Write a forward."""
     return pb.Forward(
-        original=_original_to_pb(forward.original),
-        consent=_original_to_pb(forward.consent) if forward.consent else None,
+        original=original_to_pb(forward.original),
+        consent=original_to_pb(forward.consent) if forward.consent else None,
         text=forward.text,
     )
 
@@ -151,8 +151,8 @@ def forward_from_pb(message: pb.Forward) -> Forward:
     if not message.HasField("original"):
         raise MalformedError("original: missing")
     return Forward(
-        original=convert_part("original", _original_from_pb, message.original),
-        consent=convert_part("consent", _original_from_pb, message.consent)
+        original=convert_part("original", original_from_pb, message.original),
+        consent=convert_part("consent", original_from_pb, message.consent)
         if message.HasField("consent")
         else None,
         text=message.text,
@@ -255,7 +255,8 @@ def sighting_from_pb(message: pb.Sighting) -> Sighting:
     )
 
 
-def _original_to_pb(original: Original) -> pb.Original:
+def original_to_pb(original: Original) -> pb.Original:
+    """Write a message as its originator sealed it."""
     return pb.Original(
         header=original.header,
         seal=original.seal,
@@ -265,7 +266,8 @@ def _original_to_pb(original: Original) -> pb.Original:
     )
 
 
-def _original_from_pb(message: pb.Original) -> Original:
+def original_from_pb(message: pb.Original) -> Original:
+    """Read a message as its originator sealed it."""
     return Original(
         header=message.header,
         seal=message.seal,

@@ -27,6 +27,7 @@ _KIND_TO_PB = {
     EntryKind.EPOCH: pb.EPOCH,
     EntryKind.RECOVERED: pb.RECOVERED,
     EntryKind.LEGAL_HOLD: pb.LEGAL_HOLD,
+    EntryKind.CASE: pb.CASE,
 }
 _KIND_FROM_PB = {value: key for key, value in _KIND_TO_PB.items()}
 

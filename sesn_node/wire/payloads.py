@@ -18,6 +18,7 @@ from sesn_node.domain.people import MAX_ENDORSEMENTS
 from sesn_node.errors import MalformedError
 from sesn_node.wire._pb import payload_pb2 as pb
 from sesn_node.wire.alerts import alert_from_pb, alert_to_pb
+from sesn_node.wire.cases import case_file_from_pb, case_file_to_pb, step_from_pb, step_to_pb
 from sesn_node.wire.conversations import (
     answer_from_pb,
     answer_to_pb,
@@ -64,6 +65,8 @@ _WRITERS: Final[dict[MessageKind, Callable[..., Message]]] = {
     MessageKind.ANSWER: answer_to_pb,
     MessageKind.NOTE: note_to_pb,
     MessageKind.SIGHTING: sighting_to_pb,
+    MessageKind.CASE_STEP: step_to_pb,
+    MessageKind.CASE_FILE: case_file_to_pb,
 }
 _READERS: Final[dict[MessageKind, Callable[..., Body]]] = {
     MessageKind.ALERT: alert_from_pb,
@@ -77,6 +80,8 @@ _READERS: Final[dict[MessageKind, Callable[..., Body]]] = {
     MessageKind.ANSWER: answer_from_pb,
     MessageKind.NOTE: note_from_pb,
     MessageKind.SIGHTING: sighting_from_pb,
+    MessageKind.CASE_STEP: step_from_pb,
+    MessageKind.CASE_FILE: case_file_from_pb,
 }
 
 

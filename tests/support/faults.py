@@ -94,6 +94,10 @@ class Faults:
         self._newest[agency] = len(self.writes)
         return len(self.writes)
 
+    def newest_write(self, agency: str) -> int:
+        """Return the number of an agency's newest write; 0 before its first."""
+        return self._newest.get(agency, 0)
+
     def begin_send(self, agency: str) -> WireFault | None:
         """Enter an exchange in the journal, and return what happens to it."""
         self.sends.append(self._entry(agency))
@@ -123,7 +127,7 @@ class Faults:
         """
         if fault is WriteFault.HEAD_FILE_FAILED and agency in self.broken_head_files:
             raise StorageError("injected: the head file cannot be written")
-        self.strike(self._newest.get(agency, 0), fault)
+        self.strike(self.newest_write(agency), fault)
 
     def _entry(self, agency: str) -> str:
         return f"{agency}: {', '.join(self._purpose)}"

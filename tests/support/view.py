@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, namedtuple
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sesn_node.crypto.primitives import sha256
 from sesn_node.crypto.signing import EcdsaVerifier, ObjectKind, verify_object
@@ -17,31 +18,32 @@ from sesn_node.ledger.cosignature import WitnessKeys, verify_cosignatures
 from sesn_node.ledger.head import TreeHead
 from sesn_node.ledger.merkle import leaf_hash
 from sesn_node.store import schema
+from sesn_node.store.erasures import ErasureRow
 from sesn_node.store.inbox import inbox_row
+from sesn_node.store.keeping import HoldRow
+from sesn_node.store.ledger import entry_row
+from sesn_node.store.numbers import ledger_of
 from sesn_node.store.outbox_rows import outbox_row
+from sesn_node.store.peers import CardRow, PeerRow
+from sesn_node.store.recalls import RecallRow
 from sesn_node.store.sealed import SentRow, sent_row
+from sesn_node.store.search import TermRow
+from sesn_node.store.sql import POSTGRESQL
+from sesn_node.store.timestamps import TokenRow
 from sesn_node.store.witness import CosignatureRow, WitnessRow
 from sesn_node.trust.card import open_card
 from sesn_node.wire.entries import decode_entry
 from tests.support.rfc6962 import ReferenceTree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from collections.abc import Set as AbstractSet
-
-    from sqlalchemy import Row, Table
 
     from sesn_node.exchange.office import Office
     from sesn_node.store.engine import Transaction
-    from sesn_node.store.erasures import ErasureRow
     from sesn_node.store.inbox import InboxRow
-    from sesn_node.store.keeping import HoldRow
     from sesn_node.store.ledger import EntryRow, HeadRow
     from sesn_node.store.outbox_rows import OutboxRow
-    from sesn_node.store.peers import PeerRow
-    from sesn_node.store.recalls import RecallRow
-    from sesn_node.store.search import TermRow
-    from sesn_node.store.timestamps import TokenRow
     from sesn_node.trust.card import TrustedCard
 
 # Checks repeat after every step of a scenario, and these are pure: each is done once.
@@ -226,61 +228,70 @@ def view(office: Office) -> View:
     released = office.sequencer._head_file.read()  # noqa: SLF001 - the checker looks at all
     with office.store.read() as transaction:
         head = transaction.ledger.head()
-        assert head is not None, f"{office.agency}: no ledger"
-        rows = list(transaction.ledger.entries(0, 1 << 62))
-        cards: defaultdict[str, list[TrustedCard]] = defaultdict(list)
-        for row in _all(transaction, schema.card):
-            card = open_card_once(row.sealed, row.taken_ms)
-            assert (card.agency, card.sha256) == (row.agency, row.sha256), "a card's columns"
-            cards[row.agency].append(card)
-        own = transaction.peers.own_card()
-        copies = _all(transaction, schema.outbox)
-        terms = transaction.search.every()
-        found_by: defaultdict[tuple[str, bytes], set[TermRow]] = defaultdict(set)
-        for term in terms:
-            found_by[term.sender, term.message_id].add(term)
-        return View(
-            office=office,
-            head_file=None if released is None else released.note,
-            head_file_witnessed=0 if released is None else released.witnessed,
-            head=head,
-            rows=rows,
-            entries=[decode_once(row.entry) for row in rows],
-            tree=ReferenceTree([row.entry for row in rows]),
-            nodes={row.position: row.hash for row in _all(transaction, schema.ledger_node)},
-            sent={row.message_id: sent_row(row) for row in _all(transaction, schema.sent)},
-            copies=[outbox_row(row) for row in copies],
-            wrapped_keys={(row.message_id, row.agency): row.wrapped_key for row in copies},
-            inbox=[inbox_row(row) for row in _all(transaction, schema.inbox)],
-            terms=terms,
-            found_by=found_by,
-            erased=_erased(rows),
-            erasures=transaction.erasures.every(),
-            withdrawn=transaction.recalls.every_withdrawn(),
-            recalls=transaction.recalls.every(),
-            holds=transaction.keeping.holds(),
-            refusals=[
-                RefusalRow(row.sender, row.message_id, row.header_sha256, row.code, row.entry_index)
-                for row in _all(transaction, schema.refusal)
-            ],
-            checkpoints=[
-                KeptCheckpoint(row.origin, row.size, row.root, row.note)
-                for row in _all(transaction, schema.checkpoint)
-            ],
-            cosignatures=[
-                CosignatureRow(row.origin, row.size, row.agency, row.time_s, row.lines)
-                for row in _all(transaction, schema.cosignature)
-            ],
-            tokens=list(transaction.timestamps.every()),
-            witnessed={
-                row.origin: WitnessRow(row.origin, row.agency, row.size, row.root)
-                for row in _all(transaction, schema.witness_head)
-            },
-            peers=transaction.peers.peers(),
-            cards=cards,
-            own_card=open_card_once(own.sealed, own.taken_ms),
-            directory_version=transaction.peers.version(),
-        )
+        tables = _read(transaction)
+    assert head is not None, f"{office.agency}: no ledger"
+    rows = [
+        entry_row(*row)
+        for row in sorted(tables["ledger_entry"])
+        if ledger_of(row.entry_index) == head.ledger
+    ]
+    cards: defaultdict[str, list[TrustedCard]] = defaultdict(list)
+    sealed: dict[tuple[str, bytes], CardRow] = {}
+    for row in tables["card"]:
+        card = open_card_once(row.sealed, row.taken_ms)
+        assert (card.agency, card.sha256) == (row.agency, row.sha256), "a card's columns"
+        cards[row.agency].append(card)
+        sealed[row.agency, row.sha256] = CardRow(row.sealed, row.taken_ms)
+    (directory,) = tables["directory"]
+    own = sealed[office.agency, directory.own_card_sha256]
+    terms = [TermRow(*row) for row in tables["search_term"]]
+    found_by: defaultdict[tuple[str, bytes], set[TermRow]] = defaultdict(set)
+    for term in terms:
+        found_by[term.sender, term.message_id].add(term)
+    return View(
+        office=office,
+        head_file=None if released is None else released.note,
+        head_file_witnessed=0 if released is None else released.witnessed,
+        head=head,
+        rows=rows,
+        entries=[decode_once(row.entry) for row in rows],
+        tree=ReferenceTree([row.entry for row in rows]),
+        nodes={row.position: row.hash for row in tables["ledger_node"]},
+        sent={row.message_id: sent_row(row) for row in tables["sent"]},
+        copies=[outbox_row(row) for row in tables["outbox"]],
+        wrapped_keys={(row.message_id, row.agency): row.wrapped_key for row in tables["outbox"]},
+        inbox=[inbox_row(row) for row in tables["inbox"]],
+        terms=terms,
+        found_by=found_by,
+        erased=_erased(rows),
+        erasures=[ErasureRow(**row._asdict()) for row in tables["erasure"]],
+        withdrawn={row.message_id for row in tables["withdrawn"]},
+        recalls=[RecallRow(**row._asdict()) for row in tables["recall"]],
+        holds=[HoldRow(**row._asdict()) for row in tables["legal_hold"]],
+        refusals=[
+            RefusalRow(row.sender, row.message_id, row.header_sha256, row.code, row.entry_index)
+            for row in tables["refusal"]
+        ],
+        checkpoints=[
+            KeptCheckpoint(row.origin, row.size, row.root, row.note) for row in tables["checkpoint"]
+        ],
+        cosignatures=[
+            CosignatureRow(row.origin, row.size, row.agency, row.time_s, row.lines)
+            for row in tables["cosignature"]
+        ],
+        tokens=[TokenRow(*row) for row in tables["timestamp_token"]],
+        witnessed={
+            row.origin: WitnessRow(row.origin, row.agency, row.size, row.root)
+            for row in tables["witness_head"]
+        },
+        peers=[
+            PeerRow(row.agency, row.state, row.changed_ms, sealed[row.agency, row.card_sha256])
+            for row in sorted(tables["peer"])
+        ],
+        cards=cards,
+        own_card=open_card_once(own.sealed, own.taken_ms),
+        directory_version=directory.version,
+    )
 
 
 def _erased(rows: Sequence[EntryRow]) -> Mapping[int, int]:
@@ -291,9 +302,50 @@ def _erased(rows: Sequence[EntryRow]) -> Mapping[int, int]:
     return found
 
 
-def _all(transaction: Transaction, table: Table) -> Sequence[Row[tuple[object, ...]]]:
-    """Read a whole table."""
+_TABLES = (
+    schema.ledger_entry,
+    schema.ledger_node,
+    schema.sent,
+    schema.outbox,
+    schema.inbox,
+    schema.search_term,
+    schema.erasure,
+    schema.withdrawn,
+    schema.recall,
+    schema.legal_hold,
+    schema.refusal,
+    schema.checkpoint,
+    schema.cosignature,
+    schema.timestamp_token,
+    schema.witness_head,
+    schema.peer,
+    schema.card,
+    schema.directory,
+)
+_KINDS: Mapping[str, Any] = {
+    table.name: namedtuple(table.name, table.columns.keys())  # noqa: PYI024 - of the schema
+    for table in _TABLES
+}
+# Plain text: checks are so frequent that building the statements would take most of the time.
+_QUESTIONS = {
+    table.name: f"SELECT {', '.join(table.columns.keys())} FROM {table.name}"  # noqa: S608 - our names
+    for table in _TABLES
+}
+
+
+def _read(transaction: Transaction) -> Mapping[str, Sequence[Any]]:
+    """Read whole tables: rows by the name of the table, each a named tuple of its columns."""
     connection = transaction._connection  # noqa: SLF001 - the checker looks at all
-    # Plain text: checks are so frequent that building the statements would take most of the time.
-    columns = ", ".join(column.name for column in table.columns)
-    return connection.exec_driver_sql(f"SELECT {columns} FROM {table.name}").all()  # noqa: S608 - our names
+    if connection.dialect.name == POSTGRESQL:
+        # One trip to the server for all of them.
+        asked = connection.exec_driver_sql(
+            "; ".join(_QUESTIONS.values()), execution_options={"no_parameters": True}
+        )
+        cursor: Any = asked.cursor
+        found = [cursor.fetchall()]
+        while cursor.nextset():
+            found.append(cursor.fetchall())
+    else:
+        found = [connection.exec_driver_sql(text).all() for text in _QUESTIONS.values()]
+    named = zip(_KINDS.items(), found, strict=True)
+    return {name: [kind._make(row) for row in rows] for (name, kind), rows in named}

@@ -58,6 +58,8 @@ class _EntryKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EntryKind.V
     """
     LEGAL_HOLD: _EntryKind.ValueType  # 16
     """A legal hold on what the message says was placed or released, as `code` says."""
+    CASE: _EntryKind.ValueType  # 17
+    """A step of a return-to-origin case, or that its due date is near or has passed, as `code` says."""
 
 class EntryKind(_EntryKind, metaclass=_EntryKindEnumTypeWrapper):
     """What happened."""
@@ -97,6 +99,8 @@ refer to; the object is the root before them.
 """
 LEGAL_HOLD: EntryKind.ValueType  # 16
 """A legal hold on what the message says was placed or released, as `code` says."""
+CASE: EntryKind.ValueType  # 17
+"""A step of a return-to-origin case, or that its due date is near or has passed, as `code` says."""
 Global___EntryKind: _TypeAlias = EntryKind  # noqa: Y015
 
 @_typing.final
@@ -127,7 +131,7 @@ class LedgerEntry(_message.Message):
     object_sha256: _builtins.bytes
     """SHA-256 of the object, 32 bytes: a header for messages, a body for cards, a public key (its
     id) for keys, a file for exports. For EPOCH, the root of the closed ledger; for RECOVERED, the
-    root of this one at the size that the database had.
+    root of this one at the size that the database had. For CASE, the commitment to a step's mark.
     """
     commitment: _builtins.bytes
     """The payload commitment (Header.commitment), 32 bytes; empty for entries about no message."""

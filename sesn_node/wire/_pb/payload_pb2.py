@@ -24,27 +24,28 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from sesn_node.wire._pb import alert_pb2 as sesn_dot_v1_dot_alert__pb2
+from sesn_node.wire._pb import case_pb2 as sesn_dot_v1_dot_case__pb2
 from sesn_node.wire._pb import conversation_pb2 as sesn_dot_v1_dot_conversation__pb2
 from sesn_node.wire._pb import people_pb2 as sesn_dot_v1_dot_people__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15sesn/v1/payload.proto\x12\x07sesn.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x13sesn/v1/alert.proto\x1a\x1asesn/v1/conversation.proto\x1a\x14sesn/v1/people.proto\"\xf5\x03\n\x07Payload\x12#\n\x08markings\x18\x01 \x01(\x0b\x32\x11.sesn.v1.Markings\x12\x1f\n\x05\x61lert\x18\x02 \x01(\x0b\x32\x0e.sesn.v1.AlertH\x00\x12%\n\x08response\x18\x03 \x01(\x0b\x32\x11.sesn.v1.ResponseH\x00\x12!\n\x06update\x18\x04 \x01(\x0b\x32\x0f.sesn.v1.UpdateH\x00\x12!\n\x06recall\x18\x05 \x01(\x0b\x32\x0f.sesn.v1.RecallH\x00\x12+\n\x0b\x64\x65struction\x18\x06 \x01(\x0b\x32\x14.sesn.v1.DestructionH\x00\x12#\n\x07\x66orward\x18\x07 \x01(\x0b\x32\x10.sesn.v1.ForwardH\x00\x12#\n\x07\x63onsent\x18\x08 \x01(\x0b\x32\x10.sesn.v1.ConsentH\x00\x12#\n\x07request\x18\t \x01(\x0b\x32\x10.sesn.v1.RequestH\x00\x12!\n\x06\x61nswer\x18\n \x01(\x0b\x32\x0f.sesn.v1.AnswerH\x00\x12\x1d\n\x04note\x18\x0b \x01(\x0b\x32\r.sesn.v1.NoteH\x00\x12%\n\x08sighting\x18\x0c \x01(\x0b\x32\x11.sesn.v1.SightingH\x00\x12*\n\x0c\x65ndorsements\x18\x14 \x03(\x0b\x32\x14.sesn.v1.EndorsementB\x06\n\x04\x62ody\"\xf6\x01\n\x08Markings\x12\x19\n\x03tlp\x18\x01 \x01(\x0e\x32\x0c.sesn.v1.Tlp\x12\'\n\x08handling\x18\x02 \x03(\x0e\x32\x15.sesn.v1.HandlingCode\x12\x15\n\rhandling_text\x18\x03 \x01(\t\x12\'\n\nevaluation\x18\x04 \x01(\x0b\x32\x13.sesn.v1.Evaluation\x12\x0f\n\x07purpose\x18\x05 \x01(\t\x12\x13\n\x0blegal_basis\x18\x06 \x01(\t\x12\x30\n\x0cretain_until\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06onward\x18\x08 \x03(\t\"n\n\nEvaluation\x12)\n\x06scheme\x18\x01 \x01(\x0e\x32\x19.sesn.v1.EvaluationScheme\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x13\n\x0binformation\x18\x03 \x01(\t\x12\x10\n\x08handling\x18\x04 \x01(\t*j\n\x03Tlp\x12\x13\n\x0fTLP_UNSPECIFIED\x10\x00\x12\x0b\n\x07TLP_RED\x10\x01\x12\x14\n\x10TLP_AMBER_STRICT\x10\x02\x12\r\n\tTLP_AMBER\x10\x03\x12\r\n\tTLP_GREEN\x10\x04\x12\r\n\tTLP_CLEAR\x10\x05*E\n\x0cHandlingCode\x12\x1d\n\x19HANDLING_CODE_UNSPECIFIED\x10\x00\x12\x06\n\x02H1\x10\x01\x12\x06\n\x02H2\x10\x02\x12\x06\n\x02H3\x10\x03*u\n\x10\x45valuationScheme\x12!\n\x1d\x45VALUATION_SCHEME_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x45VALUATION_4X4\x10\x01\x12\x14\n\x10\x45VALUATION_3X5X2\x10\x02\x12\x14\n\x10\x45VALUATION_5X5X5\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15sesn/v1/payload.proto\x12\x07sesn.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x13sesn/v1/alert.proto\x1a\x12sesn/v1/case.proto\x1a\x1asesn/v1/conversation.proto\x1a\x14sesn/v1/people.proto\"\xc5\x04\n\x07Payload\x12#\n\x08markings\x18\x01 \x01(\x0b\x32\x11.sesn.v1.Markings\x12\x1f\n\x05\x61lert\x18\x02 \x01(\x0b\x32\x0e.sesn.v1.AlertH\x00\x12%\n\x08response\x18\x03 \x01(\x0b\x32\x11.sesn.v1.ResponseH\x00\x12!\n\x06update\x18\x04 \x01(\x0b\x32\x0f.sesn.v1.UpdateH\x00\x12!\n\x06recall\x18\x05 \x01(\x0b\x32\x0f.sesn.v1.RecallH\x00\x12+\n\x0b\x64\x65struction\x18\x06 \x01(\x0b\x32\x14.sesn.v1.DestructionH\x00\x12#\n\x07\x66orward\x18\x07 \x01(\x0b\x32\x10.sesn.v1.ForwardH\x00\x12#\n\x07\x63onsent\x18\x08 \x01(\x0b\x32\x10.sesn.v1.ConsentH\x00\x12#\n\x07request\x18\t \x01(\x0b\x32\x10.sesn.v1.RequestH\x00\x12!\n\x06\x61nswer\x18\n \x01(\x0b\x32\x0f.sesn.v1.AnswerH\x00\x12\x1d\n\x04note\x18\x0b \x01(\x0b\x32\r.sesn.v1.NoteH\x00\x12%\n\x08sighting\x18\x0c \x01(\x0b\x32\x11.sesn.v1.SightingH\x00\x12&\n\tcase_step\x18\r \x01(\x0b\x32\x11.sesn.v1.CaseStepH\x00\x12&\n\tcase_file\x18\x0e \x01(\x0b\x32\x11.sesn.v1.CaseFileH\x00\x12*\n\x0c\x65ndorsements\x18\x14 \x03(\x0b\x32\x14.sesn.v1.EndorsementB\x06\n\x04\x62ody\"\xf6\x01\n\x08Markings\x12\x19\n\x03tlp\x18\x01 \x01(\x0e\x32\x0c.sesn.v1.Tlp\x12\'\n\x08handling\x18\x02 \x03(\x0e\x32\x15.sesn.v1.HandlingCode\x12\x15\n\rhandling_text\x18\x03 \x01(\t\x12\'\n\nevaluation\x18\x04 \x01(\x0b\x32\x13.sesn.v1.Evaluation\x12\x0f\n\x07purpose\x18\x05 \x01(\t\x12\x13\n\x0blegal_basis\x18\x06 \x01(\t\x12\x30\n\x0cretain_until\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06onward\x18\x08 \x03(\t\"n\n\nEvaluation\x12)\n\x06scheme\x18\x01 \x01(\x0e\x32\x19.sesn.v1.EvaluationScheme\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x13\n\x0binformation\x18\x03 \x01(\t\x12\x10\n\x08handling\x18\x04 \x01(\t*j\n\x03Tlp\x12\x13\n\x0fTLP_UNSPECIFIED\x10\x00\x12\x0b\n\x07TLP_RED\x10\x01\x12\x14\n\x10TLP_AMBER_STRICT\x10\x02\x12\r\n\tTLP_AMBER\x10\x03\x12\r\n\tTLP_GREEN\x10\x04\x12\r\n\tTLP_CLEAR\x10\x05*E\n\x0cHandlingCode\x12\x1d\n\x19HANDLING_CODE_UNSPECIFIED\x10\x00\x12\x06\n\x02H1\x10\x01\x12\x06\n\x02H2\x10\x02\x12\x06\n\x02H3\x10\x03*u\n\x10\x45valuationScheme\x12!\n\x1d\x45VALUATION_SCHEME_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x45VALUATION_4X4\x10\x01\x12\x14\n\x10\x45VALUATION_3X5X2\x10\x02\x12\x14\n\x10\x45VALUATION_5X5X5\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'sesn.v1.payload_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_TLP']._serialized_start=1003
-  _globals['_TLP']._serialized_end=1109
-  _globals['_HANDLINGCODE']._serialized_start=1111
-  _globals['_HANDLINGCODE']._serialized_end=1180
-  _globals['_EVALUATIONSCHEME']._serialized_start=1182
-  _globals['_EVALUATIONSCHEME']._serialized_end=1299
-  _globals['_PAYLOAD']._serialized_start=139
-  _globals['_PAYLOAD']._serialized_end=640
-  _globals['_MARKINGS']._serialized_start=643
-  _globals['_MARKINGS']._serialized_end=889
-  _globals['_EVALUATION']._serialized_start=891
-  _globals['_EVALUATION']._serialized_end=1001
+  _globals['_TLP']._serialized_start=1103
+  _globals['_TLP']._serialized_end=1209
+  _globals['_HANDLINGCODE']._serialized_start=1211
+  _globals['_HANDLINGCODE']._serialized_end=1280
+  _globals['_EVALUATIONSCHEME']._serialized_start=1282
+  _globals['_EVALUATIONSCHEME']._serialized_end=1399
+  _globals['_PAYLOAD']._serialized_start=159
+  _globals['_PAYLOAD']._serialized_end=740
+  _globals['_MARKINGS']._serialized_start=743
+  _globals['_MARKINGS']._serialized_end=989
+  _globals['_EVALUATION']._serialized_start=991
+  _globals['_EVALUATION']._serialized_end=1101
 # @@protoc_insertion_point(module_scope)

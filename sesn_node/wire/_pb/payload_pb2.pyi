@@ -10,6 +10,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from sesn_node.wire._pb import alert_pb2 as _alert_pb2
+from sesn_node.wire._pb import case_pb2 as _case_pb2
 from sesn_node.wire._pb import conversation_pb2 as _conversation_pb2
 from sesn_node.wire._pb import people_pb2 as _people_pb2
 import builtins as _builtins
@@ -129,6 +130,8 @@ class Payload(_message.Message):
     ANSWER_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
     SIGHTING_FIELD_NUMBER: _builtins.int
+    CASE_STEP_FIELD_NUMBER: _builtins.int
+    CASE_FILE_FIELD_NUMBER: _builtins.int
     ENDORSEMENTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def markings(self) -> Global___Markings:
@@ -179,6 +182,14 @@ class Payload(_message.Message):
         """A container, vessel or seal was seen."""
 
     @_builtins.property
+    def case_step(self) -> _case_pb2.CaseStep:
+        """A step of a return-to-origin case."""
+
+    @_builtins.property
+    def case_file(self) -> _case_pb2.CaseFile:
+        """Steps of a case, for a member that did not get them."""
+
+    @_builtins.property
     def endorsements(self) -> _containers.RepeatedCompositeFieldContainer[_people_pb2.Endorsement]:
         """Who wrote it, then who approved it, at most 8. They sign the payload without this field."""
 
@@ -197,13 +208,15 @@ class Payload(_message.Message):
         answer: _conversation_pb2.Answer | None = ...,
         note: _conversation_pb2.Note | None = ...,
         sighting: _conversation_pb2.Sighting | None = ...,
+        case_step: _case_pb2.CaseStep | None = ...,
+        case_file: _case_pb2.CaseFile | None = ...,
         endorsements: _abc.Iterable[_people_pb2.Endorsement] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["alert", b"alert", "answer", b"answer", "body", b"body", "consent", b"consent", "destruction", b"destruction", "forward", b"forward", "markings", b"markings", "note", b"note", "recall", b"recall", "request", b"request", "response", b"response", "sighting", b"sighting", "update", b"update"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["alert", b"alert", "answer", b"answer", "body", b"body", "case_file", b"case_file", "case_step", b"case_step", "consent", b"consent", "destruction", b"destruction", "forward", b"forward", "markings", b"markings", "note", b"note", "recall", b"recall", "request", b"request", "response", b"response", "sighting", b"sighting", "update", b"update"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert", b"alert", "answer", b"answer", "body", b"body", "consent", b"consent", "destruction", b"destruction", "endorsements", b"endorsements", "forward", b"forward", "markings", b"markings", "note", b"note", "recall", b"recall", "request", b"request", "response", b"response", "sighting", b"sighting", "update", b"update"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert", b"alert", "answer", b"answer", "body", b"body", "case_file", b"case_file", "case_step", b"case_step", "consent", b"consent", "destruction", b"destruction", "endorsements", b"endorsements", "forward", b"forward", "markings", b"markings", "note", b"note", "recall", b"recall", "request", b"request", "response", b"response", "sighting", b"sighting", "update", b"update"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["alert", "response", "update", "recall", "destruction", "forward", "consent", "request", "answer", "note", "sighting"]  # noqa: Y015
+    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["alert", "response", "update", "recall", "destruction", "forward", "consent", "request", "answer", "note", "sighting", "case_step", "case_file"]  # noqa: Y015
     _WhichOneofArgType_body: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_body) -> _WhichOneofReturnType_body | None: ...
 

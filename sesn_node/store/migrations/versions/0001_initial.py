@@ -20,6 +20,7 @@ _APPEND_ONLY = (
     "card",
     "refusal",
     "timestamp_token",
+    "case_step",
 )
 
 
@@ -28,6 +29,7 @@ def upgrade() -> None:
     _create_tables()
     _create_timestamps()
     _create_lists()
+    _create_cases()
     _create_keeping_tables()
     for trigger in sql.append_only(op.get_context().dialect.name, _APPEND_ONLY):
         op.execute(trigger)
@@ -364,6 +366,43 @@ def _create_tables() -> None:
         unique=False,
         sqlite_where=sa.text("state IN ('refused', 'expired', 'dead')"),
         postgresql_where=sa.text("state IN ('refused', 'expired', 'dead')"),
+    )
+
+
+def _create_cases() -> None:
+    op.create_table(
+        "case_step",
+        sa.Column("case_id", sa.LargeBinary(), nullable=False),
+        sa.Column("step_id", sa.LargeBinary(), nullable=False),
+        sa.Column("sender", _TEXT, nullable=False),
+        sa.Column("message_id", sa.LargeBinary(), nullable=False),
+        sa.Column("header", sa.LargeBinary(), nullable=False),
+        sa.Column("seal", sa.LargeBinary(), nullable=False),
+        sa.Column("salt", sa.LargeBinary(), nullable=False),
+        sa.Column("mark", sa.LargeBinary(), nullable=False),
+        sa.Column("carrier", _TEXT, nullable=True),
+        sa.Column("carrier_id", sa.LargeBinary(), nullable=True),
+        sa.Column("entry_index", _BIG, nullable=False),
+        sa.PrimaryKeyConstraint("case_id", "step_id", name="pk_case_step"),
+        comment="Steps of return-to-origin cases; of those that came in a case file, whose it was.",
+    )
+    op.create_table(
+        "case_notice",
+        sa.Column("case_id", sa.LargeBinary(), nullable=False),
+        sa.Column("founder", _TEXT, nullable=False),
+        sa.Column("code", _TEXT, nullable=False),
+        sa.Column("due_ms", _BIG, autoincrement=False, nullable=False),
+        sa.Column("entry_index", _BIG, nullable=False),
+        sa.PrimaryKeyConstraint("case_id", "founder", "code", "due_ms", name="pk_case_notice"),
+        comment="Due dates of cases that were near, or passed, and that the ledger says so of.",
+    )
+    op.create_table(
+        "case_filed",
+        sa.Column("agency", _TEXT, nullable=False),
+        sa.Column("step_id", sa.LargeBinary(), nullable=False),
+        sa.Column("message_id", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("agency", "step_id", name="pk_case_filed"),
+        comment="Steps that we handed to a member that did not get them, and in which message.",
     )
 
 

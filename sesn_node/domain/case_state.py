@@ -1,0 +1,450 @@
+"""The state of a case, and what a step makes of it: pure functions of what members said.
+
+A case has a line of steps that change its state, one after the other, and facts beside it: votes on
+proposals, extensions, incidents, who joined, when the authority of export was informed. Facts never
+compete, so they are the same in any order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from sesn_node.domain.case import Rule, rules_of
+from sesn_node.domain.case_terms import (
+    Action,
+    DisputeReason,
+    Member,
+    Role,
+    SealCheck,
+    Settlement,
+    State,
+)
+from sesn_node.errors import PolicyError
+
+if TYPE_CHECKING:
+    from sesn_node.domain.case_terms import Step
+    from sesn_node.domain.ids import AgencyId, MessageId
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What others are asked to agree to.
+
+    Args:
+        step_id: The step that proposed it.
+        by: Who did.
+        asked: Who has to agree, all of them.
+        target: The state if they do.
+        back: The state if one of them declines.
+        facility: Authority of the facility if they do; None: as before.
+    """
+
+    step_id: bytes
+    by: AgencyId
+    asked: frozenset[AgencyId]
+    target: State
+    back: State
+    facility: AgencyId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The steps that changed the state, up to one of them.
+
+    Args:
+        steps: Their ids, oldest first; the last is the head.
+        state: The state after the head, without what was voted on it.
+        since_ms: When the head was written, Unix milliseconds.
+        proposal: What the head proposes.
+        facility: Authority of the facility, once it is settled.
+        met_ms: When the waste was back, or treated instead: the clock stops. None before.
+    """
+
+    steps: tuple[bytes, ...]
+    state: State
+    since_ms: int
+    proposal: Proposal | None = None
+    facility: AgencyId | None = None
+    met_ms: int | None = None
+
+    @property
+    def head(self) -> bytes:
+        """The step that changed the state last."""
+        return self.steps[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """What an agency said to a proposal or an extension."""
+
+    about: bytes
+    agency: AgencyId
+    agrees: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """A later due date that one party proposed.
+
+    Args:
+        step_id: The step.
+        by: Who proposed it.
+        asked: Who has to agree.
+        due_ms: The last moment of the new date, Unix milliseconds.
+    """
+
+    step_id: bytes
+    by: AgencyId
+    asked: AgencyId
+    due_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """Something that went wrong: a word of `IncidentKind`, or of `SealCheck` on arrival."""
+
+    step_id: bytes
+    by: AgencyId
+    code: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A case as some set of its steps makes it.
+
+    Args:
+        case_id: Id of the message that requested the return.
+        ground: Why, a word of `Ground`.
+        regime: The rules that its clock follows.
+        days: How many days those give.
+        requested_ms: When the return was requested, Unix milliseconds.
+        line: The steps that changed its state.
+        roles: What each member is, by agency.
+        votes: What was said to proposals and extensions.
+        informed_ms: When the authority of export was informed (t0); None: not proven yet.
+        extensions: Later dates that were proposed.
+        incidents: What went wrong.
+        resolved: Ids of incidents that were.
+    """
+
+    case_id: MessageId
+    ground: str
+    regime: str
+    days: int
+    requested_ms: int
+    line: Line
+    roles: frozenset[tuple[AgencyId, Role]]
+    votes: frozenset[Vote] = frozenset()
+    informed_ms: int | None = None
+    extensions: frozenset[Extension] = frozenset()
+    incidents: frozenset[Incident] = frozenset()
+    resolved: frozenset[bytes] = frozenset()
+
+    @property
+    def state(self) -> State:
+        """How far it is: the state after the last step, and what was voted on that."""
+        proposal = self.line.proposal
+        if proposal is None:
+            return self.line.state
+        said = [vote for vote in self.votes if vote.about == proposal.step_id]
+        if any(not vote.agrees for vote in said):
+            return proposal.back
+        if proposal.asked <= {vote.agency for vote in said}:
+            return proposal.target
+        return self.line.state
+
+    @property
+    def facility(self) -> AgencyId | None:
+        """Authority of the facility, once it is settled."""
+        proposal = self.line.proposal
+        if proposal is None or proposal.facility is None or self.state is not proposal.target:
+            return self.line.facility
+        return proposal.facility
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """Who takes part, by agency."""
+        return tuple(
+            Member(agency, self.roles_of(agency))
+            for agency in sorted({one for one, _ in self.roles})
+        )
+
+    def roles_of(self, agency: AgencyId) -> tuple[Role, ...]:
+        """Return what an agency is in this case; nothing if it takes no part."""
+        return tuple(role for role in Role if (agency, role) in self.roles)
+
+    def agency_of(self, role: Role) -> AgencyId:
+        """Return the one agency that is DET, or EXP."""
+        return next(agency for agency, one in self.roles if one is role)
+
+    def asked_of(self, agency: AgencyId) -> tuple[bytes, ...]:
+        """Return the proposals and later dates that wait for an agency's answer."""
+        found = {one.step_id for one in self.extensions if one.asked == agency}
+        proposal = self.line.proposal
+        if proposal is not None and agency in proposal.asked:
+            found.add(proposal.step_id)
+        return tuple(
+            sorted(one for one in found & self._unsettled() if not self._said(one, agency))
+        )
+
+    def proposed_by(self, agency: AgencyId) -> tuple[bytes, ...]:
+        """Return the proposals and later dates of an agency that it can still take back."""
+        found = {one.step_id for one in self.extensions if one.by == agency}
+        proposal = self.line.proposal
+        if proposal is not None and proposal.by == agency:
+            found.add(proposal.step_id)
+        return tuple(sorted(found & self._unsettled()))
+
+    def agreed(self, extension: Extension) -> bool:
+        """Tell whether both sides signed a later date."""
+        said = {
+            v.agrees
+            for v in self.votes
+            if (v.about, v.agency) == (extension.step_id, extension.asked)
+        }
+        return said == {True}
+
+    @property
+    def open_incidents(self) -> tuple[Incident, ...]:
+        """What went wrong and was not resolved."""
+        return tuple(
+            sorted(
+                (one for one in self.incidents if one.step_id not in self.resolved),
+                key=lambda one: one.step_id,
+            )
+        )
+
+    def _unsettled(self) -> set[bytes]:
+        """Return proposals and later dates that nobody declined, and not all agreed to."""
+        asked = {one.step_id: frozenset({one.asked}) for one in self.extensions}
+        if self.line.proposal is not None:
+            asked[self.line.proposal.step_id] = self.line.proposal.asked
+        declined = {vote.about for vote in self.votes if not vote.agrees}
+        return {
+            about
+            for about, agencies in asked.items()
+            if about not in declined and not all(self._said(about, one) for one in agencies)
+        }
+
+    def _said(self, about: bytes, agency: AgencyId) -> bool:
+        return any((vote.about, vote.agency) == (about, agency) for vote in self.votes)
+
+
+def apply(case: Case | None, step: Step) -> Case:
+    """Return the case after a step.
+
+    Args:
+        case: The case that its sender saw; None for REQUEST.
+        step: The step.
+
+    Raises:
+        PolicyError: Its sender may not take it there.
+    """
+    if case is None:
+        return _requested(step)
+    rule = find_rule(case, step)
+    _check_beside(case, step)
+    line = case.line if step.mark.action.is_fact else advance(case, step, rule)
+    found = replace(with_facts(case, step), line=line)
+    addressed = frozenset(one.agency for one in found.members) - {step.sender}
+    if step.recipients != addressed:
+        raise PolicyError("a step of a case goes to every member, and to nobody else")
+    return found
+
+
+def find_rule(case: Case, step: Step) -> Rule:
+    """Return the row of the table that allows a step, by state, role, and what was proposed.
+
+    Raises:
+        PolicyError: There is none.
+    """
+    mark, state = step.mark, case.state
+    if (step.sender, mark.role) not in case.roles:
+        raise PolicyError(f"{step.sender} is not {mark.role} in this case")
+    rows = [rule for rule in rules_of(mark.action) if state in rule.source]
+    if mark.action in _VOTES:
+        rows = [rule for rule in rows if _is_asked(case, step, rule)]
+    if not rows:
+        raise PolicyError(f"{mark.action} is not possible in state {state}")
+    rows = [rule for rule in rows if mark.role in rule.by]
+    if not rows:
+        raise PolicyError(f"{mark.role} cannot {mark.action} in state {state}")
+    return rows[0]
+
+
+def advance(case: Case, step: Step, rule: Rule) -> Line:
+    """Return the line of a case after a step that changes its state."""
+    mark, line = step.mark, case.line
+    state = rule.target or case.state
+    proposal = None
+    asked = frozenset(one for one, _ in with_facts(case, step).roles) - {step.sender}
+    other = frozenset({_other_party(case, step.sender)})
+    if mark.action is Action.PROPOSE:
+        agreed = State.ALTERNATIVE_AGREED
+        proposal = Proposal(
+            step.step_id, step.sender, asked, agreed, case.state, facility=mark.facility
+        )
+    elif mark.action is Action.SETTLE:
+        resume = mark.code == Settlement.RESUME
+        target = State.ACKNOWLEDGED if resume else State.CONSIGNEE_TREATMENT
+        proposal = Proposal(step.step_id, step.sender, other, target, State.DISPUTED)
+    elif mark.action is Action.DISPUTE and mark.code == DisputeReason.CONSIGNEE_AT_FAULT:
+        target = State.CONSIGNEE_TREATMENT
+        proposal = Proposal(step.step_id, step.sender, other, target, State.DISPUTED)
+    met = mark.action in {Action.ARRIVE, Action.TREAT} and line.met_ms is None
+    return Line(
+        steps=(*line.steps, step.step_id),
+        state=state,
+        since_ms=step.created_ms,
+        proposal=proposal,
+        facility=mark.facility if mark.action is Action.DOCUMENT else case.facility,
+        met_ms=step.created_ms if met else line.met_ms,
+    )
+
+
+def with_facts(case: Case, step: Step) -> Case:
+    """Return a case with what a step says beside the line; the order of steps does not matter."""
+    mark = step.mark
+    roles = {(member.agency, role) for member in mark.members for role in member.roles}
+    if mark.facility is not None:
+        roles.add((mark.facility, Role.FAC))
+    case = replace(case, roles=case.roles | roles)
+    if mark.action in _VOTES:
+        vote = Vote(mark.about, step.sender, mark.action is Action.AGREE)
+        return replace(case, votes=case.votes | {vote})
+    if mark.action is Action.INFORM:
+        known = mark.at_ms if case.informed_ms is None else min(mark.at_ms, case.informed_ms)
+        return replace(case, informed_ms=known)
+    if mark.action is Action.EXTEND:
+        asked = _other_party(case, step.sender)
+        extension = Extension(step.step_id, step.sender, asked, mark.at_ms)
+        return replace(case, extensions=case.extensions | {extension})
+    if mark.action is Action.RESOLVE:
+        return replace(case, resolved=case.resolved | {mark.about})
+    broken = mark.action is Action.ARRIVE and mark.code != SealCheck.INTACT
+    if broken or mark.action is Action.INCIDENT:
+        incident = Incident(step.step_id, step.sender, mark.code)
+        return replace(case, incidents=case.incidents | {incident})
+    return case
+
+
+_VOTES: Final = frozenset({Action.AGREE, Action.DECLINE})
+
+
+def _requested(step: Step) -> Case:
+    """Begin a case."""
+    mark = step.mark
+    roles = frozenset((member.agency, role) for member in mark.members for role in member.roles)
+    if mark.action is not Action.REQUEST or step.message_id != step.case_id:
+        raise PolicyError("a case begins with REQUEST, whose message gives it its id")
+    _check_code(rules_of(Action.REQUEST)[0], mark.code)
+    exporters = [agency for agency, role in roles if role is Role.EXP]
+    detectors = [agency for agency, role in roles if role is Role.DET]
+    if detectors != [step.sender] or len(exporters) != 1 or exporters == detectors:
+        raise PolicyError("a request has one DET, its sender, and one EXP, somebody else")
+    if mark.role is not Role.DET or mark.facility or mark.about or mark.at_ms:
+        raise PolicyError("a request is made by DET, and is about nothing else")
+    if step.recipients != frozenset(one.agency for one in mark.members) - {step.sender}:
+        raise PolicyError("a request goes to every member, and to nobody else")
+    return Case(
+        case_id=step.case_id,
+        ground=mark.code,
+        regime=mark.regime,
+        days=mark.days,
+        requested_ms=step.created_ms,
+        line=Line((step.step_id,), State.REQUESTED, step.created_ms),
+        roles=roles,
+    )
+
+
+def _check_beside(case: Case, step: Step) -> None:
+    """Check what of a step the row of the table says nothing about.
+
+    Raises:
+        PolicyError: Something is missing, or does not belong there.
+    """
+    mark = step.mark
+    rule = rules_of(mark.action)[0]
+    _check_code(rule, mark.code)
+    about = mark.action in {*_VOTES, Action.RESOLVE, Action.INFORM}
+    dated = mark.action in {Action.INFORM, Action.EXTEND}
+    joins = mark.action in {Action.INVITE, Action.INFORM}
+    given = (bool(mark.about), bool(mark.at_ms), bool(mark.members), mark.facility is not None)
+    if given != (about, dated, joins, rule.facility):
+        raise PolicyError(f"{mark.action} does not say what it has to, or says more")
+    if mark.action is Action.INVITE:
+        _check_invited(case, step)
+    if mark.action is Action.INFORM:
+        _check_informed(case, step)
+    if mark.action is Action.EXTEND and any(
+        one.step_id in case.proposed_by(step.sender) for one in case.extensions
+    ):
+        raise PolicyError("a later date that it proposed is not answered yet")
+    if mark.action is Action.RESOLVE:
+        _check_resolved(case, step)
+    if mark.role is Role.FAC and not mark.action.is_fact:
+        named = case.facility
+        if (
+            named is not None
+            and case.state is not State.CONSIGNEE_TREATMENT
+            and named != step.sender
+        ):
+            raise PolicyError(f"the facility is in the country of {named}")
+    again = mark.action is Action.DOCUMENT and case.state is State.REJECTED
+    if again and mark.facility == case.facility:
+        raise PolicyError("this facility has rejected it; another one has to be named")
+
+
+def _check_code(rule: Rule, code: str) -> None:
+    words = [] if rule.codes is None else [one.value for one in rule.codes]
+    if (code not in words) if words else code:
+        raise PolicyError(
+            f"{rule.action} needs {'one of ' + ', '.join(words) if words else 'no word'}"
+        )
+
+
+def _check_invited(case: Case, step: Step) -> None:
+    asked = {(one.agency, role) for one in step.mark.members for role in one.roles}
+    if not {role for _, role in asked} <= {Role.TRN, Role.FAC} or asked & case.roles:
+        raise PolicyError("others join as TRN or FAC, and as what they are not yet")
+
+
+def _check_informed(case: Case, step: Step) -> None:
+    mark = step.mark
+    informed = {(one.agency, role) for one in mark.members for role in one.roles}
+    if case.informed_ms is not None:
+        raise PolicyError("it is proven already when the authority of export was informed")
+    if informed != {(case.agency_of(Role.EXP), Role.EXP)} or mark.about != case.line.steps[0]:
+        raise PolicyError("INFORM is about the authority of export, and about the request")
+
+
+def _check_resolved(case: Case, step: Step) -> None:
+    found = [one for one in case.open_incidents if one.step_id == step.mark.about]
+    if not found:
+        raise PolicyError("there is no such open incident")
+    if step.mark.role is not Role.DET and found[0].by != step.sender:
+        raise PolicyError("an incident is resolved by who told of it, or by DET")
+
+
+def _is_asked(case: Case, step: Step, rule: Rule) -> bool:
+    """Tell whether a vote is on what a row speaks of, and was asked of its sender."""
+    about = step.mark.about
+    open_to = case.asked_of(step.sender)
+    if step.mark.action is Action.DECLINE:
+        # Whoever proposed something can take it back.
+        open_to += case.proposed_by(step.sender)
+    if about not in open_to:
+        return False
+    proposal = case.line.proposal
+    if proposal is None or about != proposal.step_id:
+        return rule.target is None and rule.source[0] is not State.ALTERNATIVE_PROPOSED
+    if step.mark.action is Action.DECLINE:
+        return rule.source == (case.line.state,)
+    return rule.target is proposal.target
+
+
+def _other_party(case: Case, agency: AgencyId) -> AgencyId:
+    """Return EXP for DET, and DET for EXP."""
+    detector = case.agency_of(Role.DET)
+    return case.agency_of(Role.EXP) if agency == detector else detector

@@ -1,0 +1,261 @@
+"""Steps of cases as this node keeps them: stored and recorded in one transaction, derived anew.
+
+Of each step there is a row with what its state depends on, and a CASE entry that commits to it. The
+state is stored nowhere: it is derived whenever somebody asks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from sesn_node.crypto.seal import commit_mark
+from sesn_node.domain.case_history import Standing, derive
+from sesn_node.domain.case_messages import CaseStep
+from sesn_node.domain.case_terms import Action, Step
+from sesn_node.domain.entries import CaseCode, EntryKind
+from sesn_node.domain.ids import AgencyId, MessageId, show_message_id
+from sesn_node.errors import ConflictError, PolicyError
+from sesn_node.exchange.office import new_entry
+from sesn_node.store.cases import CaseStepRow
+from sesn_node.telemetry.logs import get_logger
+from sesn_node.wire.cases import decode_mark, encode_mark
+from sesn_node.wire.envelopes import decode_header
+
+if TYPE_CHECKING:
+    from sesn_node.domain.case_history import History
+    from sesn_node.domain.messages import Header
+    from sesn_node.domain.payload import Payload
+    from sesn_node.exchange.work import Work
+    from sesn_node.store.engine import Transaction
+
+_log = get_logger(__name__)
+
+CASE_MOVED: Final = "CASE_MOVED"
+UNKNOWN_CASE: Final = "UNKNOWN_CASE"
+
+MAX_STEPS: Final = 300
+"""Steps of one agency in one case that are taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class SealedStep:
+    """A step with its seal, and what ledgers commit to of it.
+
+    Args:
+        header: Its header, verbatim.
+        seal: Its seal, DER.
+        step: What it does.
+        salt: What its mark is committed to under, 32 bytes.
+        commitment: The commitment to its whole content, from the header, 32 bytes.
+    """
+
+    header: bytes
+    seal: bytes
+    step: Step
+    salt: bytes
+    commitment: bytes
+
+
+def sealed_step(
+    header: Header, header_bytes: bytes, header_sha256: bytes, seal: bytes, payload: Payload
+) -> SealedStep | None:
+    """Take what is kept of a step out of a message; None if the message is none."""
+    body = payload.body
+    if not isinstance(body, CaseStep):
+        return None
+    step = Step(
+        step_id=header_sha256,
+        case_id=header.conversation_id,
+        message_id=header.message_id,
+        sender=header.sender,
+        recipients=frozenset(one.agency for one in header.recipients),
+        created_ms=header.created_ms,
+        mark=body.mark,
+    )
+    return SealedStep(header_bytes, seal, step, body.salt, header.commitment)
+
+
+def step_of(row: CaseStepRow) -> Step:
+    """Read a step from its row."""
+    header = decode_header(row.header)
+    return Step(
+        step_id=row.step_id,
+        case_id=MessageId(row.case_id),
+        message_id=header.message_id,
+        sender=header.sender,
+        recipients=frozenset(one.agency for one in header.recipients),
+        created_ms=header.created_ms,
+        mark=decode_mark(row.mark),
+    )
+
+
+def steps_of(transaction: Transaction, case_id: bytes) -> list[Step]:
+    """Read the steps that are here under the id of a case."""
+    return [step_of(row) for row in transaction.cases.steps(case_id)]
+
+
+def founders_of(steps: list[Step]) -> list[AgencyId]:
+    """Return who requested a return under one id; two agencies may have used it, for two cases."""
+    return sorted({one.sender for one in steps if one.mark.action is Action.REQUEST})
+
+
+def find_history(
+    transaction: Transaction, case_id: MessageId, founder: AgencyId | None = None
+) -> History:
+    """Derive one case.
+
+    Args:
+        transaction: A snapshot.
+        case_id: Id of the message that requested the return.
+        founder: Who sent that, to choose when two agencies used one id.
+
+    Raises:
+        PolicyError: `UNKNOWN_CASE`: there is no such case, or its request is not here yet.
+        ConflictError: Two agencies used the same id, and none is named.
+    """
+    steps = steps_of(transaction, case_id)
+    founders = founders_of(steps)
+    if founder is None and len(founders) > 1:
+        raise ConflictError(
+            f"{', '.join(founders)} requested returns under one id; add --from AGENCY to say "
+            "whose is meant",
+            code="AMBIGUOUS",
+        )
+    if not founders or (founder is not None and founder not in founders):
+        raise PolicyError(
+            f"there is no case {show_message_id(case_id)}; 'sesn case list' shows them",
+            code=UNKNOWN_CASE,
+        )
+    return derive(steps, founder or founders[0])
+
+
+def check_own(transaction: Transaction, sealed: SealedStep) -> None:
+    """Refuse to send a step that must not be taken, or not any more.
+
+    Raises:
+        PolicyError: The table does not allow it, or its request is not here.
+        ConflictError: `CASE_MOVED`: the case went on since the step was written.
+    """
+    step = sealed.step
+    steps = steps_of(transaction, step.case_id)
+    if transaction.cases.count(step.case_id, step.sender) >= MAX_STEPS:
+        raise PolicyError(f"{MAX_STEPS} steps of one agency are the most that a case has")
+    founders = [step.sender] if step.mark.action is Action.REQUEST else founders_of(steps)
+    for founder in founders:
+        before = derive(steps, founder)
+        after = derive([*steps, step], founder)
+        standing = after.standing[step.step_id]
+        if standing is Standing.WAITING:
+            continue
+        if standing is Standing.NOT_ALLOWED:
+            raise PolicyError(after.why[step.step_id])
+        seen = after.seen.get(step.step_id)
+        moved = before.case is not None and seen is not None and seen.line != before.case.line
+        if standing is not Standing.COUNTS or moved:
+            raise ConflictError(
+                "the case went on while this step was written; look at it and decide again",
+                code=CASE_MOVED,
+            )
+        return
+    raise PolicyError("this builds on steps that are not here", code=UNKNOWN_CASE)
+
+
+def obstacle(transaction: Transaction, sealed: SealedStep) -> str | None:
+    """Say why a step that arrived must not be taken; None if it may, or if nobody can tell yet.
+
+    A step whose past is not here is kept: it is judged when that has come. The words tell nothing
+    of the case, since they leave this node unsealed.
+    """
+    step = sealed.step
+    steps = steps_of(transaction, step.case_id)
+    if step.step_id in {one.step_id for one in steps}:
+        return None
+    if transaction.cases.count(step.case_id, step.sender) >= MAX_STEPS:
+        return "its sender has taken more steps in this case than one agency can"
+    founders = [step.sender] if step.mark.action is Action.REQUEST else founders_of(steps)
+    found = [derive([*steps, step], founder) for founder in founders]
+    refused = [one.why[step.step_id] for one in found if step.step_id in one.why]
+    judged = [one for one in found if one.standing[step.step_id] is not Standing.WAITING]
+    if refused and len(refused) == len(judged):
+        _log.warning(
+            "case-step-refused",
+            case_id=show_message_id(step.case_id),
+            message_id=show_message_id(step.message_id),
+            peer=step.sender,
+            action=step.mark.action.value,
+            detail=refused[0],
+        )
+        return "its sender may not take this step in this case"
+    return None
+
+
+def file_obstacle(
+    transaction: Transaction, us: AgencyId, filed: tuple[SealedStep, ...]
+) -> str | None:
+    """Say why a case file must not be taken; None if it may.
+
+    What it hands over proves itself; but it has to be of a case that we have a part in.
+    """
+    steps = steps_of(transaction, filed[0].step.case_id)
+    steps += [one.step for one in filed]
+    for founder in founders_of(steps):
+        history = derive(steps, founder)
+        if history.case is not None and history.case.roles_of(us):
+            return None
+    return "this agency has no part in that case, as far as is known here"
+
+
+def keep_step(
+    work: Work,
+    sealed: SealedStep,
+    number: int,
+    carrier: tuple[AgencyId, MessageId] | None = None,
+) -> None:
+    """Record a step and store it; one that is here already is left as it is.
+
+    Args:
+        work: The transaction.
+        sealed: The step.
+        number: Our SHARED or RECEIVED entry of the message that it is, or that it came in, as
+            tables call it.
+        carrier: Sender and id of the case file that it came in.
+    """
+    step = sealed.step
+    cases = work.transaction.cases
+    if cases.known(step.case_id, [step.step_id]):
+        return
+    mark = encode_mark(step.mark)
+    entry = work.append(
+        new_entry(
+            EntryKind.CASE,
+            work.now_ms,
+            commit_mark(sealed.salt, mark),
+            message_id=step.message_id,
+            commitment=sealed.commitment,
+            answers=work.ref(number),
+            code=(CaseCode.STEP if carrier is None else CaseCode.FILED).value,
+        )
+    )
+    cases.add(
+        CaseStepRow(
+            case_id=step.case_id,
+            step_id=step.step_id,
+            sender=step.sender,
+            message_id=step.message_id,
+            header=sealed.header,
+            seal=sealed.seal,
+            salt=sealed.salt,
+            mark=mark,
+            carrier=None if carrier is None else carrier[0],
+            carrier_id=None if carrier is None else carrier[1],
+            entry_index=work.number(entry),
+        )
+    )
+    _log.info(
+        "case-step",
+        case_id=show_message_id(step.case_id),
+        message_id=show_message_id(step.message_id),
+        peer=step.sender,
+        action=step.mark.action.value,
+    )
