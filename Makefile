@@ -33,6 +33,9 @@ demo: $(RUNTIME) ## Run the demonstration: make demo ARGS="--exit --json".
 bench: $(RUNTIME) ## Measure this machine: make bench ARGS="...".
 	@$(BIN)/sesn bench $(ARGS)
 
+# Where a machine forbids Python to keep what it compiled, each process that a test starts would
+# compile the whole node.
+test: export PYTHONDONTWRITEBYTECODE =
 test: $(DEV) ## Run the tests that need nothing but Python.
 	@$(BIN)/pytest -n auto -m "not system" tests $(ARGS)
 

@@ -12,6 +12,7 @@ from sesn_node.audit.manifest import MAX_MANIFEST_BYTES, decode_manifest
 from sesn_node.audit.problems import BundleCode, malformed
 from sesn_node.audit.records import (
     BundleCard,
+    BundleCaseStep,
     BundleCheckpoint,
     BundleEntry,
     BundleMessage,
@@ -90,6 +91,14 @@ class Bundle:
         return self._records(
             names.MESSAGES,
             codec.decode_message,
+            lambda one: (_epoch(one.origin), one.entry_index),
+        )
+
+    def case_steps(self) -> Iterator[BundleCaseStep]:
+        """Yield the steps of cases, strictly ascending by ledger and index of their entry."""
+        return self._records(
+            names.CASES,
+            codec.decode_case_step,
             lambda one: (_epoch(one.origin), one.entry_index),
         )
 

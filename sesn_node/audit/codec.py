@@ -11,6 +11,7 @@ from typing import Final
 from sesn_node.audit.records import (
     MAX_COSIGNATURES,
     BundleCard,
+    BundleCaseStep,
     BundleCheckpoint,
     BundleCosignature,
     BundleEntry,
@@ -160,6 +161,31 @@ def decode_message(data: bytes) -> BundleMessage:
         seal=message.seal,
         erased=message.erased,
         way=way,
+    )
+
+
+def encode_case_step(step: BundleCaseStep) -> bytes:
+    """Write a record of cases.pb."""
+    return pb.BundleCaseStep(
+        origin=step.origin,
+        entry_index=step.entry_index,
+        header=step.header,
+        seal=step.seal,
+        salt=step.salt,
+        mark=step.mark,
+    ).SerializeToString(deterministic=True)
+
+
+def decode_case_step(data: bytes) -> BundleCaseStep:
+    """Read a record of cases.pb."""
+    message = parse_strict(pb.BundleCaseStep, data, what="case step", limit=MAX_RECORD_BYTES)
+    return BundleCaseStep(
+        Origin(message.origin),
+        message.entry_index,
+        message.header,
+        message.seal,
+        message.salt,
+        message.mark,
     )
 
 

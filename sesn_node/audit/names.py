@@ -12,10 +12,11 @@ MANIFEST: Final = "manifest.json"
 CARDS: Final = "cards.pb"
 CHECKPOINTS: Final = "checkpoints.pb"
 MESSAGES: Final = "messages.pb"
+CASES: Final = "cases.pb"
 DISCLOSED: Final = "disclosed.pb"
 TIMESTAMPS: Final = "timestamps.pb"
 
-MAX_MEMBERS: Final = 6 + 2 * MAX_LEDGERS
+MAX_MEMBERS: Final = 7 + 2 * MAX_LEDGERS
 MAX_NAME_BYTES: Final = len("ledger/999999999/entries.pb")
 
 _LEAVES = re.compile(r"ledger/([1-9][0-9]{0,8})/leaves\.bin", re.ASCII)
@@ -38,7 +39,7 @@ def member_names(epochs: Sequence[int]) -> tuple[str, ...]:
         epochs: Its ledgers, ascending.
     """
     ledgers = [name for epoch in epochs for name in (leaves_name(epoch), entries_name(epoch))]
-    return (MANIFEST, CARDS, CHECKPOINTS, *ledgers, MESSAGES, DISCLOSED, TIMESTAMPS)
+    return (MANIFEST, CARDS, CHECKPOINTS, *ledgers, MESSAGES, CASES, DISCLOSED, TIMESTAMPS)
 
 
 def check_names(names: Sequence[str]) -> str | None:

@@ -38,6 +38,7 @@ from sesn_node.errors import MalformedError
 from sesn_node.ledger.note import MAX_NOTE_BYTES
 from sesn_node.wire.batches import MAX_COSIGNATURE_BYTES, MAX_PROOF_HASHES
 from sesn_node.wire.cards import MAX_SEALED_CARD_BYTES
+from sesn_node.wire.cases import MAX_MARK_BYTES
 
 MAX_COSIGNATURES: Final = 1_000
 """Witnesses of one checkpoint."""
@@ -233,6 +234,35 @@ class BundleMessage:
         check_range("entry_index", self.entry_index, 0, MAX_INTEGER)
         check_length("header", self.header, 1, MAX_HEADER_BYTES)
         check_length("seal", self.seal, MIN_SEAL_BYTES, MAX_SEAL_BYTES)
+
+
+@dataclass(frozen=True, slots=True)
+class BundleCaseStep:
+    """A step of a return-to-origin case, without what its message says.
+
+    Args:
+        origin: The agency's ledger that holds its CASE entry of the step.
+        entry_index: Index of that entry.
+        header: The serialised Header of the step's message, verbatim.
+        seal: Its sender's signature over it, DER, verbatim.
+        salt: What the ledger commits to the mark under.
+        mark: A serialised CaseMark, verbatim.
+    """
+
+    origin: Origin
+    entry_index: int
+    header: bytes
+    seal: bytes
+    salt: bytes
+    mark: bytes
+
+    def __post_init__(self) -> None:
+        check_origin("origin", self.origin)
+        check_range("entry_index", self.entry_index, 0, MAX_INTEGER)
+        check_length("header", self.header, 1, MAX_HEADER_BYTES)
+        check_length("seal", self.seal, MIN_SEAL_BYTES, MAX_SEAL_BYTES)
+        check_fixed("salt", self.salt, SALT_BYTES)
+        check_length("mark", self.mark, 1, MAX_MARK_BYTES)
 
 
 @dataclass(frozen=True, slots=True)

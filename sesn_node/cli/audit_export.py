@@ -106,6 +106,7 @@ def _tell(done: ExportedBundle, file: Path, *, blind: bool) -> None:
             (
                 many(done.entries, "entry", "entries"),
                 many(done.messages, "message", "messages"),
+                many(done.case_steps, "step of a case", "steps of cases"),
                 many(done.checkpoints, "checkpoint", "checkpoints"),
                 many(done.timestamps, "time-stamp", "time-stamps"),
                 many(done.cards, "card", "cards"),
@@ -134,6 +135,7 @@ def _exported_json(done: ExportedBundle, file: Path) -> dict[str, Json]:
         "recorded_at": done.recorded_at,
         "entries": done.entries,
         "messages": done.messages,
+        "case_steps": done.case_steps,
         "disclosed": done.disclosed,
         "checkpoints": done.checkpoints,
         "timestamps": done.timestamps,

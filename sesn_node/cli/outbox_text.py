@@ -272,6 +272,7 @@ def _step(step: Step) -> Text:
         StepKind.DISCLOSED: ("its content was given out", "yellow"),
         StepKind.ERASED: (f"its content was erased, {step.code}{why}", "yellow"),
         StepKind.LEGAL_HOLD: (f"a legal hold on it was {step.code.lower()}", "yellow"),
+        StepKind.CASE: (_CASE.get(step.code, step.code), ""),
         StepKind.ANSWERED: (f"{who} answered with {step.other_kind} {other}", ""),
     }[step.kind]
     return Text(said, style)

@@ -45,7 +45,7 @@ def track(
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Show where a container or a ship was, by alerts, updates, forwards and sightings.
+    """Show where a container or a ship was, by alerts, sightings and steps of cases.
 
     Who said so, how it is known, and what does not fit: jumps that nothing can make, and gaps.
     Our ledger records that the messages were shown.
@@ -128,7 +128,7 @@ def _stops(found: Whereabouts) -> Table:
         style = "dim" if stop.outdated else odd.get(id(stop), "")
         listing.add_row(
             Text(minute_of(stop.at) if stop.at else "not told", style),
-            Text(stop.port or stop.place, style),
+            Text(_where(stop), style),
             Text(stop.what.value.lower(), style),
             Text(stop.source + (f", through {', '.join(stop.via)}" if stop.via else "")),
             _how(stop),
@@ -141,7 +141,7 @@ def _how(stop: Stop) -> Text:
     if stop.basis is not None and stop.confidence is not None:
         parts.append(Text.assemble(f"{BASIS[stop.basis]}, ", CONFIDENCE[stop.confidence]))
     else:
-        parts.append(Text("told in an alert"))
+        parts.append(Text("told in an alert" if stop.case_id is None else "told in a case"))
     if stop.planned:
         parts.append(Text("expected when it was written", "dim"))
     if stop.outdated:
@@ -155,9 +155,13 @@ def _trouble(one: Trouble) -> Text:
     before, after = one.before, one.after
     return Text.assemble(
         (_WORDS[one.doubt], _STYLES[one.doubt]),
-        f": {before.port or before.place} ({before.source}, {_when(before.at)}), then "
-        f"{after.port or after.place} ({after.source}, {_when(after.at)}): {one.reason}",
+        f": {_where(before)} ({before.source}, {_when(before.at)}), then "
+        f"{_where(after)} ({after.source}, {_when(after.at)}): {one.reason}",
     )
+
+
+def _where(stop: Stop) -> str:
+    return stop.port or stop.place or "not told"
 
 
 def _when(at: datetime | None) -> str:
@@ -192,6 +196,7 @@ def _stop_json(stop: Stop) -> dict[str, Json]:
         "source": stop.source,
         "via": list(stop.via),
         "message_id": show_message_id(stop.message_id),
+        "case_id": None if stop.case_id is None else show_message_id(stop.case_id),
         "basis": stop.basis.value if stop.basis else None,
         "confidence": stop.confidence.value if stop.confidence else None,
         "planned": stop.planned,

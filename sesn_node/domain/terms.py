@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from sesn_node.domain.alert import Alert, Consignment, Vessel
+from sesn_node.domain.case_messages import CaseStep, Details
 from sesn_node.domain.checks import check_line
 from sesn_node.domain.conversation import Sighting, Update
 from sesn_node.domain.findings import Finding, Result
@@ -116,8 +117,8 @@ class Sought:
 def terms_of(body: object) -> frozenset[Term]:
     """Return what a message can be found by, by its body; nothing of a body that names nothing.
 
-    Of an update, what the alert names now. Of a forward nothing: what it passes on is sealed bytes
-    here, and `sesn_node.exchange.search` opens them.
+    Of an update, what the alert names now. Of a forward or a case file nothing: what it holds is
+    sealed bytes here, and `sesn_node.exchange.search` opens them.
     """
     if isinstance(body, Update):
         body = body.alert
@@ -126,6 +127,8 @@ def terms_of(body: object) -> frozenset[Term]:
         found |= {Term(TermField.OWNER, owner_of(body.container))}
         found |= {Term(TermField.IMO, _imo(body.imo)), Term(TermField.SEAL, normalised(body.seal))}
         return _set(found)
+    if isinstance(body, CaseStep):
+        return _set(_of_step(body.details))
     if isinstance(body, Alert) and body.consignment is not None:
         return _set(_of_consignment(body.consignment))
     return frozenset()
@@ -135,6 +138,24 @@ def owner_of(container: str) -> str:
     """Return owner code and category of a container number, in small letters; or nothing."""
     found = _OWNER.match(normalised(container))
     return "" if found is None else found[1]
+
+
+def _of_step(details: Details) -> set[Term]:
+    """Name what a step of a case moves, and the consignment that a request is about.
+
+    Who takes the waste, pays for it or treats it is told by name and address in one line, which
+    no normal form of a name would find.
+    """
+    found = {
+        Term(TermField.CONTAINER, normalised(details.container)),
+        Term(TermField.OWNER, owner_of(details.container)),
+        Term(TermField.SEAL, normalised(details.seal)),
+        Term(TermField.IMO, _imo(details.imo)),
+        Term(TermField.BILL, normalised(details.bill_of_lading)),
+    }
+    if details.consignment is not None:
+        found |= _of_consignment(details.consignment)
+    return found
 
 
 def _of_consignment(consignment: Consignment) -> set[Term]:

@@ -35,6 +35,10 @@ class Happening(StrEnum):
     TRANSHIPMENT = "TRANSHIPMENT"
     DISCHARGE = "DISCHARGE"
     SIGHTED = "SIGHTED"
+    LEFT = "LEFT"
+    """In a return-to-origin case, as the next two: SHIP, ARRIVE and RECEIVE."""
+    ARRIVED = "ARRIVED"
+    RECEIVED = "RECEIVED"
 
 
 class Doubt(StrEnum):
@@ -65,14 +69,16 @@ class Stop:
         via: Who passed it on to us; empty if the source told us.
         message_id: The source's message.
         written: When the source wrote it.
-        place: As observed.
+        place: As observed; empty if nobody said.
         port: Its normal form, a UN/LOCODE; empty if it is none.
         at: When; None if nobody said.
         what: What happened there.
-        basis: How the source knows; None of a call in an alert, where it does not say.
+        basis: How the source knows; None of a call in an alert and of a step of a case, where it
+            does not say.
         confidence: How sure it is; None as above.
         text: Remarks.
         outdated: The source has replaced what it said here.
+        case_id: The case that it is told in; None if in none.
     """
 
     source: AgencyId
@@ -87,6 +93,7 @@ class Stop:
     confidence: Confidence | None = None
     text: str = ""
     outdated: bool = False
+    case_id: MessageId | None = None
 
     @property
     def planned(self) -> bool:
@@ -140,7 +147,8 @@ def track(stops: Sequence[Stop], positions: Mapping[str, Position]) -> Track:
     valid = [one for one in dated if not one.outdated]
     troubles = [*_jumps(valid, positions), *_gaps(valid)]
     troubles.sort(key=lambda one: (_order(one.before), _order(one.after), one.doubt))
-    unplaced = {one.port or one.place for one in valid if one.port not in positions}
+    named = [one for one in valid if one.place.strip()]
+    unplaced = {one.port or one.place for one in named if one.port not in positions}
     return Track(tuple(dated), tuple(undated), tuple(troubles), tuple(sorted(unplaced)))
 
 

@@ -24,6 +24,7 @@ from sesn_node.audit.manifest import encode_manifest
 from sesn_node.domain.entries import EntryKind
 from sesn_node.domain.ids import Origin, parse_origin, show_message_id
 from sesn_node.errors import PolicyError
+from sesn_node.exchange.auditcases import write_cases
 from sesn_node.exchange.auditledger import write_cards, write_checkpoints, write_ledger
 from sesn_node.exchange.auditmessages import write_disclosed, write_messages
 from sesn_node.exchange.auditscope import open_scope
@@ -58,6 +59,7 @@ class ExportedBundle:
         recorded_at: Index of the EXPORTED entry, which is behind that.
         entries: How many are in it.
         messages: Likewise.
+        case_steps: Steps of cases, likewise.
         disclosed: Likewise.
         checkpoints: Likewise.
         timestamps: Likewise.
@@ -70,6 +72,7 @@ class ExportedBundle:
     recorded_at: int
     entries: int
     messages: int
+    case_steps: int
     disclosed: int
     checkpoints: int
     timestamps: int
@@ -197,6 +200,7 @@ def _fill(
     return {
         "entries": taken,
         "messages": write_messages(scope, spools[names.MESSAGES], more),
+        "case_steps": write_cases(scope, spools[names.CASES]),
         "disclosed": write_disclosed(office, scope, spools[names.DISCLOSED]),
         "checkpoints": write_checkpoints(scope, spools[names.CHECKPOINTS]),
         "timestamps": write_timestamps(scope, spools[names.TIMESTAMPS]),

@@ -17,6 +17,7 @@ from sesn_node.audit.records import (
     BundleCosignature,
     BundleEntry,
 )
+from sesn_node.domain.entries import EntryKind
 from sesn_node.domain.ids import AgencyId, Origin, parse_origin
 from sesn_node.errors import SesnError, StorageError
 from sesn_node.exchange.auditstamps import stamped_checkpoints
@@ -26,6 +27,7 @@ from sesn_node.ledger.checkpoint import parse_checkpoint
 from sesn_node.ledger.cosignature import verify_cosignatures
 from sesn_node.ledger.merkle import Appender, leaf_hash, root_from_frontier
 from sesn_node.store.browse import CheckpointRow
+from sesn_node.store.numbers import number_of
 from sesn_node.trust.card import open_card
 from sesn_node.wire.entries import decode_entry
 
@@ -75,6 +77,8 @@ def write_ledger(
             if _takes(scope, row, is_wanted=is_wanted):
                 entries.write(framed(encode_entry(BundleEntry(row.index, row.entry))))
                 taken += 1
+                if row.kind == EntryKind.CASE:
+                    scope.cases.add(number_of(head.ledger, row.index))
         leaves.write(b"".join(hashes))
         size, frontier = appender.size, appender.frontier()
         progress(len(some))

@@ -33,6 +33,7 @@ class Scope:
         wanted: Likewise, of messages, for the database.
         stamps: Which of our checkpoints have time-stamps.
         named: Agencies that the bundle names so far.
+        cases: Entries of kind CASE that are in it so far, as tables call them.
     """
 
     transaction: Transaction
@@ -43,6 +44,7 @@ class Scope:
     wanted: Wanted
     stamps: Stamps
     named: set[str] = field(default_factory=set)
+    cases: set[int] = field(default_factory=set)
 
     def name(self, agency: str) -> None:
         """Note that the bundle names an agency."""

@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from sesn_node.domain.alert import Alert
+from sesn_node.domain.case_messages import CaseStep
 from sesn_node.domain.conversation import Request
 from sesn_node.domain.ids import AgencyId, MessageId, show_message_id
 from sesn_node.domain.participants import taking_part
@@ -109,6 +110,8 @@ class ConversationView:
         """What it is about, as its first message says; empty if that cannot be read."""
         first = next((one for one in self.messages if self._is_first(one)), None)
         body = None if first is None or first.payload is None else first.payload.body
+        if isinstance(body, CaseStep):
+            return body.details.subject
         return body.subject if isinstance(body, Alert | Request) else ""
 
     def _is_first(self, one: MessageView) -> bool:

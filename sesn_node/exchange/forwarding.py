@@ -134,10 +134,15 @@ def _original(
             "originator can send; use 'sesn alert send'",
             code=NOT_FORWARDABLE,
         )
-    return _as_original(transaction, one, salt, data)
+    return as_original(transaction, one, salt, data)
 
 
-def _as_original(transaction: Transaction, one: Disclosable, salt: bytes, data: bytes) -> Original:
+def as_original(transaction: Transaction, one: Disclosable, salt: bytes, data: bytes) -> Original:
+    """Make the original of a message that is here, from what its commitment opens to.
+
+    Raises:
+        VerificationError: No card of its sender that is kept here lists the key that sealed it.
+    """
     header = decode_header(one.sealed.header)
     return Original(
         header=one.sealed.header,
@@ -191,7 +196,7 @@ def _consents(
         for one in messages_of(office, transaction, one_id):
             if one.about[0] != originator or one.sealed.ciphertext is None:
                 continue
-            original = _as_original(transaction, one, *one.reveal())
+            original = as_original(transaction, one, *one.reveal())
             opened = open_original(original)
             body = opened.payload.body
             if isinstance(body, Consent) and permission_of(found, opened) is not None:
@@ -279,6 +284,12 @@ def _expiry(office: Office, now_ms: int, payload: Payload, given: Consent | None
 
 
 def _not_forwardable(kind: MessageKind) -> PolicyError:
+    if kind in {MessageKind.CASE_STEP, MessageKind.CASE_FILE}:
+        return PolicyError(
+            "what is said in a case stays among its members; 'sesn case invite' lets an agency join, "
+            "which then gets the case so far",
+            code=NOT_FORWARDABLE,
+        )
     kinds = ", ".join(sorted(one.value for one in FORWARDABLE))
     return PolicyError(
         f"a {kind.value} cannot be passed on; what can: {kinds}", code=NOT_FORWARDABLE

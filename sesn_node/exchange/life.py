@@ -38,6 +38,7 @@ class StepKind(StrEnum):
     DISCLOSED = "disclosed"
     ERASED = "erased"
     LEGAL_HOLD = "legal-hold"
+    CASE = "case"
     ANSWERED = "answered"
 
 
@@ -50,7 +51,7 @@ class Step:
         at_ms: When, by our clock.
         number: The entry that says so, as tables call it.
         agency: The recipient that is concerned; None if all are.
-        code: Why, where something went wrong.
+        code: Why, where something went wrong; of a case, what the entry says of it.
         detail: The same in the words of the recipient's node, if they are kept; of an erasure, in
             those of whoever had it done.
         receipt: The recipient's receipt.
@@ -118,6 +119,7 @@ _OF_CONTENT = {
     EntryKind.DISCLOSED: StepKind.DISCLOSED,
     EntryKind.ERASED: StepKind.ERASED,
     EntryKind.LEGAL_HOLD: StepKind.LEGAL_HOLD,
+    EntryKind.CASE: StepKind.CASE,
 }
 _ENDINGS = frozenset({EntryKind.REFUSED_BY_PEER, EntryKind.UNDELIVERED})
 _OPERATOR = {
@@ -209,7 +211,7 @@ def _steps(
 
 
 def _content_steps(transaction: Transaction, message: SentRow) -> list[Step]:
-    """Tell who saw the content of a message, and when it went."""
+    """Tell what the ledger says of a message itself: who saw it, when it went, its case."""
     numbering = transaction.ledger.numbering()
     own = parse_origin(transaction.ledger.require_head().origin)[0]
     erased = transaction.erasures.find(own, message.message_id)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from sesn_node.crypto.primitives import random_bytes
 from sesn_node.domain.cards import Limits
+from sesn_node.domain.case_policy import CasePolicy
 from sesn_node.domain.entries import SALT_BYTES, Entry, EntryKind
 from sesn_node.domain.ids import AgencyId
 from sesn_node.domain.times import DAY_MS, MINUTE_MS
@@ -167,6 +168,7 @@ class Office:
         card_gate: Which of our cards may leave.
         evidence: Where files go that prove what a partner did; None to write none.
         people: What is asked of the people behind messages.
+        cases: How this agency counts the days of return-to-origin cases.
         actor: Who acts; None: nobody has said so, or the node itself.
     """
 
@@ -190,6 +192,7 @@ class Office:
     card_gate: CardGate = field(default_factory=CardGate)
     evidence: EvidenceFolder | None = None
     people: PeoplePolicy = field(default_factory=PeoplePolicy)
+    cases: CasePolicy = field(default_factory=CasePolicy)
     actor: Actor | None = None
 
     def directory(self) -> Directory:

@@ -159,15 +159,22 @@ def planned(
             "recall it",
             code="NOT_OURS",
         )
-    if MessageKind(message.sealed.kind) not in RECALLABLE:
-        raise PolicyError(
-            f"message {show_message_id(message_id)} is a {message.sealed.kind}, which cannot be "
-            "recalled",
-            code="NOT_RECALLABLE",
-        )
+    kind = MessageKind(message.sealed.kind)
+    if kind not in RECALLABLE:
+        raise _not_recallable(message_id, kind)
     ids = _family(office, transaction, message_id)
     rows = {row.message_id: row for row in transaction.browse.sent_messages(ids)}
     return tuple(_withdrawal(transaction, rows[one]) for one in ids if one in rows)
+
+
+def _not_recallable(message_id: MessageId, kind: MessageKind) -> PolicyError:
+    why = f"is a {kind.value}, which cannot be recalled"
+    if kind is MessageKind.CASE_STEP:
+        why = (
+            "is a step of a case, and what was said there stays said: take a further step. 'sesn "
+            "case withdraw' ends a case that this agency began"
+        )
+    return PolicyError(f"message {show_message_id(message_id)} {why}", code="NOT_RECALLABLE")
 
 
 def told_by(transaction: Transaction, message_id: bytes) -> dict[AgencyId, MessageId]:

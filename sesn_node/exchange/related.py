@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from sesn_node.codes.across import Told, across
 from sesn_node.domain.alert import Alert
+from sesn_node.domain.case_messages import CaseStep
 from sesn_node.domain.conversation import Update
 from sesn_node.domain.ids import AgencyId, MessageId, show_message_id
 from sesn_node.domain.terms import TermField
@@ -22,8 +23,9 @@ from sesn_node.exchange.search import apart, blinded, payload_terms
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from sesn_node.domain.alert import Consignment
     from sesn_node.domain.findings import Finding
-    from sesn_node.domain.payload import Payload
+    from sesn_node.domain.payload import Body, Payload
     from sesn_node.domain.terms import Term
     from sesn_node.exchange.conversations import MessageView
     from sesn_node.exchange.office import Office
@@ -106,7 +108,7 @@ def related(
 def contradictions(
     message_id: MessageId, payload: Payload, found: Iterable[RelatedView]
 ) -> tuple[Finding, ...]:
-    """Tell what an alert and those related to it cannot both be right about, oldest first.
+    """Tell what a message and those related to it cannot both be right about, oldest first.
 
     Fields are `MESSAGE ID: PATH`.
     """
@@ -117,11 +119,18 @@ def contradictions(
     told = []
     # Ids begin with the time.
     for name, said in sorted(every, key=lambda one: one[0]):
-        body = None if said is None else carried(said).body
-        alert = body.alert if isinstance(body, Update) else body
-        if isinstance(alert, Alert) and alert.consignment is not None:
-            told.append(Told(show_message_id(name), alert.consignment))
+        consignment = None if said is None else _consignment(carried(said).body)
+        if consignment is not None:
+            told.append(Told(show_message_id(name), consignment))
     return across(told)
+
+
+def _consignment(body: Body) -> Consignment | None:
+    """Return the consignment that an alert, its update, or the request of a case is about."""
+    if isinstance(body, CaseStep):
+        return body.details.consignment
+    alert = body.alert if isinstance(body, Update) else body
+    return alert.consignment if isinstance(alert, Alert) else None
 
 
 def _weight(terms: set[Term]) -> int:

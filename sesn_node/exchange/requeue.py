@@ -3,7 +3,8 @@
 The same bytes go out again, and the ledger says who wanted it: OPERATOR with REQUEUED. A copy that
 its recipient could not open, or holds another message of this id, would be refused again
 for its bytes. Its content is sealed anew under the recipient's newest card, as a message of its
-own in the same conversation: SHARED, and OPERATOR with RESEALED.
+own in the same conversation: SHARED, and OPERATOR with RESEALED. A step of a case is never sealed
+anew: other steps name the hash of its header.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 from sesn_node.domain.delivery import DeliveryState
 from sesn_node.domain.entries import EntryKind, OperatorCode
 from sesn_node.domain.ids import AgencyId, MessageId, show_message_id
+from sesn_node.domain.payload import MessageKind
 from sesn_node.domain.refusals import RefusalCode
 from sesn_node.errors import ConflictError, PolicyError
 from sesn_node.exchange.erase import is_erased
@@ -77,7 +79,8 @@ def requeue(
 
     Raises:
         PolicyError: No such message, or not sent to that agency; its expiry has passed; a
-            recipient is not trusted; or its content was erased or cannot be sealed anew.
+            recipient is not trusted; or its content was erased or cannot be sealed anew;
+            `CASE_STEP`: it is a step of a case, and its bytes would be refused again.
         ConflictError: Every copy is acknowledged (`ACKNOWLEDGED`).
         StorageError: Nothing was done, or the outcome is unknown: do it again.
     """
@@ -91,11 +94,10 @@ def requeue(
             raise unknown_message(message_id)
         if any(_ended(copy) for copy in copies):
             _check_expiry(message, office.clock())
-        sealed = {
-            copy.agency: _sealed_anew(office, message, copy, directory)
-            for copy in copies
-            if _ended(copy) and copy.code in _FOR_ITS_BYTES
-        }
+        anew = [copy for copy in copies if _ended(copy) and copy.code in _FOR_ITS_BYTES]
+        if anew and message.sealed.kind == MessageKind.CASE_STEP.value:
+            raise _never_anew(message, anew)
+        sealed = {copy.agency: _sealed_anew(office, message, copy, directory) for copy in anew}
         if sealed:
             office.disk.require_room()
         try:
@@ -152,6 +154,17 @@ def _check_expiry(message: SentRow, now_ms: int) -> None:
             "take it; share it anew",
             code="EXPIRED",
         )
+
+
+def _never_anew(message: SentRow, copies: Sequence[OutboxRow]) -> PolicyError:
+    """Say that a step of a case stays as it was sealed, and how it reaches a member all the same."""
+    case_id = show_message_id(message.sealed.conversation_id)
+    orders = ", ".join(f"'sesn case file {case_id} --to {copy.agency}'" for copy in copies)
+    return PolicyError(
+        f"message {show_message_id(message.message_id)} is a step of a case, which is not sealed "
+        f"anew: other steps build on it as it is. Hand it over in a case file: {orders}",
+        code="CASE_STEP",
+    )
 
 
 def _sealed_anew(office: Office, message: SentRow, copy: OutboxRow, directory: Directory) -> Sealed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from sesn_node.domain.case_messages import CaseFile
 from sesn_node.domain.forward import Forward
 from sesn_node.domain.payload import MessageKind
 from sesn_node.domain.terms import TermField, terms_of
@@ -13,6 +14,7 @@ from sesn_node.wire.payloads import decode_payload
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from sesn_node.domain.forward import Original
     from sesn_node.domain.payload import Payload
     from sesn_node.domain.terms import Sought, Term
     from sesn_node.exchange.office import Office
@@ -39,15 +41,21 @@ def all_terms(office: Office, payload: Payload) -> frozenset[bytes]:
 
 
 def payload_terms(payload: Payload) -> frozenset[Term]:
-    """Return what a message names: of a forward, what the message names that it passes on."""
+    """Return what a message names: of a forward or a case file, what the messages in it name."""
     said = payload.body
     if isinstance(said, Forward):
-        try:
-            said = decode_payload(said.original.payload).body
-        except MalformedError:
-            # Refused where it comes in; an index must not fail because of it.
-            return frozenset()
+        return _original_terms(said.original)
+    if isinstance(said, CaseFile):
+        return frozenset().union(*(_original_terms(one) for one in said.originals))
     return terms_of(said)
+
+
+def _original_terms(original: Original) -> frozenset[Term]:
+    try:
+        return terms_of(decode_payload(original.payload).body)
+    except MalformedError:
+        # Refused where it comes in; an index must not fail because of it.
+        return frozenset()
 
 
 def find(

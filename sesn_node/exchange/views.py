@@ -40,7 +40,13 @@ if TYPE_CHECKING:
 
 _RESPONSE = MessageKind.RESPONSE.value
 _OF_CONTENT = frozenset(
-    {EntryKind.VIEWED, EntryKind.DISCLOSED, EntryKind.ERASED, EntryKind.LEGAL_HOLD}
+    {
+        EntryKind.VIEWED,
+        EntryKind.DISCLOSED,
+        EntryKind.ERASED,
+        EntryKind.LEGAL_HOLD,
+        EntryKind.CASE,
+    }
 )
 
 

@@ -12,10 +12,19 @@ from sqlalchemy import and_, false, func, literal, null, or_, select, true, unio
 
 from sesn_node.domain.delivery import DeliveryState
 from sesn_node.store.browse import CheckpointRow
+from sesn_node.store.cases import CaseStepRow
 from sesn_node.store.inbox import InboxRow, inbox_row
 from sesn_node.store.ledger import EntryRow, entry_row
 from sesn_node.store.numbers import number_of
-from sesn_node.store.schema import checkpoint, cosignature, inbox, ledger_entry, outbox, sent
+from sesn_node.store.schema import (
+    case_step,
+    checkpoint,
+    cosignature,
+    inbox,
+    ledger_entry,
+    outbox,
+    sent,
+)
 from sesn_node.store.sealed import SentRow, sent_row
 
 if TYPE_CHECKING:
@@ -114,6 +123,12 @@ class AuditTable:
         for row in self._stream(statement, _ROWS_AT_ONCE):
             yield AuditReceived(inbox_row(row), bool(row.erased))
 
+    def case_steps(self) -> Iterator[CaseStepRow]:
+        """Yield the steps of all cases, in the order of our ledger."""
+        statement = select(case_step).order_by(case_step.c.entry_index)
+        for row in self._stream(statement, _ROWS_AT_ONCE):
+            yield CaseStepRow(*row)
+
     def entries(
         self, wanted: Wanted | None, ledger: int, size: int
     ) -> Iterator[tuple[EntryRow, bool]]:
@@ -192,6 +207,19 @@ def _is_about(wanted: Wanted) -> ColumnElement[bool]:
             .where(table.c.message_id == ledger_entry.c.message_id, _fits(table, at, wanted))
             .exists()
             for table, at in ((sent, sent.c.created_ms), (inbox, inbox.c.received_ms))
+        ),
+        and_(ledger_entry.c.kind == "CASE", ledger_entry.c.message_id.in_(_filed(wanted))),
+    )
+
+
+def _filed(wanted: Wanted) -> Select[Any]:
+    """Select the ids of steps that came in a case file that is wanted: their own did not come."""
+    return select(case_step.c.message_id).join(
+        inbox,
+        and_(
+            inbox.c.message_id == case_step.c.carrier_id,
+            inbox.c.sender == case_step.c.carrier,
+            _fits(inbox, inbox.c.received_ms, wanted),
         ),
     )
 

@@ -122,9 +122,9 @@ class CaseTable:
         )
         return {(row.agency, row.step_id) for row in rows}
 
-    def add_filed(self, agency: str, step_ids: Sequence[bytes], message_id: bytes) -> None:
+    def add_filed(self, agency: str, step_ids: Sequence[bytes]) -> None:
         """Note that we handed steps to a member."""
         self._connection.execute(
             insert(case_filed),
-            [{"agency": agency, "step_id": one, "message_id": message_id} for one in step_ids],
+            [{"agency": agency, "step_id": one} for one in step_ids],
         )

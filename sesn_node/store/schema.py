@@ -498,8 +498,7 @@ case_filed = Table(
     metadata,
     Column("agency", _TEXT, primary_key=True),
     Column("step_id", LargeBinary, primary_key=True),
-    _bytes("message_id"),
-    comment="Steps that we handed to a member that did not get them, and in which message.",
+    comment="Steps that we handed to a member that did not get them.",
 )
 
 pulse = Table(

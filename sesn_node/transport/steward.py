@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sesn_node.domain.times import SECOND_MS
 from sesn_node.errors import SesnError
+from sesn_node.exchange.caseduties import do_case_duties
 from sesn_node.exchange.duties import do_duties
 from sesn_node.telemetry.logs import get_logger
 
@@ -19,9 +20,10 @@ _PAUSE_MS = 10 * SECOND_MS
 
 
 class Steward:
-    """Obeys recalls and retention dates. Belongs to the event loop.
+    """Obeys recalls and retention dates, and looks after cases. Belongs to the event loop.
 
-    It looks when the node starts, when a recall has come in, and whenever the node looks around.
+    It looks when the node starts, when a recall or a step of a case has come in, and whenever the
+    node looks around.
     What was erased is taken out of the files, which keeps writers waiting: a partner that recalls
     one message after another makes it do so once in ten seconds.
     """
@@ -48,6 +50,7 @@ class Steward:
     async def _do(self, now_ms: int) -> None:
         try:
             done = await asyncio.to_thread(do_duties, self._office)
+            await asyncio.to_thread(do_case_duties, self._office)
         except SesnError as error:
             _log.warning("duties-not-done", code=error.code, detail=str(error))
             return

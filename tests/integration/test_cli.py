@@ -1,4 +1,9 @@
-"""The command line as agencies use it: real processes, real nodes, real TLS on loopback."""
+"""The command line as agencies use it: real processes, real nodes, real TLS on loopback.
+
+Nodes are processes of their own in every test. What is typed beside them starts a process on
+SQLite; on PostgreSQL it runs in this one, since its way into a process is the same. So do the
+commands that only prepare a test or look until something has come about.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +11,19 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from sesn_node.cli import init
+from sesn_node.founding import found
+from tests.support import commands
+from tests.support.engines import POSTGRESQL
+from tests.support.homes import CHEAP
 from tests.support.patience import PATIENCE_S, wait_until
 from tests.support.serving import HOST, free_port
 from tests.support.terminals import (
@@ -23,6 +35,9 @@ from tests.support.terminals import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.support.commands import Ran
     from tests.support.engines import Engine
 
 ALERT = Path(__file__).parents[2] / "configs" / "demo" / "10-transhipped-box-with-two-numbers.json"
@@ -38,21 +53,45 @@ class Agency:
     port: int
 
 
+@contextmanager
+def _settings(*, passphrase: bool) -> Iterator[None]:
+    """The environment of a command, and homes are founded whose keys open at once."""
+    with pytest.MonkeyPatch.context() as patched, commands.logging_kept():
+        for name in os.environ.keys() - environment(passphrase=False).keys():
+            patched.delenv(name)
+        for name, value in environment(passphrase=passphrase).items():
+            patched.setenv(name, value)
+        patched.setattr(init, "found", partial(found, kdf=CHEAP))
+        yield
+
+
+def _here(*arguments: object, home: Path | None = None, passphrase: bool = True) -> Ran:
+    """Run a command in this process."""
+    with _settings(passphrase=passphrase):
+        return commands.sesn(*arguments, home=home)
+
+
+@pytest.fixture
+def typed(engine: Engine) -> Callable[..., Ran]:
+    """Run a command: in a process of its own, or in this one on PostgreSQL."""
+    return _here if engine.name == POSTGRESQL else sesn
+
+
 def _set_up(engine: Engine, folder: Path, agency: str, role: str) -> Agency:
     home, card, port = folder / agency, folder / f"{agency}.sesncard", free_port()
     line = ["init", "--home", str(home), "--agency", agency, "--name", f"Agency {agency}"]
     line += ["--country", agency[:2].upper(), "--role", role, "--listen", f"{HOST}:{port}"]
     line += ["--database", engine.address(home)]
-    made = sesn(*line, "--json").json
-    assert sesn("card", "export", card, home=home).code == 0
-    shown = sesn("card", "show", card, "--json", passphrase=False).json
+    made = _here(*line, "--json").json
+    assert _here("card", "export", card, home=home).code == 0
+    shown = _here("card", "show", card, "--json", passphrase=False).json
     assert shown["fingerprint"] == made["fingerprint"]
     return Agency(home, card, str(made["fingerprint"]), port)
 
 
 def _pin(agency: Agency, other: Agency) -> None:
     line = ("peer", "add", other.card, "--fingerprint", other.fingerprint)
-    assert sesn(*line, home=agency.home).code == 0
+    assert _here(*line, home=agency.home).code == 0
 
 
 @pytest.fixture(scope="module")
@@ -75,10 +114,12 @@ def pair(founded: tuple[Agency, Agency], engine: Engine, tmp_path: Path) -> tupl
     return nl, gh
 
 
-def _send(agency: Agency, *options: str) -> tuple[int, str, list[tuple[str, str, bool]]]:
+def _send(
+    typed: Callable[..., Ran], agency: Agency, *options: str
+) -> tuple[int, str, list[tuple[str, str, bool]]]:
     """Send the alert to gh.epa: exit code, message id, and the recipients' states."""
     line = ("alert", "send", ALERT, "--to", "gh.epa", "--yes", "--json", *options)
-    ran = sesn(*line, home=agency.home)
+    ran = typed(*line, home=agency.home)
     rows = ran.json["recipients"]
     assert isinstance(rows, list)
     states = [
@@ -90,7 +131,7 @@ def _send(agency: Agency, *options: str) -> tuple[int, str, list[tuple[str, str,
 
 
 def _state(agency: Agency, message_id: str) -> object:
-    ran = sesn("alert", "show", message_id, "--json", home=agency.home)
+    ran = _here("alert", "show", message_id, "--json", home=agency.home)
     assert ran.code == 0, ran.err
     rows = ran.json["recipients"]
     assert isinstance(rows, list)
@@ -99,61 +140,65 @@ def _state(agency: Agency, message_id: str) -> object:
     return row["state"]
 
 
-def test_the_whole_trip(pair: tuple[Agency, Agency]) -> None:
+def test_the_whole_trip(pair: tuple[Agency, Agency], typed: Callable[..., Ran]) -> None:
     """Send and wait, accept on the other side, see the decision, verify both ledgers."""
     nl, gh = pair
     with serving(nl.home), serving(gh.home):
         for agency in pair:
-            status = sesn("status", "--json", home=agency.home, passphrase=False)
+            status = typed("status", "--json", home=agency.home, passphrase=False)
             assert (status.code, status.json["ready"]) == (0, True)
             assert status.json["listen"] == f"{HOST}:{agency.port}"
-        code, message_id, states = _send(nl, "--wait", "60")
+        code, message_id, states = _send(typed, nl, "--wait", "60")
         assert (code, states) == (0, [("gh.epa", "acknowledged", True)])
-        accepted = sesn("alert", "accept", message_id, "--note", "Tomorrow", home=gh.home)
+        accepted = typed("alert", "accept", message_id, "--note", "Tomorrow", home=gh.home)
         assert accepted.code == 0
 
         def decided() -> bool:
-            return bool(sesn("alert", "show", message_id, "--json", home=nl.home).json["responses"])
+            return bool(
+                _here("alert", "show", message_id, "--json", home=nl.home).json["responses"]
+            )
 
         wait_until(decided, "the decision arrived")
-        shown = sesn("alert", "show", message_id, home=nl.home).out
+        shown = typed("alert", "show", message_id, home=nl.home).out
         assert "accepted" in shown
         assert "Tomorrow" in shown
-        second = sesn("serve", home=nl.home)
+        second = typed("serve", home=nl.home)
         second.failed(7, "ALREADY_SERVING", str(nl.home))
         for agency in pair:
-            verified = sesn("ledger", "verify", "--json", home=agency.home, passphrase=False)
+            verified = typed("ledger", "verify", "--json", home=agency.home, passphrase=False)
             assert (verified.code, verified.json["verified"]) == (0, True)
-    assert sesn("status", home=nl.home).code == 8
+    assert typed("status", home=nl.home).code == 8
     assert not (nl.home / "run" / "node.json").exists()
 
 
-def test_partner_that_was_down_catches_up(pair: tuple[Agency, Agency]) -> None:
+def test_partner_that_was_down_catches_up(
+    pair: tuple[Agency, Agency], typed: Callable[..., Ran]
+) -> None:
     """Queued while the partner is down; acknowledged without anybody's action once it serves."""
     nl, gh = pair
     with serving(nl.home):
-        code, message_id, states = _send(nl)
+        code, message_id, states = _send(typed, nl)
         assert (code, states) == (0, [("gh.epa", "queued", False)])
 
         def tried() -> bool:
-            return ", failed " in sesn("outbox", "list", home=nl.home).out
+            return ", failed " in _here("outbox", "list", home=nl.home).out
 
         wait_until(tried, "the outbox says that the partner is not reached")
         with serving(gh.home):
             wait_until(lambda: _state(nl, message_id) == "acknowledged", "the receipt came")
-    assert "empty" in sesn("outbox", "list", home=nl.home).out
+    assert "empty" in typed("outbox", "list", home=nl.home).out
 
 
-def test_node_that_was_killed(pair: tuple[Agency, Agency]) -> None:
+def test_node_that_was_killed(pair: tuple[Agency, Agency], typed: Callable[..., Ran]) -> None:
     """After kill -9 the stale state file fools nobody, and the node starts again."""
     nl, _ = pair
     with serving(nl.home) as process:
         process.send_signal(signal.SIGKILL)
         process.wait(PATIENCE_S)
         assert (nl.home / "run" / "node.json").exists()
-        assert sesn("status", home=nl.home).code == 8
+        assert typed("status", home=nl.home).code == 8
     with serving(nl.home):
-        assert sesn("status", home=nl.home).code == 0
+        assert typed("status", home=nl.home).code == 0
 
 
 @pytest.mark.engine("sqlite")

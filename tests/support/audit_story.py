@@ -66,7 +66,7 @@ def found_cast(folder: Path) -> dict[AgencyId, Path]:
                 id=member.agency, name=member.name, country=member.country, role=member.role
             ),
             node=Node(listen="127.0.0.1:0", advertise=("127.0.0.1:7443",)),
-            database=Database(url=current().address(home)),
+            database=Database(url=current().with_tables(home)),
         )
         found(settings, PASSPHRASE, kdf=CHEAP)
     return homes

@@ -11,6 +11,7 @@ from sesn_node.audit.account import LedgerExtent, Manifest, RecoveredRange, Sele
 from sesn_node.audit.archive import Spool, write_archive
 from sesn_node.audit.codec import (
     encode_card,
+    encode_case_step,
     encode_checkpoint,
     encode_disclosure,
     encode_entry,
@@ -21,6 +22,7 @@ from sesn_node.audit.codec import (
 from sesn_node.audit.manifest import encode_manifest
 from sesn_node.audit.records import (
     BundleCard,
+    BundleCaseStep,
     BundleCheckpoint,
     BundleEntry,
     BundleMessage,
@@ -61,6 +63,7 @@ class Draft:
     checkpoints: list[BundleCheckpoint]
     ledgers: list[Ledger]
     messages: list[BundleMessage]
+    cases: list[BundleCaseStep] = field(default_factory=list)
     disclosed: list[Disclosure] = field(default_factory=list)
     timestamps: list[TimestampToken] = field(default_factory=list)
     selection: Selection = field(default_factory=Selection)
@@ -82,6 +85,7 @@ class Draft:
                 for book in scribe.books
             ],
             messages=scribe.bundle_messages(),
+            cases=scribe.bundle_cases(),
         )
         for name, value in changes.items():
             setattr(draft, name, value)
@@ -98,6 +102,7 @@ class Draft:
             found[names.leaves_name(ledger.epoch)] = b"".join(ledger.leaves)
             found[names.entries_name(ledger.epoch)] = _joined(map(encode_entry, ledger.entries))
         found[names.MESSAGES] = _joined(map(encode_message, self.messages))
+        found[names.CASES] = _joined(map(encode_case_step, self.cases))
         found[names.DISCLOSED] = _joined(map(encode_disclosure, self.disclosed))
         found[names.TIMESTAMPS] = _joined(map(encode_timestamp, self.timestamps))
         return found

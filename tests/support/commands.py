@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import re
 import sqlite3
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+import structlog
 
 from sesn_node.cli.main import run
 from sesn_node.cli.show import console, error_console
@@ -60,6 +63,18 @@ def sesn(*arguments: object, home: Path | None = None) -> Ran:
     with redirect_stdout(out), redirect_stderr(err):
         code = run(line)
     return Ran(code, out.getvalue(), err.getvalue())
+
+
+@contextmanager
+def logging_kept() -> Iterator[None]:
+    """A command sets up logging for its process, which here has other tests to run."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    try:
+        yield
+    finally:
+        root.handlers, root.level = handlers, level
+        structlog.reset_defaults()
 
 
 def rows(value: JsonIn) -> list[dict[str, JsonIn]]:

@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Final, Protocol
 
 from sesn_node import config
+from sesn_node.store.engine import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -79,6 +80,9 @@ class Engine(Protocol):
     def address(self, home: Path) -> str:
         """Return the `database.url` for a home that is about to be founded."""
 
+    def with_tables(self, home: Path) -> str:
+        """As `address`; where it is quicker, the database has all its tables already."""
+
     def copy(self, home: Path, to: Path) -> None:
         """Copy a home and its database, which nobody may have open."""
 
@@ -110,6 +114,10 @@ class SqliteEngine:
         """Return the address of the file in a home."""
         assert not home.exists()
         return config.Database().url
+
+    def with_tables(self, home: Path) -> str:
+        """Return the address of the file in a home; founding makes it."""
+        return self.address(home)
 
     def copy(self, home: Path, to: Path) -> None:
         """Copy a home; the file comes along."""
@@ -158,10 +166,20 @@ class PostgresEngine:
         self.server = server
         # By the folder of the home, or by where they were saved to.
         self._names: dict[Path, str] = {}
+        # A database that has tables and nothing in them.
+        self._tables: str | None = None
 
     def address(self, home: Path) -> str:
         """Make an empty database and return its address."""
         self._names[home] = self.server.create()
+        return self.server.address(self._names[home])
+
+    def with_tables(self, home: Path) -> str:
+        """Make a database by copying one that was migrated, and return its address."""
+        if self._tables is None:
+            self._tables = self.server.create()
+            Store(self.server.address(self._tables)).close()
+        self._names[home] = self.server.create(self._tables)
         return self.server.address(self._names[home])
 
     def database(self, home: Path) -> str:

@@ -72,7 +72,7 @@ class Homes:
                         id=agency, name=f"Agency {agency}", country=country, role=Role.CUSTOMS
                     ),
                     node=Node(listen="127.0.0.1:0", advertise=("127.0.0.1:7443",)),
-                    database=Database(url=current().address(folder / agency)),
+                    database=Database(url=current().with_tables(folder / agency)),
                 )
                 self._cards[agency] = founding.found(config, PASSPHRASE, kdf=CHEAP)
         return folder

@@ -159,7 +159,7 @@ def found_home(
         node=Node(listen=f"{HOST}:{port}", advertise=(advertises or f"{HOST}:{port}",))
         if listens
         else Node(),
-        database=Database(url=current().address(folder / agency)),
+        database=Database(url=current().with_tables(folder / agency)),
         delivery=delivery or Delivery(),
     )
     return Home(config.home, found(config, PASSPHRASE, kdf=_CHEAP), port)

@@ -36,7 +36,7 @@ def found_twins(
             id=agency, name=f"Agency {agency}", country=agency[:2].upper(), role=Role.CUSTOMS
         ),
         node=Node(listen=endpoints[0], advertise=endpoints),
-        database=Database(url=engine.address(first)),
+        database=Database(url=engine.with_tables(first)),
         delivery=delivery,
     )
     card = found(settings, PASSPHRASE, kdf=CHEAP)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict, namedtuple
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -36,8 +35,10 @@ from sesn_node.wire.entries import decode_entry
 from tests.support.rfc6962 import ReferenceTree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
+
+    from sqlalchemy import Table
 
     from sesn_node.exchange.office import Office
     from sesn_node.store.engine import Transaction
@@ -243,7 +244,8 @@ def view(office: Office) -> View:
         cards[row.agency].append(card)
         sealed[row.agency, row.sha256] = CardRow(row.sealed, row.taken_ms)
     (directory,) = tables["directory"]
-    own = sealed[office.agency, directory.own_card_sha256]
+    own = {hashed: row for (_, hashed), row in sealed.items()}.get(directory.own_card_sha256)
+    assert own is not None, f"{office.agency}: its newest card is not kept"
     terms = [TermRow(*row) for row in tables["search_term"]]
     found_by: defaultdict[tuple[str, bytes], set[TermRow]] = defaultdict(set)
     for term in terms:
@@ -287,6 +289,7 @@ def view(office: Office) -> View:
         peers=[
             PeerRow(row.agency, row.state, row.changed_ms, sealed[row.agency, row.card_sha256])
             for row in sorted(tables["peer"])
+            if (row.agency, row.card_sha256) in sealed
         ],
         cards=cards,
         own_card=open_card_once(own.sealed, own.taken_ms),
@@ -322,10 +325,15 @@ _TABLES = (
     schema.card,
     schema.directory,
 )
-_KINDS: Mapping[str, Any] = {
-    table.name: namedtuple(table.name, table.columns.keys())  # noqa: PYI024 - of the schema
-    for table in _TABLES
-}
+
+
+def _kind(table: Table) -> Any:  # noqa: ANN401 - made from the schema
+    """Make the class of a table's rows, which looks like SQLAlchemy's."""
+    plain = namedtuple(table.name, table.columns.keys())  # type: ignore[misc]  # noqa: PYI024 - of the schema
+    return type(table.name, (plain,), {"__slots__": (), "_mapping": property(plain._asdict)})
+
+
+_KINDS = {table.name: _kind(table) for table in _TABLES}
 # Plain text: checks are so frequent that building the statements would take most of the time.
 _QUESTIONS = {
     table.name: f"SELECT {', '.join(table.columns.keys())} FROM {table.name}"  # noqa: S608 - our names

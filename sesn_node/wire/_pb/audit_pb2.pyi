@@ -389,6 +389,48 @@ class BundleProven(_message.Message):
 Global___BundleProven: _TypeAlias = BundleProven  # noqa: Y015
 
 @_typing.final
+class BundleCaseStep(_message.Message):
+    """Of cases.pb: a step of a return-to-origin case, without what its message says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORIGIN_FIELD_NUMBER: _builtins.int
+    ENTRY_INDEX_FIELD_NUMBER: _builtins.int
+    HEADER_FIELD_NUMBER: _builtins.int
+    SEAL_FIELD_NUMBER: _builtins.int
+    SALT_FIELD_NUMBER: _builtins.int
+    MARK_FIELD_NUMBER: _builtins.int
+    origin: _builtins.str
+    """The agency's ledger that holds its CASE entry of the step."""
+    entry_index: _builtins.int
+    """Index of that entry."""
+    header: _builtins.bytes
+    """The serialised Header of the step's message, verbatim."""
+    seal: _builtins.bytes
+    """ECDSA signature over the header, DER, verbatim."""
+    salt: _builtins.bytes
+    """What the ledger commits to the mark under, 32 bytes."""
+    mark: _builtins.bytes
+    """A serialised CaseMark, verbatim."""
+    def __init__(
+        self,
+        *,
+        origin: _builtins.str = ...,
+        entry_index: _builtins.int = ...,
+        header: _builtins.bytes = ...,
+        seal: _builtins.bytes = ...,
+        salt: _builtins.bytes = ...,
+        mark: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry_index", b"entry_index", "header", b"header", "mark", b"mark", "origin", b"origin", "salt", b"salt", "seal", b"seal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BundleCaseStep: _TypeAlias = BundleCaseStep  # noqa: Y015
+
+@_typing.final
 class BundleDisclosure(_message.Message):
     """Of disclosed.pb: what a message says."""
 

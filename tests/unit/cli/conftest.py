@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import logging
 from typing import TYPE_CHECKING
 
 import pytest
-import structlog
 
+from tests.support.commands import logging_kept
 from tests.support.homes import BE, DE, GH, NL, PASSPHRASE
 
 if TYPE_CHECKING:
@@ -35,12 +34,9 @@ def _wide(_environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _logging() -> Iterator[None]:
-    """A command sets up logging for its process, which here has other tests to run."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers, root.level = handlers, level
-    structlog.reset_defaults()
+    """Logging is as it was when a test ends."""
+    with logging_kept():
+        yield
 
 
 @pytest.fixture

@@ -400,9 +400,8 @@ def _create_cases() -> None:
         "case_filed",
         sa.Column("agency", _TEXT, nullable=False),
         sa.Column("step_id", sa.LargeBinary(), nullable=False),
-        sa.Column("message_id", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("agency", "step_id", name="pk_case_filed"),
-        comment="Steps that we handed to a member that did not get them, and in which message.",
+        comment="Steps that we handed to a member that did not get them.",
     )
 
 
