@@ -20,7 +20,7 @@ DEV := $(VENV)/.dev
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv demo test test-system soak soak-partners large-bundle tamper simulate check proto lock bench clean
+.PHONY: help venv demo test test-system case-orders soak soak-partners large-bundle tamper cases simulate check proto lock bench clean
 
 help: ## Tell what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -37,7 +37,7 @@ bench: $(RUNTIME) ## Measure this machine: make bench ARGS="...".
 # compile the whole node.
 test: export PYTHONDONTWRITEBYTECODE =
 test: $(DEV) ## Run the tests that need nothing but Python.
-	@$(BIN)/pytest -n auto -m "not system" tests $(ARGS)
+	@$(BIN)/pytest -n auto --dist worksteal -m "not system" tests $(ARGS)
 
 test-system: $(DEV) ## Run the tests that check our work with system commands (openssl).
 	@$(BIN)/pytest -m system tests $(ARGS)
@@ -45,11 +45,17 @@ test-system: $(DEV) ## Run the tests that check our work with system commands (o
 soak: $(DEV) ## Kill processes and stop their database under traffic: make soak ARGS="--kills 5".
 	@$(BIN)/python -m tests.soak.killing $(ARGS)
 
+case-orders: $(DEV) ## Play a case in many orders: make case-orders ARGS="--interleavings 3000".
+	@$(BIN)/python -m tests.soak.case_orders $(ARGS)
+
 soak-partners: $(DEV) ## Measure what misbehaving partners cost others; see docs/performance.md.
 	@$(BIN)/python -m tests.soak.misbehaving $(ARGS)
 
 large-bundle: $(DEV) ## Audit a large bundle and measure it: make large-bundle ARGS="--messages 100000".
 	@$(BIN)/python -m tests.soak.large_bundle $(ARGS)
+
+cases: $(DEV) ## Play histories of cases, some with a cheat: make cases ARGS="--histories 5000".
+	@$(BIN)/python -m tests.soak.cases $(ARGS)
 
 tamper: $(DEV) ## Tamper with an audit bundle at random: make tamper ARGS="--tamperings 10000".
 	@$(BIN)/python -m tests.soak.tampering $(ARGS)

@@ -146,6 +146,7 @@ def open_home(
                 disk=disk_of(config),
                 evidence=EvidenceFolder(home / EVIDENCE),
                 people=_people(config),
+                cases=config.cases.policy(),
             )
             yield Desk(config, office, office.tls_identity)
         finally:

@@ -47,7 +47,7 @@ from sesn_node.trust.card import issue_card, open_card
 from sesn_node.trust.certificates import issue_leaf, issue_root
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
 
     from sesn_node.bootstrap import Desk
@@ -62,7 +62,13 @@ if TYPE_CHECKING:
 _PRIVATE_FOLDER: Final = 0o700
 
 
-def found(config: Config, passphrase: bytes, *, kdf: KdfParams = DEFAULT_KDF) -> TrustedCard:
+def found(
+    config: Config,
+    passphrase: bytes,
+    *,
+    kdf: KdfParams = DEFAULT_KDF,
+    clock: Callable[[], int] = system_clock,
+) -> TrustedCard:
     """Make a home: keys, card, database, and the first entry of the ledger.
 
     The home appears whole or not at all: everything is made in a folder beside it, which is
@@ -72,6 +78,7 @@ def found(config: Config, passphrase: bytes, *, kdf: KdfParams = DEFAULT_KDF) ->
         config: Settings; `home` must not exist, or be empty.
         passphrase: Encrypts both key files.
         kdf: Cost of trying passphrases; tests lower it.
+        clock: What the home takes for the time now, Unix milliseconds. No command sets it.
 
     Raises:
         ConfigError: The home is in use, or its folder cannot be made.
@@ -83,7 +90,7 @@ def found(config: Config, passphrase: bytes, *, kdf: KdfParams = DEFAULT_KDF) ->
     made = home.with_name(f".{home.name}.{os.getpid()}.new")
     try:
         made.mkdir(mode=_PRIVATE_FOLDER, parents=True)
-        card = _furnish(replace(config, home=made), config, passphrase, kdf)
+        card = _furnish(replace(config, home=made), config, passphrase, kdf, clock)
         made.replace(home)
         sync_folder(home.parent)
     except OSError as error:
@@ -115,9 +122,11 @@ def require_vacant(home: Path) -> None:
     raise ConfigError(f"{home} is not empty; choose another --home")
 
 
-def _furnish(config: Config, final: Config, passphrase: bytes, kdf: KdfParams) -> TrustedCard:
+def _furnish(
+    config: Config, final: Config, passphrase: bytes, kdf: KdfParams, clock: Callable[[], int]
+) -> TrustedCard:
     home = config.home
-    now_ms = system_clock()
+    now_ms = clock()
     for folder in (ROOT_KEY.parent, RUN_FOLDER):
         (home / folder).mkdir(mode=_PRIVATE_FOLDER)
     root = _generate(KeyKind.ROOT, now_ms)
@@ -150,7 +159,7 @@ def _furnish(config: Config, final: Config, passphrase: bytes, kdf: KdfParams) -
         )
     finally:
         store.close()
-    with open_home(home, passphrase) as desk:
+    with open_home(home, passphrase, clock=clock) as desk:
         record_card(desk.office, card)
     return card
 

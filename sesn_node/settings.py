@@ -2,8 +2,8 @@
 
 A section is a frozen dataclass whose fields are annotated with `Setting`: one place tells a key's
 meaning and bounds to the reader of the code, to the checks and to the comments of the file.
-Types are text, whole numbers, enums of texts, and lists of texts or of tables, which are sections
-of their own. `sesn_node.config` has the sections themselves.
+Types are text, whole numbers, enums of texts, and lists of texts, of whole numbers or of tables,
+which are sections of their own. `sesn_node.config` has the sections themselves.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TypeAlias, TypeVar, get_args, get_origin, get_type_hints
 from sesn_node.domain.checks import check_count, check_distinct, check_line, check_range
 from sesn_node.errors import ConfigError, MalformedError
 
-Value: TypeAlias = "str | int | tuple[str, ...] | tuple[Section, ...]"
+Value: TypeAlias = "str | int | tuple[str, ...] | tuple[int, ...] | tuple[Section, ...]"
 """What a setting holds; members of an enum are text."""
 
 S = TypeVar("S", bound="Section")
@@ -98,10 +98,18 @@ def name(section: type[Section]) -> str:
     return section.__name__.lower()
 
 
-def settings(section: type[Section]) -> dict[str, Setting]:
+def settings(section: type[Section]) -> Mapping[str, Setting]:
     """Tell the keys of a section, in order, and what each may hold."""
-    hints = get_type_hints(section, include_extras=True)
-    return {key: hint.__metadata__[0] for key, hint in hints.items()}
+    known = _SETTINGS.get(section)
+    if known is None:
+        hints = get_type_hints(section, include_extras=True)
+        known = {key: hint.__metadata__[0] for key, hint in hints.items()}
+        _SETTINGS[section] = known
+    return known
+
+
+# Resolving annotations takes most of the time of reading a file: each section is resolved once.
+_SETTINGS: dict[type[Section], Mapping[str, Setting]] = {}
 
 
 def read(section: type[S], document: Mapping[str, object]) -> S:
@@ -158,9 +166,7 @@ def _convert(where: str, kind: object, value: object) -> Value:
         item_kind = get_args(kind)[0]
         if isinstance(item_kind, type) and issubclass(item_kind, Section):
             return _convert_tables(where, item_kind, value)
-        if isinstance(value, list) and all(isinstance(item, str) for item in value):
-            return tuple(value)
-        raise ConfigError(f'{where}: expected a list of texts such as ["a"], got {_short(value)}')
+        return _convert_list(where, item_kind, value)
     if not isinstance(value, str):
         raise ConfigError(f"{where}: expected a text in quotes, got {_short(value)}")
     if isinstance(kind, type) and issubclass(kind, StrEnum):
@@ -168,6 +174,16 @@ def _convert(where: str, kind: object, value: object) -> Value:
             return kind(value)
         raise ConfigError(f"{where}: expected one of {', '.join(kind)}, got {_short(value)}")
     return value
+
+
+def _convert_list(where: str, kind: type, value: object) -> tuple[str, ...] | tuple[int, ...]:
+    """Check a list of texts or of whole numbers."""
+    example = "whole numbers such as [7, 2]" if kind is int else 'texts such as ["a"]'
+    # Not isinstance: a boolean is an integer for Python.
+    wanted = int if kind is int else str
+    if isinstance(value, list) and all(type(item) is wanted for item in value):
+        return tuple(value)
+    raise ConfigError(f"{where}: expected a list of {example}, got {_short(value)}")
 
 
 def _convert_tables(where: str, kind: type[S], value: object) -> tuple[S, ...]:
@@ -200,7 +216,7 @@ def _meaning(section: type[Section], key: str) -> str:
         facts.append(f"{setting.low} to {setting.high}")
     elif isinstance(kind, type) and issubclass(kind, StrEnum):
         facts.append(f"one of {', '.join(kind)}")
-    facts.append("required" if default is None else f"default {_toml(default)}")
+    facts.append("required" if default is None else f"default {_short_toml(default)}")
     return f"{setting.doc} ({'; '.join(facts)})"
 
 
@@ -210,6 +226,13 @@ def _toml(value: Value) -> str:
         tables = (_table(item) for item in value if isinstance(item, Section))
         return "".join(["[\n", *(f"    {table},\n" for table in tables), "]"])
     return json.dumps(value, ensure_ascii=False)
+
+
+def _short_toml(value: Value) -> str:
+    """Write a value as TOML, on one line."""
+    if isinstance(value, tuple) and any(isinstance(item, Section) for item in value):
+        return f"[{', '.join(_table(item) for item in value if isinstance(item, Section))}]"
+    return _toml(value)
 
 
 def _table(section: Section) -> str:

@@ -17,6 +17,9 @@ settings.load_profile("sesn")
 
 # Before the plugin imports them: their asserts then say what they compared.
 pytest.register_assert_rewrite(
-    "tests.support.check_copies", "tests.support.check_node", "tests.support.snapshot"
+    "tests.support.check_copies",
+    "tests.support.check_histories",
+    "tests.support.check_node",
+    "tests.support.snapshot",
 )
 pytest_plugins = ("tests.support.fixtures",)

@@ -9,7 +9,7 @@ from sesn_node.audit.codes import Code
 from sesn_node.audit.own import MessageEntries, Own
 from sesn_node.audit.tally import Problem, require
 from sesn_node.crypto.seal import commit
-from sesn_node.domain.entries import EntryKind, EntryRef, HoldCode, OperatorCode
+from sesn_node.domain.entries import EntryKind, HoldCode, OperatorCode
 from sesn_node.domain.ids import Origin
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Acts:
         with self._tally.case(Code.ANSWERS_NOTHING, member, own.index, entry.message_id):
             if ref is None:
                 raise Problem(Code.ANSWERS_NOTHING, f"{entry.kind.value} entry: answers nothing")
-            self._answers_ours(own, ref)
+            self.check_answer(own, of_its_message=entry.code != OperatorCode.RESEALED)
             key = ref.origin, ref.index
             if entry.kind is not EntryKind.OPERATOR:
                 require(
@@ -109,9 +109,19 @@ class Acts:
                         message_id,
                     )
 
-    def _answers_ours(self, own: Own, ref: EntryRef) -> None:
-        """Make sure that an act answers our entry of its message; raises `Problem`."""
-        entry = own.entry
+    def check_answer(self, own: Own, *, of_its_message: bool) -> None:
+        """Make sure that an entry answers an earlier SHARED or RECEIVED entry of ours.
+
+        Args:
+            own: The entry.
+            of_its_message: Whether that must be of the same message.
+
+        Raises:
+            Problem: ANSWERS_NOTHING.
+        """
+        entry, ref = own.entry, own.entry.answers
+        if ref is None:
+            raise Problem(Code.ANSWERS_NOTHING, f"{entry.kind.value} entry: answers nothing")
         held = self.entries.get(ref.origin)
         earlier = ref.origin != own.origin or ref.index < own.index
         if held is None or not earlier:
@@ -126,11 +136,10 @@ class Acts:
             f"{entry.kind.value} entry: the ledger has another leaf at {ref.index}",
         )
         about = held.message_at(ref.index)
-        resealed = entry.code == OperatorCode.RESEALED.value
         if about is None and not self._docket.whole:
             return  # Left out: only its leaf could be compared.
         require(
-            about is not None and (resealed or about == entry.message_id),
+            about is not None and (not of_its_message or about == entry.message_id),
             Code.ANSWERS_NOTHING,
             f"{entry.kind.value} entry: entry {ref.index}, which it answers, is not of its message",
         )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from sesn_node.audit import names, subjects
 from sesn_node.audit.checks_acts import OF_CONTENTS, Acts
+from sesn_node.audit.checks_cases import Cases
 from sesn_node.audit.checks_copies import OF_COPIES, Copies
 from sesn_node.audit.checks_epochs import Epochs
 from sesn_node.audit.checks_heads import check_keys_in_force
@@ -39,6 +40,7 @@ _OF_ENTRIES: Final = (
     subjects.SENT,
     subjects.ENDINGS,
     subjects.RECEIVED,
+    subjects.CASES,
 )
 """Checks that cannot be made without entries."""
 
@@ -57,7 +59,8 @@ class Walk:
         self._acts = Acts(docket, self._losses)
         self._copies = Copies(docket, self._acts.entries, self._losses)
         self._again = Restated(docket)
-        self._messages = Messages(docket, self._copies, self._again)
+        self._cases = Cases(docket, self._acts, self._losses)
+        self._messages = Messages(docket, self._copies, self._again, self._cases)
         self._epochs = Epochs(docket)
         self._asked = Asked(docket)
         stopped = (subjects.SENT, subjects.RECEIVED, subjects.RECEIPTS, subjects.ENDINGS)
@@ -67,7 +70,7 @@ class Walk:
         self._revoked: set[AgencyId] = set()
 
     def run(self) -> None:
-        """Make checks 5, 6 and 10 to 14, and the parts of 2 and 3 that need entries."""
+        """Make checks 5, 6, 10 to 14 and 24, and the parts of 2 and 3 that need entries."""
         for ledger in self._docket.bundle.manifest.ledgers:
             self._key_changes = []
             self._ledger(ledger)
@@ -84,6 +87,7 @@ class Walk:
         self._losses.finish()
         self._copies.finish()
         self._acts.finish()
+        self._cases.finish()
         self._epochs.finish()
         self._again.finish()
         # Nobody revokes its trust in itself: that would excuse a second root of its own.
@@ -217,6 +221,7 @@ class Walk:
         self._epochs.meet(own, member)
         if entry.kind in _OF_MESSAGES:
             self._acts.is_message(own)
+            self._cases.is_message(own)
             self._docket.facts.met(own)
             self._meet_message(own, member)
         elif entry.kind in OF_COPIES:
@@ -225,6 +230,8 @@ class Walk:
                 self._acts.meet(own, member)
         elif entry.kind in OF_CONTENTS:
             self._acts.meet(own, member)
+        elif entry.kind is EntryKind.CASE:
+            self._cases.meet(own, member)
         elif entry.kind in {EntryKind.KEY, EntryKind.PEER}:
             self._meet_card(own, member)
         elif entry.kind is EntryKind.REFUSED:

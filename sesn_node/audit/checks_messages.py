@@ -20,6 +20,7 @@ from sesn_node.wire.entries import decode_entry
 from sesn_node.wire.envelopes import decode_header
 
 if TYPE_CHECKING:
+    from sesn_node.audit.checks_cases import Cases
     from sesn_node.audit.docket import Docket
     from sesn_node.audit.records import BundleMessage, Copy, ProvenElsewhere, Received
     from sesn_node.audit.restated import Restated
@@ -37,10 +38,12 @@ class Messages:
         docket: The audit.
         copies: Where the copies of sent messages are followed.
         again: What later ledgers state again.
+        cases: Where the steps of cases are followed.
     """
 
-    def __init__(self, docket: Docket, copies: Copies, again: Restated) -> None:
+    def __init__(self, docket: Docket, copies: Copies, again: Restated, cases: Cases) -> None:
         self._docket = docket
+        self._cases = cases
         self._copies = copies
         self._again = again
         self._sent = docket.tally(subjects.SENT)
@@ -174,6 +177,7 @@ class Messages:
                 Code.TIME_IMPLAUSIBLE,
                 f"{copy.agency} received it at {entry.time_ms}, before it was shared",
             )
+            self._cases.receipt(entry, copy.agency)
             proven = received
         return proven  # noqa: RET504 - an error within the case leaves it None
 

@@ -111,6 +111,15 @@ class Code(StrEnum):
     """A time-stamp token is not over a checkpoint of the bundle, does not verify, or is earlier
     than what it covers is dated."""
 
+    CASE_STEP_MISSING = "CASE_STEP_MISSING"
+    """A CASE entry without its step, or a step of a case without the entry that commits to it."""
+    CASE_STEP_MISMATCH = "CASE_STEP_MISMATCH"
+    """A step of a case is not the one that the entry, the content or another bundle says it is."""
+    CASE_STEP_REFUSED = "CASE_STEP_REFUSED"
+    """A step that its sender could not take as the case stood: it does not count."""
+    CASE_DIFFERS = "CASE_DIFFERS"
+    """Bundles show different steps of a case, so that it stands differently in each."""
+
     DELIVERY_MISSING = "DELIVERY_MISSING"
     """One side's ledger tells of a delivery, and the other's does not."""
     DELIVERY_DIFFERS = "DELIVERY_DIFFERS"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from sesn_node.audit import subjects
+from sesn_node.audit.casebook import CaseBook
 from sesn_node.audit.codes import Code
 from sesn_node.audit.dates import Dates
 from sesn_node.audit.tally import Progress, Subject, Tally
@@ -39,6 +40,7 @@ class Docket:
         progress: Told how many leaves and entries are done.
         tallies: The checks under way, by number.
         issued: Hashes of the agency's cards that its ledger tells of.
+        cases: Steps of cases that verified.
         lost: How many entries of each ledger lack what they refer to, as the agency says itself.
         roots: Whom the auditor trusts to certify time-stamping authorities; or None.
         dates: Dates of the entries that time-stamps cover.
@@ -57,6 +59,7 @@ class Docket:
     dates: Dates = field(default_factory=Dates)
     stamped: dict[Origin, Stamped] = field(default_factory=dict)
     issued: set[bytes] = field(default_factory=set)
+    cases: CaseBook = field(default_factory=CaseBook)
     _done: int = 0
 
     def __post_init__(self) -> None:

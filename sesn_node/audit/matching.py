@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from sesn_node.audit import names, subjects
 from sesn_node.audit.checks_tree import is_lost, leaf_chunks
 from sesn_node.audit.codes import Code
+from sesn_node.audit.matching_cases import check_same_cases
 from sesn_node.audit.matching_pairs import Pair
 from sesn_node.audit.subjects import CLOCK_TOLERANCE_MS
 from sesn_node.audit.tally import Tally
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def match(dockets: Sequence[Docket]) -> tuple[Check, ...]:
-    """Compare bundles that were audited one by one: checks 17 to 22.
+    """Compare bundles that were audited one by one: checks 17 to 22, and 25.
 
     Args:
         dockets: Their audits; what did not verify there is not used here.
@@ -45,6 +46,7 @@ def match(dockets: Sequence[Docket]) -> tuple[Check, ...]:
     for sender, receiver in permutations(dockets, 2):
         if sender.agency != receiver.agency:
             Pair(sender, receiver, tallies).check()
+    check_same_cases(dockets, tallies[subjects.SAME_CASES.number])
     return tuple(tally.result() for tally in tallies.values())
 
 

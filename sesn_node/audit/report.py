@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, BinaryIO
 
 from sesn_node.audit.report_bundles import bundles_part
+from sesn_node.audit.report_cases import cases_part
 from sesn_node.audit.report_checks import checks_part, gaps_part, numbers_part
 from sesn_node.audit.report_conversations import conversations_part
 from sesn_node.audit.report_details import details_part
@@ -30,6 +31,7 @@ _PARTS = (
     ("bundles", "What was examined"),
     ("numbers", "In numbers"),
     ("gaps", "Gaps"),
+    ("cases", "Return-to-origin cases"),
     ("conversations", "Conversations"),
     ("checks", "Checks"),
     ("detail", "Cryptographic detail"),
@@ -56,6 +58,7 @@ def report(verdict: Verdict, bundles: Sequence[BinaryIO]) -> Iterator[Html]:
     yield bundles_part(verdict, case)
     yield numbers_part(case)
     yield gaps_part(case)
+    yield from cases_part(verdict)
     yield from conversations_part(verdict, case)
     yield checks_part(verdict)
     yield from details_part(verdict, case)
@@ -83,7 +86,7 @@ def _title(verdict: Verdict, case: Case) -> Html:
     links = (
         tag("li", tag("a", title, href=f"#{name}"))
         for name, title in _PARTS
-        if case.sources or name in _ALWAYS
+        if (verdict.cases if name == "cases" else case.sources) or name in _ALWAYS
     )
     return join(
         tag("h1", "Audit report"),

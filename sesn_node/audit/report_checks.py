@@ -51,6 +51,7 @@ _COUNTED: Final = (
     (EntryKind.VIEWED, "viewed"),
     (EntryKind.DISCLOSED, "disclosed"),
     (EntryKind.ERASED, "erased"),
+    (EntryKind.CASE, "about cases"),
 )
 
 

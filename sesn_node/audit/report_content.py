@@ -18,7 +18,8 @@ from sesn_node.audit.report_markup import (
 )
 from sesn_node.audit.report_words import FIELD_WORDS, WORDS
 from sesn_node.crypto.primitives import sha256
-from sesn_node.domain.forward import Forward
+from sesn_node.domain.case_messages import CaseFile
+from sesn_node.domain.forward import Forward, Original
 from sesn_node.domain.ids import show_message_id
 from sesn_node.domain.payload import MessageKind
 from sesn_node.errors import MalformedError
@@ -60,11 +61,13 @@ _ABOUT: Final = {
 }
 _TIMES: Final = frozenset({"respond_by", "at", "retain_until", "backups_expire", "until"})
 _PLAIN: Final = frozenset(
-    {"subject", "narrative", "text", "description", "name", "address"}
+    {"action", "code", "reference", "taker", "payer", "site", "vehicle", "certificate"}
+    | {"movement_document", "bill_of_lading"}
+    | {"subject", "narrative", "text", "description", "name", "address"}
     | {"reason", "hold", "place", "container", "imo", "seal", "why"}
     | {"purpose", "legal_basis", "handling_text"}
 )
-"""Fields in people's own words, which are never replaced."""
+"""Fields in people's own words, or in those of a table, which are never replaced."""
 
 
 def content_part(content: Content, heading: str) -> Html:
@@ -89,9 +92,20 @@ def content_part(content: Content, heading: str) -> Html:
     return tag("div", *parts, class_="content")
 
 
+def details_part(payload: Payload) -> Html:
+    """Write what a step of a case says beside its mark, and how it is handled."""
+    whole = payload_to_json(payload)
+    details = _mapping(_mapping(whole.get(payload.kind.value) or {}).get("details") or {})
+    said = {name: one for name, one in details.items() if name != "informed"}
+    return _Writer().fields({**said, **_mapping(whole.get("markings") or {})})
+
+
 def _said(payload: Payload, writer: _Writer) -> list[Html]:
     """Write what a payload says: of a forward why, then what it passes on."""
     body = payload.body
+    if isinstance(body, CaseFile):
+        marks = _mapping(payload_to_json(payload).get("markings") or {})
+        return [writer.fields({"hands_over": [*map(_handed, body.originals)], **marks})]
     if not isinstance(body, Forward):
         return [writer.payload(payload)]
     why = {"why": body.text} if body.text else {}
@@ -107,16 +121,18 @@ def _said(payload: Payload, writer: _Writer) -> list[Html]:
 
 
 def _outside(forward: Forward) -> dict[str, JsonOut]:
-    """Say whose message is passed on, as its header says; its seal is not verified here."""
-    try:
-        header = decode_header(forward.original.header)
-    except MalformedError:
-        return {"passes_on": "a message whose header cannot be read"}
+    """Say whose message is passed on."""
     consent = {"with": "a consent of its originator"} if forward.consent else {}
-    return {
-        "passes_on": f"message {show_message_id(header.message_id)} of {header.sender}",
-        **consent,
-    }
+    return {"passes_on": _handed(forward.original), **consent}
+
+
+def _handed(original: Original) -> str:
+    """Say whose message it is, as its header says; its seal is not verified here."""
+    try:
+        header = decode_header(original.header)
+    except MalformedError:
+        return "a message whose header cannot be read"
+    return f"message {show_message_id(header.message_id)} of {header.sender}"
 
 
 class _Writer:
@@ -134,6 +150,8 @@ class _Writer:
         if isinstance(nested, dict):
             # An update has the whole alert.
             body = {**{key: one for key, one in body.items() if key != "alert"}, **nested}
+        if payload.kind is MessageKind.CASE_STEP:
+            body = _step(body)
         self._labels = {"message_id": _ABOUT.get(payload.kind, "about message")}
         return self.fields({**body, **_mapping(whole.get("markings") or {})})
 
@@ -178,6 +196,13 @@ class _Writer:
                 first = name in _FIRST
                 parts.append(written if first else join(f"{_label(name)} ", written))
         return listed(parts)
+
+
+def _step(body: Mapping[str, JsonOut]) -> dict[str, JsonOut]:
+    """Write a step for people: what else its mark says, and the proofs, the case's part shows."""
+    mark, details = _mapping(body.get("mark") or {}), _mapping(body.get("details") or {})
+    said = {name: mark[name] for name in ("action", "role", "code") if name in mark}
+    return {**said, **{name: one for name, one in details.items() if name != "informed"}}
 
 
 def _label(name: str) -> str:

@@ -173,6 +173,7 @@ def _happened(event: Event, told: Told, number: str, shared: Event | None) -> tu
         EntryKind.VIEWED: ("viewed", "the content of ", ref),
         EntryKind.DISCLOSED: ("disclosed", "the content of ", ref),
         EntryKind.ERASED: ("erased", "the content of ", ref, why),
+        EntryKind.CASE: ("recorded", "for its case: ", ref, why),
         EntryKind.LEGAL_HOLD: ("acted", "on the keeping of ", ref, why),
     }
     verb, *rest = words.get(event.kind, (event.kind.value.lower(), ref))

@@ -108,6 +108,8 @@ def _is_about(entry: Entry, owner: AgencyId, told: Told) -> bool:
     """Tell which of several messages of one id an entry is about; ids are unique per sender."""
     if entry.object_sha256 == told.header_sha256:
         return True
+    if entry.kind is EntryKind.CASE:
+        return entry.commitment == told.header.commitment
     if entry.kind in _OF_CONTENT:
         return False
     return (entry.agency if entry.kind in _BY_RECIPIENT else owner) == told.header.sender

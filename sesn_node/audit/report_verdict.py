@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _MAX_NAMED: Final = 3
 _SIGNED: Final = frozenset({1, 2, 3})
 _LEDGER: Final = _SIGNED | {4, 5}
-_EVERYTHING: Final = frozenset({*range(1, 17), 23})
+_EVERYTHING: Final = frozenset({*range(1, 17), 23, 24})
 _RESTS_ON: Final = {
     1: frozenset[int](),
     2: frozenset({1}),
@@ -42,6 +42,7 @@ _RESTS_ON: Final = {
     15: _LEDGER | {10, 13},
     16: _SIGNED,
     23: _LEDGER,
+    24: _LEDGER | {10, 13},
 }
 """Checks without which another means little; those between bundles rest on all of a bundle."""
 _LIMITS: Final = (

@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from sesn_node.domain.alert import CallKind, PartyRole, RequestedAction, Urgency
+from sesn_node.domain.case_clock import ClockState
+from sesn_node.domain.case_history import Standing
+from sesn_node.domain.case_terms import Action, State
 from sesn_node.domain.conversation import (
     Confidence,
     Decision,
     DestructionOutcome,
     SightingBasis,
 )
-from sesn_node.domain.entries import EntryKind, ErasedCode, HoldCode, UndeliveredCode
+from sesn_node.domain.entries import CaseCode, EntryKind, ErasedCode, HoldCode, UndeliveredCode
 from sesn_node.domain.markings import Tlp
 from sesn_node.domain.messages import Priority
 from sesn_node.domain.payload import MessageKind
@@ -47,6 +50,8 @@ CHECKS: Final = {
     21: "A copy that did not arrive is in nobody's ledger as received.",
     22: "Nothing was received before it was sent, as far as clocks tell.",
     23: "What came back from an export after a loss is named, and nothing of it is missing.",
+    24: "Every step of a return-to-origin case is its sender's, and stands in the ledger.",
+    25: "The steps of a case are the same in all files, and so are its dates.",
 }
 """What holds if a check holds, by its number."""
 
@@ -73,6 +78,10 @@ CODES: Final = {
     "ERASED": "its content was erased before it could be delivered",
     HoldCode.PLACED.value: "a legal hold was placed: it must not be erased",
     HoldCode.RELEASED.value: "a legal hold was released",
+    CaseCode.STEP.value: "the ledger commits to what it does",
+    CaseCode.FILED.value: "another member handed it over",
+    CaseCode.DUE_SOON.value: "the due date is near",
+    CaseCode.OVERDUE.value: "the due date has passed",
     "REQUEUED": "it is tried again",
     "RESEALED": "its content was sealed anew, as another message",
     "QUEUED": "it was still waiting when the file was made",
@@ -131,8 +140,84 @@ SAYS: Final = {
     MessageKind.ANSWER: "What the answer says",
     MessageKind.NOTE: "What the note says",
     MessageKind.SIGHTING: "What the sighting says",
+    MessageKind.CASE_STEP: "What the step says",
+    MessageKind.CASE_FILE: "Which steps were handed over",
 }
 """What to call a content, by its kind."""
+
+STATES: Final = {
+    State.DRAFT: "not requested yet",
+    State.REQUESTED: "return requested",
+    State.ACKNOWLEDGED: "request acknowledged",
+    State.INFO_REQUESTED: "information asked for",
+    State.ACCEPTED: "return accepted",
+    State.DISPUTED: "disputed",
+    State.SETTLEMENT_PROPOSED: "disputed, a settlement is proposed",
+    State.CONSIGNEE_TREATMENT: "the consignee treats it where it was found",
+    State.ALTERNATIVE_PROPOSED: "another treatment is proposed",
+    State.ALTERNATIVE_AGREED: "another treatment is agreed on",
+    State.DOCUMENTED: "documents are ready",
+    State.SHIPPED: "on its way back",
+    State.ARRIVED: "arrived",
+    State.RECEIVED: "received by the facility",
+    State.REJECTED: "rejected by the facility",
+    State.TREATED: "treated",
+    State.CLOSED: "closed",
+    State.WITHDRAWN: "request withdrawn",
+}
+"""How far a case is."""
+
+STEPS: Final = {
+    Action.REQUEST: "requested the return",
+    Action.ACKNOWLEDGE: "acknowledged the request",
+    Action.ASK: "asked for information",
+    Action.ANSWER: "answered",
+    Action.ACCEPT: "accepted the return",
+    Action.DISPUTE: "disputed the request",
+    Action.SETTLE: "proposed a way out of the dispute",
+    Action.PROPOSE: "proposed another treatment",
+    Action.DOCUMENT: "gave the documents",
+    Action.SHIP: "shipped it",
+    Action.ARRIVE: "reported its arrival",
+    Action.RECEIVE: "took it in",
+    Action.REJECT: "did not take it in",
+    Action.TREAT: "certified its treatment",
+    Action.CLOSE: "closed the case",
+    Action.WITHDRAW: "withdrew the request",
+    Action.AGREE: "agreed",
+    Action.DECLINE: "declined, or took back",
+    Action.EXTEND: "proposed a later due date",
+    Action.INFORM: "showed when the authority of export was informed",
+    Action.INVITE: "brought in others",
+    Action.INCIDENT: "told of an incident",
+    Action.RESOLVE: "settled an incident",
+}
+"""What a step of a case does."""
+
+STANDINGS: Final = {
+    Standing.COUNTS: ("✓ counts", "holds"),
+    Standing.SUPERSEDED: ("… superseded", "open"),
+    Standing.WAITING: ("? not judged", "open"),
+    Standing.NOT_ALLOWED: ("✗ not allowed", "fails"),
+}
+"""What became of a step, and how to show it."""
+
+CLOCKS: Final = {
+    ClockState.NOT_STARTED: ("? not started", "open"),
+    ClockState.RUNNING: ("… running", "open"),
+    ClockState.WARNING: ("… near", "open"),
+    ClockState.OVERDUE: ("✗ overdue", "fails"),
+    ClockState.MET: ("✓ met", "holds"),
+    ClockState.MET_LATE: ("✗ met late", "fails"),
+    ClockState.STOPPED: ("… stopped", "open"),
+}
+"""How a case stands to its due date, and how to show it."""
+
+NOTICES: Final = {
+    CaseCode.DUE_SOON.value: "the due date is near",
+    CaseCode.OVERDUE.value: "the due date has passed",
+}
+"""What ledgers record of due dates."""
 
 _OTHER: Final = {
     "TRUSTED": "decided to trust {agency}",

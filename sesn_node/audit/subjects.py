@@ -55,6 +55,9 @@ TIMESTAMPS: Final = Subject(
 LOSSES: Final = Subject(
     23, "losses", "what recovered entries refer to is here, and the ledger says what was recovered"
 )
+CASES: Final = Subject(
+    24, "cases", "every step of a case is sealed, and is the one that its entry commits to"
+)
 OF_A_BUNDLE: Final = (
     CONTAINER,
     CARDS,
@@ -73,6 +76,7 @@ OF_A_BUNDLE: Final = (
     CONTENTS,
     TIMESTAMPS,
     LOSSES,
+    CASES,
 )
 
 ONE_HISTORY: Final = Subject(
@@ -91,4 +95,15 @@ OUTCOMES: Final = Subject(
     21, "outcomes", "a copy that ended without a receipt was not received, or was refused alike"
 )
 DATES: Final = Subject(22, "dates", "nothing was received before it was shared, as clocks go")
-OF_SEVERAL: Final = (ONE_HISTORY, KEPT_BY_PARTNERS, IDENTITIES, DELIVERIES, OUTCOMES, DATES)
+SAME_CASES: Final = Subject(
+    25, "same-cases", "a step of a case that several bundles show is the same in all"
+)
+OF_SEVERAL: Final = (
+    ONE_HISTORY,
+    KEPT_BY_PARTNERS,
+    IDENTITIES,
+    DELIVERIES,
+    OUTCOMES,
+    DATES,
+    SAME_CASES,
+)

@@ -16,6 +16,7 @@ from sesn_node.domain.ids import AgencyId, Origin, show_message_id
 
 if TYPE_CHECKING:
     from sesn_node.audit.account import RecoveredRange
+    from sesn_node.audit.case_account import CaseAccount
 
 Json: TypeAlias = "str | int | bool | Sequence[Json] | Mapping[str, Json] | None"
 
@@ -238,11 +239,13 @@ class Verdict:
         bundles: In the order in which they were given.
         matching: What the bundles say of each other; not made with one bundle.
         policy: Whether a policy was given.
+        cases: Return-to-origin cases as the steps of all bundles together make them.
     """
 
     bundles: tuple[BundleVerdict, ...]
     matching: tuple[Check, ...]
     policy: bool
+    cases: tuple[CaseAccount, ...] = ()
 
     @property
     def checks(self) -> tuple[Check, ...]:
@@ -266,4 +269,5 @@ class Verdict:
             "policy": self.policy,
             "bundles": [one.json() for one in self.bundles],
             "matching": [check.json() for check in self.matching],
+            "cases": [case.json() for case in self.cases],
         }

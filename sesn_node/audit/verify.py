@@ -12,12 +12,14 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from sesn_node.audit import names, subjects
+from sesn_node.audit.accounting import accounts
 from sesn_node.audit.bundle import Bundle, open_bundle
 from sesn_node.audit.checks_acts import check_contents
 from sesn_node.audit.checks_cards import CardBook
 from sesn_node.audit.checks_entries import Walk
 from sesn_node.audit.checks_heads import HeadBook, check_heads
 from sesn_node.audit.checks_quorum import check_quorum
+from sesn_node.audit.checks_steps import check_case_contents
 from sesn_node.audit.checks_timestamps import check_timestamps, want_dates
 from sesn_node.audit.checks_tree import check_tree
 from sesn_node.audit.codes import Code
@@ -88,7 +90,7 @@ def verify(
         _verdict(one, file, named) if isinstance(one, Docket) else _unreadable(file, one)
         for file, one in examined
     )
-    return Verdict(verdicts, match(dockets), policy is not None)
+    return Verdict(verdicts, match(dockets), policy is not None, accounts(dockets))
 
 
 def _open(file: BinaryIO) -> Bundle | MalformedError:
@@ -127,6 +129,7 @@ def _audit(docket: Docket, now_ms: int | None) -> None:
     walk.run()
     check_quorum(docket)
     check_contents(docket, walk.acts, walk.commitments)
+    check_case_contents(docket, walk.commitments)
     check_timestamps(docket)
 
 

@@ -118,7 +118,7 @@ def _targets(targets: Sequence[Target]) -> Table:
         before = one.erased
         listing.add_row(
             show_message_id(one.message_id),
-            Text(one.kind),
+            Text(one.kind.replace("_", " ")),
             Text("sent from here" if one.ours else f"from {one.sender}"),
             Text("" if before is None else f"erased {utc_minute(before.erased_ms)}", "dim"),
         )

@@ -52,7 +52,7 @@ def reach_(
 def _print(found: Reach) -> None:
     shown = console()
     about = facts()
-    about.add_row(found.kind, show_message_id(found.message_id))
+    about.add_row(found.kind.replace("_", " "), show_message_id(found.message_id))
     about.add_row("written", f"{utc_second(found.created_ms)} UTC")
     if found.recalled_ms is not None:
         about.add_row("recalled", f"{utc_second(found.recalled_ms)} UTC")

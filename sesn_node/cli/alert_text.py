@@ -18,6 +18,8 @@ from sesn_node.cli.handling_text import allowed_text, marks_text
 from sesn_node.cli.show import STATE_STYLES, facts, short_ids, table
 from sesn_node.cli.versions_text import history_part, keeping_rows, updates_part
 from sesn_node.domain.alert import Alert
+from sesn_node.domain.case_messages import CaseStep
+from sesn_node.domain.conversation import Update
 from sesn_node.domain.delivery import DeliveryState
 from sesn_node.domain.handling import allowed
 from sesn_node.domain.ids import AgencyId, show_message_id
@@ -176,10 +178,10 @@ def draft_text(
     payload: Payload, cards: Sequence[TrustedCard], now: datetime, *, whole: bool
 ) -> Group | None:
     """Show what is about to be sent, or only what is doubtful in it; None if nothing is."""
-    alert = payload.body
-    if not isinstance(alert, Alert):
-        return None
-    doubts = findings_part(alert, now, whole=False)
+    said = payload.body.alert if isinstance(payload.body, Update) else payload.body
+    doubts: list[RenderableType] = []
+    if isinstance(said, Alert | CaseStep):
+        doubts = findings_part(said, now, whole=False)
     if not whole:
         return Group(*doubts) if doubts else None
     parts: list[RenderableType] = [body_text(payload), *doubts]

@@ -9,9 +9,9 @@ from rich.text import Text
 
 from sesn_node.cli.alert_text import draft_text
 from sesn_node.cli.ask import confirm, require_terminal
+from sesn_node.cli.body_text import subject_of
 from sesn_node.cli.options import command_of, home_of, open_desk, wake_node
 from sesn_node.cli.show import AsJson, Json, console, error_console, iso, print_json, say, table
-from sesn_node.domain.alert import Alert
 from sesn_node.domain.ids import parse_message_id, show_message_id
 from sesn_node.domain.people import Right
 from sesn_node.domain.times import instant, utc_minute
@@ -96,10 +96,7 @@ def withdraw_(context: typer.Context, draft: DraftId, as_json: AsJson = False) -
 
 
 def _title(proposal: Proposal) -> str:
-    payload = proposal.draft.payload
-    if isinstance(payload.body, Alert):
-        return payload.body.subject
-    return payload.kind.value
+    return subject_of(proposal.draft.payload)
 
 
 def _json(proposal: Proposal) -> dict[str, Json]:

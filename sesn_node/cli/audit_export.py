@@ -81,9 +81,9 @@ def export(  # noqa: PLR0913, PLR0917 - one argument an option
         with progress_bar("reading") as told:
             done = export_bundle(desk.office, file, selection, force=force, progress=told)
     if as_json:
-        print_json(_exported_json(done, file))
+        print_json(exported_json(done, file))
     else:
-        _tell(done, file, blind=blind)
+        tell_exported(done, file, blind=blind)
 
 
 def _ids(store: Store, texts: list[str] | None) -> tuple[MessageId, ...]:
@@ -94,7 +94,8 @@ def _is_empty(selection: Selection) -> bool:
     return (selection.from_ms or 0) >= (selection.to_ms or 0)
 
 
-def _tell(done: ExportedBundle, file: Path, *, blind: bool) -> None:
+def tell_exported(done: ExportedBundle, file: Path, *, blind: bool) -> None:
+    """Say what a bundle holds, and what it does not."""
     say(f"{file} is written, read back, and recorded as entry {done.recorded_at:,} of our ledger.")
     listing = facts()
     listing.add_row("origin", done.head.origin)
@@ -124,7 +125,8 @@ def _tell(done: ExportedBundle, file: Path, *, blind: bool) -> None:
         say("What messages say is not in it.", "dim")
 
 
-def _exported_json(done: ExportedBundle, file: Path) -> dict[str, Json]:
+def exported_json(done: ExportedBundle, file: Path) -> dict[str, Json]:
+    """Tell programs what a bundle holds."""
     return {
         "file": str(file),
         "sha256": done.sha256.hex(),

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from sesn_node.audit.verdict import BundleVerdict, Check, Finding, State, Verdict
 from sesn_node.audit.verify import verify
+from sesn_node.cli.audit_cases import print_cases
 from sesn_node.cli.exits import ExitCode
 from sesn_node.cli.files import input_file
 from sesn_node.cli.progress import progress_bar
@@ -152,6 +153,7 @@ def _print(verdict: Verdict, files: Sequence[Path]) -> None:
     if len(verdict.bundles) > 1:
         say("Bundles against each other", "bold")
         _print_checks(verdict.matching)
+    print_cases(verdict.cases)
     _print_end(verdict)
 
 

@@ -13,7 +13,9 @@ from sesn_node.cli.consignment_text import add_consignment
 from sesn_node.cli.forward_text import add_forward
 from sesn_node.cli.handling_text import marks_text
 from sesn_node.cli.show import facts
+from sesn_node.cli.step_text import add_case_file, add_step, step_subject
 from sesn_node.domain.alert import Alert, RequestedAction, Urgency
+from sesn_node.domain.case_messages import CaseFile, CaseStep
 from sesn_node.domain.conversation import (
     Answer,
     Confidence,
@@ -55,6 +57,8 @@ KIND_WORDS: Final = {
     MessageKind.ANSWER: "answer",
     MessageKind.NOTE: "note",
     MessageKind.SIGHTING: "sighting",
+    MessageKind.CASE_STEP: "step of a case",
+    MessageKind.CASE_FILE: "case file",
 }
 BASIS: Final = {
     SightingBasis.SEEN: "seen by an officer",
@@ -112,6 +116,8 @@ def subject_of(payload: Payload) -> str:
         return body.subject
     if isinstance(body, Sighting):
         return f"{_seen(body)} at {body.place}"
+    if isinstance(body, CaseStep):
+        return step_subject(body)
     return KIND_WORDS[carried(payload).kind]
 
 
@@ -218,4 +224,6 @@ _WRITERS: Final[Mapping[type, Callable[..., list[str]]]] = {
     Answer: _answer,
     Note: _note,
     Sighting: _sighting,
+    CaseStep: add_step,
+    CaseFile: add_case_file,
 }

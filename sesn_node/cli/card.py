@@ -101,6 +101,7 @@ def print_card(card: TrustedCard) -> None:
         ("e-mail", body.contact.email),
         ("telephone", body.contact.phone),
         ("duty hours", body.contact.duty_hours),
+        ("time zone", body.contact.time_zone),
         ("languages", ", ".join(body.contact.languages)),
     ):
         if value:
@@ -155,6 +156,7 @@ def _details(card: TrustedCard) -> dict[str, Json]:
             "email": body.contact.email,
             "phone": body.contact.phone,
             "duty_hours": body.contact.duty_hours,
+            "time_zone": body.contact.time_zone,
             "languages": list(body.contact.languages),
         },
         "endpoints": list(body.endpoints),

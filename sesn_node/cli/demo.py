@@ -24,6 +24,7 @@ def demo(
 
     Dutch customs, Ghana's environmental agency and Belgian police, each in a process.
 
-    They pin each other's cards and exchange a dozen alerts; then they stay up for you to try.
+    They pin each other's cards and exchange a dozen alerts. Three environmental agencies then have
+    waste taken back, in virtual time. The first three stay up for you to try.
     """
     raise typer.Exit(run(exit_when_done=exit_when_done, json_output=as_json))

@@ -36,11 +36,13 @@ from sesn_node.domain.counting import many
 from sesn_node.errors import ConfigError, SesnError, StorageError
 from sesn_node.exchange.alarmviews import AlarmView, alarm_views
 from sesn_node.exchange.cardgate import shown_card
+from sesn_node.exchange.caseload import caseload_of
 from sesn_node.exchange.checkup import (
     Diagnosis,
     Grade,
     PartnerFacts,
     check_card,
+    check_cases,
     check_disk,
     check_erased,
     check_keys,
@@ -199,7 +201,9 @@ def _in_database(
         grace_ms = timestamp_grace_ms(config)
         stamps = [timestamp_standing(transaction, grace_ms, now_ms)] if grace_ms is not None else []
         alarms = alarm_views(transaction, config.home / EVIDENCE, f"sesn --home {config.home}")
+        cases = caseload_of(transaction, config.agency.id, now_ms, config.cases.warn_days)
     found.append(check_trouble(size, trouble))
+    found.append(check_cases(cases, f"sesn --home {config.home}"))
     found.append(check_erased(erased, f"sesn --home {config.home}"))
     found += [_check_roots(config), *map(check_timestamps, stamps)] if stamps else []
     found += check_card(own, now_ms)

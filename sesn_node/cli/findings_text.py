@@ -13,22 +13,24 @@ from rich.text import Text
 
 from sesn_node.cli.show import table
 from sesn_node.codes.consignment import check_alert
+from sesn_node.codes.steps import check_step
 from sesn_node.domain.alert import Alert
+from sesn_node.domain.case_messages import CaseStep
 from sesn_node.domain.findings import Finding, Result
 
 _STYLES: Final = {Result.OK: "green", Result.WARN: "yellow", Result.FAIL: "red"}
 _ROOT: Final = "consignment."
 
 
-def findings_part(alert: Alert, now: datetime, *, whole: bool) -> list[RenderableType]:
-    """Show what checks say of an alert: what is in doubt, under a title; with `whole` always one.
+def findings_part(said: Alert | CaseStep, now: datetime, *, whole: bool) -> list[RenderableType]:
+    """Show what checks say of a message: what is in doubt, under a title; with `whole` always one.
 
     Args:
-        alert: The alert.
+        said: An alert, or a step of a case.
         now: When it was or would be written, aware.
         whole: Whether to say it, too, that nothing is in doubt.
     """
-    found = check_alert(alert, now)
+    found = check_alert(said, now) if isinstance(said, Alert) else check_step(said.details, now)
     doubts = doubtful(found)
     if not found or not (doubts or whole):
         return []

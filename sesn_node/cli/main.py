@@ -35,6 +35,7 @@ NOUNS: Final = (
     Noun("approve", "sesn_node.cli.approve", "Four eyes: let go what another operator wrote."),
     Noun("conversation", "sesn_node.cli.conversation", "All messages of a conversation, in order."),
     Noun("request", "sesn_node.cli.request", "Requests for information: send, list, answer."),
+    Noun("case", "sesn_node.cli.case", "Return to origin: have an illegal shipment taken back."),
     Noun("note", "sesn_node.cli.note", "Plain words to partners."),
     Noun("sighting", "sesn_node.cli.sighting", "Tell where a container or a ship was seen."),
     Noun("track", "sesn_node.cli.track", "Where a container or ship was, by all partners."),

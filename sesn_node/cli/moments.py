@@ -9,9 +9,21 @@ from typing import Final
 from sesn_node.domain.checks import check_time_ms
 from sesn_node.errors import MalformedError
 
+_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _MOMENT: Final = re.compile(
     r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2})?(Z|[+-]\d{2}:\d{2}))?", re.ASCII
 )
+
+
+def parse_day(option: str, text: str) -> int:
+    """Read a date; return its midnight in UTC, Unix milliseconds.
+
+    Raises:
+        MalformedError: No date, or a time.
+    """
+    if _DAY.fullmatch(text) is None:
+        raise MalformedError(f"{option}: expected a date such as 2026-11-01, got {text[:40]!a}")
+    return parse_moment(option, text)
 
 
 def parse_moment(option: str, text: str) -> int:

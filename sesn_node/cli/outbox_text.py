@@ -15,7 +15,7 @@ from sesn_node.cli.link_text import unconnected
 from sesn_node.cli.show import STATE_STYLES, facts, fills_screen, short_ids, table
 from sesn_node.domain.counting import many
 from sesn_node.domain.delivery import NO_ANSWER, DeliveryState
-from sesn_node.domain.entries import UndeliveredCode
+from sesn_node.domain.entries import CaseCode, UndeliveredCode
 from sesn_node.domain.ids import show_message_id
 from sesn_node.domain.messages import Priority
 from sesn_node.domain.times import DAY_MS, HOUR_MS, MINUTE_MS, utc_minute, utc_second
@@ -27,6 +27,12 @@ _PRIORITY: Final = {
     Priority.ROUTINE: ("routine", ""),
     Priority.URGENT: ("urgent", "yellow"),
     Priority.IMMEDIATE: ("immediate", "bold red"),
+}
+_CASE: Final = {
+    CaseCode.STEP.value: "recorded as a step of its case",
+    CaseCode.FILED.value: "its steps recorded in their case",
+    CaseCode.DUE_SOON.value: "the due date of its case is near",
+    CaseCode.OVERDUE.value: "the due date of its case has passed",
 }
 _WHERE: Final = "where it stands (UTC)"
 _EXPIRES_WIDTH: Final = len("in 366 days")
@@ -218,7 +224,7 @@ def _deliverer(recipient: RecipientStanding) -> str:
 
 def _what(priority: Priority, kind: str) -> Text:
     name, style = _PRIORITY[priority]
-    return Text.assemble((name, style), f" {kind}")
+    return Text.assemble((name, style), f" {kind.replace('_', ' ')}")
 
 
 def _turn(copy: CopyStanding) -> str:

@@ -105,7 +105,7 @@ def send_body(
         to = recipients_of(desk, sending.to, quiet=sending.as_json)
         if not to and conversation_id is not None:
             to = participants(desk.office, conversation_id, begun)
-        _ask(desk, Payload(markings, body), to, sending)
+        ask_first(desk, Payload(markings, body), to, yes=sending.yes)
         said = send(desk.office, body, to, markings, conversation_id)
         copies = copies_of(desk.office.store, said.message_id)
     serving = wake_node(home_of(context))
@@ -146,15 +146,15 @@ def _place(
     return conversation_id, markings_in(desk.office, conversation_id, begun)
 
 
-def _ask(desk: Desk, payload: Payload, to: Sequence[AgencyId], sending: Sending) -> None:
-    """Show who will see a message, and ask.
+def ask_first(desk: Desk, payload: Payload, to: Sequence[AgencyId], *, yes: bool) -> None:
+    """Show who will see a message, and ask, unless the answer was given beforehand.
 
     Raises:
         PolicyError: One of them is not trusted.
         Abort: The answer was no.
     """
     cards = cards_of(desk, to)
-    if sending.yes:
+    if yes:
         return
     shown = error_console()
     shown.print(body_text(payload))

@@ -47,7 +47,7 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
     grace_ms = timestamp_grace_ms(config)
     stamps = None
     with open_store(context) as store:
-        found = standing(store, now_ms)
+        found = standing(store, now_ms, config.cases.warn_days)
         with store.read() as transaction:
             if grace_ms is not None:
                 stamps = timestamp_standing(transaction, grace_ms, now_ms)
@@ -85,6 +85,12 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
                     "days": ENDS_DAYS,
                 },
                 "legal_holds": found.holds,
+                "cases": {
+                    "open": found.cases.open,
+                    "due_soon": found.cases.due_soon,
+                    "overdue": found.cases.overdue,
+                    "awaiting_us": found.cases.awaiting_us,
+                },
                 "watched": {
                     "entries": found.watch_entries,
                     "matches": found.watch_matches,
@@ -166,6 +172,9 @@ def _add_attention(listing: Table, found: Standing, command: str) -> None:
     if found.unanswered:
         asked = f"{many(found.unanswered, 'request')} that nobody here has answered"
         listing.add_row("requests", Text(f"{asked}: '{command} request list'", "yellow"))
+    if found.cases.open:
+        style = "red" if found.cases.overdue else "yellow" if found.cases.awaiting_us else ""
+        listing.add_row("cases", Text(f"{found.cases.text}: '{command} case due'", style))
     if found.watch_entries:
         matches = many(found.watch_matches, "message")
         said = f"{many(found.watch_entries, 'term')}; {matches} of {WATCH_DAYS} days name one"

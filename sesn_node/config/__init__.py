@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sesn_node import address
 from sesn_node.config.backups import Backups
+from sesn_node.config.cases import Cases, Regime
 from sesn_node.config.identity import Agency, Contact, Node
 from sesn_node.config.people import People, Sign
 from sesn_node.config.timestamps import Authority, Timestamps
@@ -27,6 +28,7 @@ __all__ = [
     "Agency",
     "Authority",
     "Backups",
+    "Cases",
     "Config",
     "Contact",
     "Database",
@@ -38,6 +40,7 @@ __all__ = [
     "Metrics",
     "Node",
     "People",
+    "Regime",
     "Sign",
     "Timestamps",
     "Traces",
@@ -62,6 +65,7 @@ class Config:
     limits: Limits = field(default_factory=Limits)
     delivery: Delivery = field(default_factory=Delivery)
     people: People = field(default_factory=People)
+    cases: Cases = field(default_factory=Cases)
     log: Log = field(default_factory=Log)
     metrics: Metrics = field(default_factory=Metrics)
     traces: Traces = field(default_factory=Traces)
@@ -99,6 +103,7 @@ SECTIONS: tuple[type[Section], ...] = (
     Limits,
     Delivery,
     People,
+    Cases,
     Log,
     Metrics,
     Traces,

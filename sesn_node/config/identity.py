@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 from sesn_node.config.endpoints import check_endpoint, check_listen
 from sesn_node.domain import cards
@@ -23,6 +24,18 @@ def _check_name(key: str, text: str) -> None:
 
 def _check_country(key: str, text: str) -> None:
     check_pattern(key, text, _COUNTRY, "two capitals such as NL (ISO 3166-1), or int")
+
+
+def _check_zone(key: str, text: str) -> None:
+    if not text:
+        return
+    cards.check_time_zone(key, text)
+    try:
+        ZoneInfo(text)
+    except (KeyError, ValueError, OSError) as error:
+        raise MalformedError(
+            f"{key}: there is no time zone {text!a} in the IANA database; Europe/Amsterdam is one"
+        ) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +103,16 @@ class Contact(Section):
     focal_point: Annotated[str, Setting("Desk or function that answers.")] = ""
     email: Annotated[str, Setting("E-mail address of the focal point.", high=254)] = ""
     phone: Annotated[str, Setting("Telephone number with country code.", high=40)] = ""
-    duty_hours: Annotated[str, Setting("When somebody answers, with the time zone.")] = ""
+    duty_hours: Annotated[str, Setting("When somebody answers.")] = ""
+    time_zone: Annotated[
+        str,
+        Setting(
+            "Time zone that people work in, as the IANA database names it, such as "
+            "Europe/Amsterdam; partners and this node show times in it, beside UTC.",
+            high=64,
+            check=_check_zone,
+        ),
+    ] = ""
     languages: Annotated[
         tuple[str, ...],
         Setting("Languages spoken there (ISO 639-1, such as en).", high=cards.MAX_LANGUAGES),
@@ -108,4 +130,5 @@ class Contact(Section):
             phone=self.phone,
             duty_hours=self.duty_hours,
             languages=self.languages,
+            time_zone=self.time_zone,
         )

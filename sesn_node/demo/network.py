@@ -47,6 +47,8 @@ _PATIENCE_S: Final = 30.0
 _GLANCE_S: Final = 0.02
 # Below the range from which kernels choose ports for outgoing connections.
 _PORTS: Final = range(20_000, 32_000)
+# Chance of the system, not a secret: two demonstrations at once should not meet.
+_UNTRIED: Final = random.SystemRandom().sample(_PORTS, len(_PORTS))
 _HIRED_MS: Final = DAY_MS
 _PASSPHRASE_BYTES: Final = 16
 
@@ -70,7 +72,7 @@ class Station:
     def __init__(self, member: Member, folder: Path, passphrase: str) -> None:
         self.member = member
         self.home = folder / member.agency
-        self.port = _free_port()
+        self.port = free_port()
         self.log = folder / f"{member.agency}.log"
         self._passphrase = passphrase
         self._process: subprocess.Popen[bytes] | None = None
@@ -224,7 +226,7 @@ def network(
     try:
         yield stations
     finally:
-        with _undisturbed():
+        with undisturbed():
             for station in stations.values():
                 station.ask_to_stop()
             for station in stations.values():
@@ -232,7 +234,7 @@ def network(
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
+def undisturbed() -> Iterator[None]:
     """Let nothing but a kill -9 interrupt the block."""
     before = {number: signal.signal(number, signal.SIG_IGN) for number in ENDING}
     try:
@@ -242,9 +244,14 @@ def _undisturbed() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _free_port() -> int:
-    # Chance of the system, not a secret: two demonstrations at once should not meet.
-    for port in random.SystemRandom().sample(_PORTS, len(_PORTS)):
+def free_port() -> int:
+    """Find a port that nobody listens on, and that was not found before.
+
+    Raises:
+        PeerUnavailable: There is none.
+    """
+    while _UNTRIED:
+        port = _UNTRIED.pop()
         with socket.socket() as probe:
             try:
                 probe.bind((HOST, port))

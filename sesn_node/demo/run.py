@@ -22,6 +22,7 @@ from sesn_node.demo.container import NUMBER
 from sesn_node.demo.network import ENDING, network
 from sesn_node.demo.screen import Screen
 from sesn_node.demo.story import Story
+from sesn_node.demo.virtual_time import date_of
 from sesn_node.domain.ids import show_message_id
 from sesn_node.telemetry.logs import configure
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from types import FrameType
 
+    from sesn_node.demo.act_two import Months
     from sesn_node.demo.network import Station
     from sesn_node.demo.story import Told
     from sesn_node.domain.ids import AgencyId, MessageId
@@ -53,7 +55,8 @@ def run(*, exit_when_done: bool, json_output: bool) -> int:
         SesnError: The story came to a halt; no process is left behind.
     """
     began = time.monotonic()
-    configure(LogLevel.WARNING, LogFormat.CONSOLE)
+    # What the nodes of the second act warn of is part of what it shows.
+    configure(LogLevel.ERROR, LogFormat.CONSOLE)
     screen = Screen(to_stderr=json_output)
     passphrase = random_bytes(_PASSPHRASE_BYTES).hex()
     told = None
@@ -62,7 +65,7 @@ def run(*, exit_when_done: bool, json_output: bool) -> int:
         try:
             with network(CAST, folder, passphrase) as stations:
                 _welcome(screen)
-                story = Story(stations, screen, folder)
+                story = Story(stations, screen, folder, passphrase)
                 told = story.tell()
                 seconds = round(time.monotonic() - began, 1)
                 _close(screen, told, seconds)
@@ -101,12 +104,14 @@ def _welcome(screen: Screen) -> None:
     screen.title(
         "SESN: sealed alerts between agencies, with proof",
         "Ships with hazardous waste on board do not wait. Three agencies, each with a node of its",
-        "own on this machine, exchange a dozen alerts on suspect consignments.",
+        "own on this machine, exchange a dozen alerts on suspect consignments. Three others have",
+        "waste taken back, in virtual time: months pass in seconds.",
         "The agencies' names are illustrative, everything else is invented.",
     )
 
 
 def _close(screen: Screen, told: Told, seconds: float) -> None:
+    months = told.months
     agree = "agree" if told.ledgers_verified else "DO NOT AGREE"
     screen.summary(
         "That was it" if told.ledgers_verified else "Something is wrong",
@@ -114,6 +119,8 @@ def _close(screen: Screen, told: Told, seconds: float) -> None:
         f"accepted and {told.declined} declined by a person.",
         f"Before them, {told.first.recalled} alert was released by two people, recalled, and "
         f"destroyed by {told.first.destruction_receipts} agencies.",
+        f"In {months.days} days of virtual time, {len(months.cases)} returns, closed alike on all "
+        "nodes and for auditors.",
         f"The three ledgers {agree}. {seconds} seconds in all.",
         good=told.ledgers_verified,
     )
@@ -126,10 +133,37 @@ def _print_json(told: Told, seconds: float) -> None:
         "accepted": told.accepted,
         **asdict(told.first),
         "ledgers_verified": told.ledgers_verified,
+        "virtual_time": _months_json(told.months),
         "seconds": seconds,
     }
     sys.stdout.write(json.dumps(line) + "\n")
     sys.stdout.flush()
+
+
+def _months_json(months: Months) -> dict[str, object]:
+    """Show the second act to a program; every date in it is in virtual time."""
+    return {
+        "begun": months.begun,
+        "ended": months.ended,
+        "days": months.days,
+        "steps": months.steps,
+        "by_two_people": months.by_two,
+        "cases": [
+            {
+                "id": show_message_id(one.case_id),
+                "state": one.state.value,
+                "informed": date_of(one.informed_ms),
+                "first_due": date_of(one.first_due_ms),
+                "due": date_of(one.due_ms),
+                "back": date_of(one.back_ms),
+                "missed_by": list(one.missed),
+                "notices": list(one.notices),
+            }
+            for one in months.audited.cases
+        ],
+        "bundles_of": list(months.audited.of),
+        "checks": months.audited.checks,
+    }
 
 
 def _try_next(
@@ -144,6 +178,7 @@ def _try_next(
     _, first = story.sent("01")
     again, _ = story.sent("08")
     _, theirs = story.sent("03")
+    months = told.months
     screen.blank()
     screen.say("The three nodes stay up. Open another terminal in this folder, and try:", "bold")
     screen.blank()
@@ -160,6 +195,8 @@ def _try_next(
         f"SESN_HOME={stations[BE].home} {sesn} alert show {_short(theirs)}",
         f"{sesn} ledger verify",
         f"{sesn} peer revoke {BE} --yes",
+        f"SESN_HOME={months.home} {sesn} case show {_short(months.cases[-1].case_id)}",
+        f"{sesn} audit verify {' '.join(str(one) for one in months.audited.bundles)}",
     ):
         screen.copyable(line)
     screen.blank()

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _WIDTH: Final = 100
 _INDENT: Final = 3
+_DATED: Final = (12, 9, 19)
+"""Widths of a date in virtual time, an agency and a state; 30 are left on a narrow terminal."""
 _FRAMES_A_SECOND: Final = 12
 _GLANCE_S: Final = 0.02
 
@@ -80,6 +82,28 @@ class Screen:
         for row in rows:
             made.add_row(*row)
         self._print(made)
+
+    def dated_columns(self) -> None:
+        """Head the lines of a story that plays in virtual time."""
+        style = "dim"
+        self._print(_dated(*(Text(one, style) for one in ("virtual time", "who", "the case is"))))
+
+    def dated_title(self, text: str) -> None:
+        """Begin a chapter of it."""
+        self._print(Text(text, "bold"))
+
+    def dated(self, date: str, who: str, what: str, words: str, *, alarming: bool = False) -> None:
+        """Tell what happened at a date in virtual time.
+
+        Args:
+            date: The date, never taken for a real one: it has its own colour and column.
+            who: Who did it.
+            what: What it led to.
+            words: What else there is to say.
+            alarming: Whether something is wrong with that.
+        """
+        style = "yellow" if alarming else "green"
+        self._print(_dated(Text(date, "magenta"), Text(who), Text(what, style), Text(words)))
 
     def summary(self, text: str, *lines: str, good: bool) -> None:
         """Close the story."""
@@ -183,6 +207,15 @@ class Board:
 
 def _state(agency: AgencyId, state: str) -> Text:
     return Text.assemble(f"{agency} ", (state, "green" if state == ARRIVED else "yellow"))
+
+
+def _dated(*cells: Text) -> Table:
+    line = Table.grid(padding=(0, 2, 0, 0))
+    for width in _DATED:
+        line.add_column(width=width, no_wrap=True)
+    line.add_column()
+    line.add_row(*cells)
+    return line
 
 
 def _table(*columns: str) -> Table:

@@ -10,6 +10,7 @@ from sesn_node.bootstrap import system_clock
 from sesn_node.config import Agency, Config
 from sesn_node.crypto.kdf import KdfParams
 from sesn_node.demo.act_one import ActOne
+from sesn_node.demo.act_two import ActTwo
 from sesn_node.demo.cast import ANSWERS, BE, GH, NL, dispatches
 from sesn_node.demo.crosscheck import cross_check
 from sesn_node.demo.network import wait_until
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sesn_node.demo.act_one import Figures
+    from sesn_node.demo.act_two import Months
     from sesn_node.demo.cast import Answer, Dispatch
     from sesn_node.demo.network import Station
     from sesn_node.demo.screen import Board, Screen
@@ -55,6 +57,7 @@ class Told:
     first: Figures
     recalled: MessageId
     ledgers_verified: bool
+    months: Months
 
 
 class Story:
@@ -64,12 +67,20 @@ class Story:
         stations: The agencies; nothing is founded yet.
         screen: Where it is shown.
         folder: For what belongs to nobody in the cast.
+        passphrase: Of all homes.
     """
 
-    def __init__(self, stations: Mapping[AgencyId, Station], screen: Screen, folder: Path) -> None:
+    def __init__(
+        self,
+        stations: Mapping[AgencyId, Station],
+        screen: Screen,
+        folder: Path,
+        passphrase: str,
+    ) -> None:
         self._stations = stations
         self._screen = screen
         self._folder = folder
+        self._passphrase = passphrase
         self._post = Post(stations)
 
     def tell(self) -> Told:
@@ -86,6 +97,7 @@ class Story:
         self._outage()
         verified = self._verify()
         answers = self._answers()
+        months = ActTwo(self._screen, self._folder, self._passphrase).play()
         return Told(
             alerts=len(self._post.parcels),
             receipts=self._post.receipts(),
@@ -94,6 +106,7 @@ class Story:
             first=first,
             recalled=recalled,
             ledgers_verified=verified,
+            months=months,
         )
 
     def sent(self, number: str) -> tuple[Dispatch, MessageId]:

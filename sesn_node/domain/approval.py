@@ -9,6 +9,7 @@ from typing import Final
 from sesn_node.domain.alert import Alert, RequestedAction
 from sesn_node.domain.case import two_people
 from sesn_node.domain.case_messages import CaseStep
+from sesn_node.domain.case_terms import Action
 from sesn_node.domain.conversation import Update
 from sesn_node.domain.markings import Tlp
 from sesn_node.domain.payload import MessageKind, Payload
@@ -45,12 +46,19 @@ def check_word(key: str, text: str) -> None:
         raise MalformedError(f"{key}: expected some of {', '.join(WORDS)}; got {text[:40]!a}")
 
 
+def is_unasked(payload: Payload) -> bool:
+    """Tell whether nobody is asked about a message; INFORM is the one step that a node takes."""
+    body = payload.body
+    informs = isinstance(body, CaseStep) and body.mark.action is Action.INFORM
+    return informs or payload.kind in UNASKED
+
+
 def needs_second(payload: Payload, words: Collection[str]) -> str | None:
     """Return the first word for which a message needs a second person; None if it needs none.
 
     Some steps of cases need one whatever the settings say.
     """
-    if payload.kind in UNASKED:
+    if is_unasked(payload):
         return None
     if isinstance(payload.body, CaseStep) and two_people(payload.body.mark.action):
         return payload.body.mark.action.value

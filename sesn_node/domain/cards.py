@@ -53,6 +53,11 @@ BATCH_ROOM_BYTES = 128 * 1024
 
 _COUNTRY = re.compile(r"int|[A-Z]{2}", re.ASCII)
 _LANGUAGE = re.compile(r"[a-z]{2}", re.ASCII)
+# Names of zones become names of files where they are looked up: no dots, nothing before a slash
+# that is not a letter. "posix/..." and "right/..." of some systems are none of the database's.
+_TIME_ZONE = re.compile(
+    r"(?=.{1,64}\Z)[A-Z][A-Za-z0-9_+-]*(?:/[A-Z][A-Za-z0-9_+-]*){0,2}", re.ASCII
+)
 _SUITE = re.compile(r"[A-Z0-9][A-Z0-9-]{0,31}", re.ASCII)
 _EMAIL = re.compile(r"(?:[^@\s]+@[^@\s]+)?")
 # A DNS name, an IPv4 address or a bracketed IPv6 address, then a port. A scheme or a path would
@@ -63,6 +68,11 @@ _ENDPOINT = re.compile(
     re.ASCII,
 )
 _MAX_PORT = 65_535
+
+
+def check_time_zone(path: str, value: str) -> None:
+    """Refuse what cannot be the name of a time zone in the IANA database."""
+    check_pattern(path, value, _TIME_ZONE, "an IANA time zone such as Europe/Amsterdam")
 
 
 class Role(StrEnum):
@@ -84,8 +94,10 @@ class Contact:
         focal_point: Name of a desk or function, at most 200 characters.
         email: Address, at most 254 characters.
         phone: Number with its country code, at most 40 characters.
-        duty_hours: When somebody answers, in words, with the time zone, at most 200 characters.
+        duty_hours: When somebody answers, in words, at most 200 characters.
         languages: ISO 639-1 codes, at most 16, without duplicates.
+        time_zone: Name of the agency's time zone in the IANA database, such as Europe/Amsterdam,
+            at most 64 characters. Whether there is such a zone, each reader's edition tells.
 
     Raises:
         MalformedError: A field out of its bounds; the message starts with its path.
@@ -96,6 +108,7 @@ class Contact:
     phone: str = ""
     duty_hours: str = ""
     languages: tuple[str, ...] = ()
+    time_zone: str = ""
 
     def __post_init__(self) -> None:
         check_line("focal_point", self.focal_point, 200)
@@ -107,6 +120,8 @@ class Contact:
         for index, language in enumerate(self.languages):
             check_pattern(f"languages[{index}]", language, _LANGUAGE, "ISO 639-1, such as en")
         check_distinct("languages", self.languages)
+        if self.time_zone:
+            check_time_zone("time_zone", self.time_zone)
 
 
 @dataclass(frozen=True, slots=True)

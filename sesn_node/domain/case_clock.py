@@ -9,13 +9,13 @@ acknowledges it or not. Weekends and holidays move nothing here: parties who cou
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from sesn_node.domain.case_history import derive
 from sesn_node.domain.case_terms import Action, Role, State
-from sesn_node.domain.times import DAY_MS, instant, unix_ms
+from sesn_node.domain.checks import MAX_TIME_MS
+from sesn_node.domain.times import DAY_MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -60,9 +60,12 @@ class Clock:
 
 
 def last_moment(from_ms: int, days: int) -> int:
-    """Return the last millisecond of a period of days after an event, by dates in UTC."""
-    day = instant(from_ms).replace(hour=0, minute=0, second=0, microsecond=0)
-    return unix_ms(day + timedelta(days=days + 1)) - 1
+    """Return the last millisecond of a period of days after an event, by dates in UTC.
+
+    Nothing lies after the year 9999: what an agency claims must not stop those who count by it.
+    """
+    # Unix time has no leap seconds: each day in UTC has as many milliseconds.
+    return min((from_ms // DAY_MS + days + 1) * DAY_MS - 1, MAX_TIME_MS)
 
 
 def end_of_day(at_ms: int) -> int:
@@ -101,7 +104,7 @@ def awaited(case: Case) -> tuple[AgencyId, ...]:
         return tuple(
             one for one in sorted(proposal.asked) if proposal.step_id in case.asked_of(one)
         )
-    role = _AWAITED.get(case.state)
+    role = ROLE_AWAITED.get(case.state)
     if role is None:
         return ()
     if role is Role.FAC:
@@ -146,7 +149,7 @@ def _state(case: Case, due_ms: int | None, now_ms: int, warn_days: int) -> Clock
 
 _VOTED: Final = frozenset({State.ALTERNATIVE_PROPOSED, State.SETTLEMENT_PROPOSED})
 
-_AWAITED: Final = {
+ROLE_AWAITED: Final = {
     State.REQUESTED: Role.EXP,
     State.ACKNOWLEDGED: Role.EXP,
     State.INFO_REQUESTED: Role.DET,

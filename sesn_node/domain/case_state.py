@@ -20,11 +20,18 @@ from sesn_node.domain.case_terms import (
     Settlement,
     State,
 )
+from sesn_node.domain.times import MINUTE_MS
 from sesn_node.errors import PolicyError
 
 if TYPE_CHECKING:
-    from sesn_node.domain.case_terms import Step
+    from collections.abc import Iterable
+
+    from sesn_node.domain.case_terms import Mark, Step
     from sesn_node.domain.ids import AgencyId, MessageId
+
+
+MAX_SKEW_MS: Final = 15 * MINUTE_MS
+"""How far the clocks of two nodes may be apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +62,8 @@ class Line:
     Args:
         steps: Their ids, oldest first; the last is the head.
         state: The state after the head, without what was voted on it.
-        since_ms: When the head was written, Unix milliseconds.
+        since_ms: When the head was written, Unix milliseconds; by the date of an earlier step if
+            that is later.
         proposal: What the head proposes.
         facility: Authority of the facility, once it is settled.
         met_ms: When the waste was back, or treated instead: the clock stops. None before.
@@ -121,6 +129,8 @@ class Case:
         requested_ms: When the return was requested, Unix milliseconds.
         line: The steps that changed its state.
         roles: What each member is, by agency.
+        named: What the request made each of its members.
+        acted: Members that have taken a step.
         votes: What was said to proposals and extensions.
         informed_ms: When the authority of export was informed (t0); None: not proven yet.
         extensions: Later dates that were proposed.
@@ -135,6 +145,8 @@ class Case:
     requested_ms: int
     line: Line
     roles: frozenset[tuple[AgencyId, Role]]
+    named: frozenset[tuple[AgencyId, Role]]
+    acted: frozenset[AgencyId]
     votes: frozenset[Vote] = frozenset()
     informed_ms: int | None = None
     extensions: frozenset[Extension] = frozenset()
@@ -143,16 +155,18 @@ class Case:
 
     @property
     def state(self) -> State:
-        """How far it is: the state after the last step, and what was voted on that."""
+        """How far it is: the state after the last step, and what was voted on that.
+
+        What all have agreed to stays agreed: whoever declines beside its own AGREE, as if it did
+        not know that, undoes nothing.
+        """
         proposal = self.line.proposal
         if proposal is None:
             return self.line.state
         said = [vote for vote in self.votes if vote.about == proposal.step_id]
-        if any(not vote.agrees for vote in said):
-            return proposal.back
-        if proposal.asked <= {vote.agency for vote in said}:
+        if proposal.asked <= {vote.agency for vote in said if vote.agrees}:
             return proposal.target
-        return self.line.state
+        return self.line.state if all(vote.agrees for vote in said) else proposal.back
 
     @property
     def facility(self) -> AgencyId | None:
@@ -184,9 +198,8 @@ class Case:
         proposal = self.line.proposal
         if proposal is not None and agency in proposal.asked:
             found.add(proposal.step_id)
-        return tuple(
-            sorted(one for one in found & self._unsettled() if not self._said(one, agency))
-        )
+        said = {vote.about for vote in self.votes if vote.agency == agency}
+        return tuple(sorted((found - said) & self._unsettled()))
 
     def proposed_by(self, agency: AgencyId) -> tuple[bytes, ...]:
         """Return the proposals and later dates of an agency that it can still take back."""
@@ -197,13 +210,8 @@ class Case:
         return tuple(sorted(found & self._unsettled()))
 
     def agreed(self, extension: Extension) -> bool:
-        """Tell whether both sides signed a later date."""
-        said = {
-            v.agrees
-            for v in self.votes
-            if (v.about, v.agency) == (extension.step_id, extension.asked)
-        }
-        return said == {True}
+        """Tell whether both sides signed a later date; nobody can undo that."""
+        return Vote(extension.step_id, extension.asked, agrees=True) in self.votes
 
     @property
     def open_incidents(self) -> tuple[Incident, ...]:
@@ -221,14 +229,12 @@ class Case:
         if self.line.proposal is not None:
             asked[self.line.proposal.step_id] = self.line.proposal.asked
         declined = {vote.about for vote in self.votes if not vote.agrees}
+        agreed = {(vote.about, vote.agency) for vote in self.votes if vote.agrees}
         return {
             about
             for about, agencies in asked.items()
-            if about not in declined and not all(self._said(about, one) for one in agencies)
+            if about not in declined and not {(about, one) for one in agencies} <= agreed
         }
-
-    def _said(self, about: bytes, agency: AgencyId) -> bool:
-        return any((vote.about, vote.agency) == (about, agency) for vote in self.votes)
 
 
 def apply(case: Case | None, step: Step) -> Case:
@@ -246,11 +252,22 @@ def apply(case: Case | None, step: Step) -> Case:
     rule = find_rule(case, step)
     _check_beside(case, step)
     line = case.line if step.mark.action.is_fact else advance(case, step, rule)
-    found = replace(with_facts(case, step), line=line)
-    addressed = frozenset(one.agency for one in found.members) - {step.sender}
-    if step.recipients != addressed:
-        raise PolicyError("a step of a case goes to every member, and to nobody else")
+    found = replace(with_facts(case, [step]), line=line)
+    if not needed_by(case, step.sender) <= step.recipients:
+        raise PolicyError("a step of a case goes to DET, EXP and whoever has taken a step")
+    if not step.recipients <= frozenset(one.agency for one in found.members) - {step.sender}:
+        raise PolicyError("a step of a case goes to its members, and to nobody else")
     return found
+
+
+def needed_by(case: Case, sender: AgencyId) -> frozenset[AgencyId]:
+    """Return whom a step has to be addressed to.
+
+    Not every member: somebody whom its sender does not trust, or who does not exist, must not bring
+    the case to a stand. Who is left out gets the step from whoever brought it in.
+    """
+    parties = {case.agency_of(Role.DET), case.agency_of(Role.EXP)}
+    return frozenset(parties | case.acted) - {sender}
 
 
 def find_rule(case: Case, step: Step) -> Rule:
@@ -278,7 +295,7 @@ def advance(case: Case, step: Step, rule: Rule) -> Line:
     mark, line = step.mark, case.line
     state = rule.target or case.state
     proposal = None
-    asked = frozenset(one for one, _ in with_facts(case, step).roles) - {step.sender}
+    asked = frozenset(one for one, _ in case.roles | _roles_in(step)) - {step.sender}
     other = frozenset({_other_party(case, step.sender)})
     if mark.action is Action.PROPOSE:
         agreed = State.ALTERNATIVE_AGREED
@@ -293,43 +310,62 @@ def advance(case: Case, step: Step, rule: Rule) -> Line:
         target = State.CONSIGNEE_TREATMENT
         proposal = Proposal(step.step_id, step.sender, other, target, State.DISPUTED)
     met = mark.action in {Action.ARRIVE, Action.TREAT} and line.met_ms is None
+    # Nobody can date a step before what it builds on.
+    at_ms = max(step.created_ms, line.since_ms)
     return Line(
         steps=(*line.steps, step.step_id),
         state=state,
-        since_ms=step.created_ms,
+        since_ms=at_ms,
         proposal=proposal,
         facility=mark.facility if mark.action is Action.DOCUMENT else case.facility,
-        met_ms=step.created_ms if met else line.met_ms,
+        met_ms=at_ms if met else line.met_ms,
     )
 
 
-def with_facts(case: Case, step: Step) -> Case:
-    """Return a case with what a step says beside the line; the order of steps does not matter."""
-    mark = step.mark
-    roles = {(member.agency, role) for member in mark.members for role in member.roles}
-    if mark.facility is not None:
-        roles.add((mark.facility, Role.FAC))
-    case = replace(case, roles=case.roles | roles)
-    if mark.action in _VOTES:
-        vote = Vote(mark.about, step.sender, mark.action is Action.AGREE)
-        return replace(case, votes=case.votes | {vote})
-    if mark.action is Action.INFORM:
-        known = mark.at_ms if case.informed_ms is None else min(mark.at_ms, case.informed_ms)
-        return replace(case, informed_ms=known)
-    if mark.action is Action.EXTEND:
-        asked = _other_party(case, step.sender)
-        extension = Extension(step.step_id, step.sender, asked, mark.at_ms)
-        return replace(case, extensions=case.extensions | {extension})
-    if mark.action is Action.RESOLVE:
-        return replace(case, resolved=case.resolved | {mark.about})
-    broken = mark.action is Action.ARRIVE and mark.code != SealCheck.INTACT
-    if broken or mark.action is Action.INCIDENT:
-        incident = Incident(step.step_id, step.sender, mark.code)
-        return replace(case, incidents=case.incidents | {incident})
-    return case
+def with_facts(case: Case, steps: Iterable[Step]) -> Case:
+    """Return a case with what steps say beside the line; their order does not matter."""
+    roles, votes, informed = set(case.roles), set(case.votes), {case.informed_ms}
+    extensions, incidents, resolved = set(case.extensions), set(case.incidents), set(case.resolved)
+    acted = set(case.acted)
+    for step in steps:
+        mark = step.mark
+        acted.add(step.sender)
+        roles |= _roles_in(step)
+        if mark.action in _VOTES:
+            votes.add(Vote(mark.about, step.sender, mark.action is Action.AGREE))
+        elif mark.action is Action.INFORM:
+            informed.add(mark.at_ms)
+        elif mark.action is Action.EXTEND:
+            asked = _other_party(case, step.sender)
+            extensions.add(Extension(step.step_id, step.sender, asked, mark.at_ms))
+        elif mark.action is Action.RESOLVE:
+            resolved.add(mark.about)
+        elif mark.action is Action.INCIDENT or _seal_broken(mark):
+            incidents.add(Incident(step.step_id, step.sender, mark.code))
+    return replace(
+        case,
+        roles=frozenset(roles),
+        acted=frozenset(acted),
+        votes=frozenset(votes),
+        informed_ms=min((one for one in informed if one is not None), default=None),
+        extensions=frozenset(extensions),
+        incidents=frozenset(incidents),
+        resolved=frozenset(resolved),
+    )
 
 
 _VOTES: Final = frozenset({Action.AGREE, Action.DECLINE})
+
+
+def _roles_in(step: Step) -> set[tuple[AgencyId, Role]]:
+    """Return who is what from now on, as a step says."""
+    mark = step.mark
+    roles = {(member.agency, role) for member in mark.members for role in member.roles}
+    return roles if mark.facility is None else roles | {(mark.facility, Role.FAC)}
+
+
+def _seal_broken(mark: Mark) -> bool:
+    return mark.action is Action.ARRIVE and mark.code != SealCheck.INTACT
 
 
 def _requested(step: Step) -> Case:
@@ -355,6 +391,8 @@ def _requested(step: Step) -> Case:
         requested_ms=step.created_ms,
         line=Line((step.step_id,), State.REQUESTED, step.created_ms),
         roles=roles,
+        named=roles,
+        acted=frozenset({step.sender}),
     )
 
 
@@ -377,20 +415,14 @@ def _check_beside(case: Case, step: Step) -> None:
         _check_invited(case, step)
     if mark.action is Action.INFORM:
         _check_informed(case, step)
-    if mark.action is Action.EXTEND and any(
-        one.step_id in case.proposed_by(step.sender) for one in case.extensions
-    ):
+    if mark.action is Action.EXTEND and {one.step_id for one in case.extensions} & {
+        *case.proposed_by(step.sender)
+    }:
         raise PolicyError("a later date that it proposed is not answered yet")
     if mark.action is Action.RESOLVE:
         _check_resolved(case, step)
     if mark.role is Role.FAC and not mark.action.is_fact:
-        named = case.facility
-        if (
-            named is not None
-            and case.state is not State.CONSIGNEE_TREATMENT
-            and named != step.sender
-        ):
-            raise PolicyError(f"the facility is in the country of {named}")
+        _check_facility(case, step)
     again = mark.action is Action.DOCUMENT and case.state is State.REJECTED
     if again and mark.facility == case.facility:
         raise PolicyError("this facility has rejected it; another one has to be named")
@@ -410,6 +442,15 @@ def _check_invited(case: Case, step: Step) -> None:
         raise PolicyError("others join as TRN or FAC, and as what they are not yet")
 
 
+def _check_facility(case: Case, step: Step) -> None:
+    if case.state is State.CONSIGNEE_TREATMENT:
+        # Whoever disputed must not bring in somebody who certifies that all is done.
+        if (step.sender, Role.FAC) not in case.named:
+            raise PolicyError("here only DET certifies, or a FAC that its request named")
+    elif case.facility not in {None, step.sender}:
+        raise PolicyError(f"the facility is in the country of {case.facility}")
+
+
 def _check_informed(case: Case, step: Step) -> None:
     mark = step.mark
     informed = {(one.agency, role) for one in mark.members for role in one.roles}
@@ -417,6 +458,8 @@ def _check_informed(case: Case, step: Step) -> None:
         raise PolicyError("it is proven already when the authority of export was informed")
     if informed != {(case.agency_of(Role.EXP), Role.EXP)} or mark.about != case.line.steps[0]:
         raise PolicyError("INFORM is about the authority of export, and about the request")
+    if mark.at_ms > step.created_ms + MAX_SKEW_MS:
+        raise PolicyError("nobody can be informed after it was proven: one of the clocks is wrong")
 
 
 def _check_resolved(case: Case, step: Step) -> None:

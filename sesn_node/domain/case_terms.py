@@ -31,6 +31,11 @@ MAX_DAYS: Final = 3_660
 _REGIME: Final = re.compile(r"[a-z][a-z0-9-]{0,31}")
 
 
+def check_regime(path: str, value: str) -> None:
+    """Refuse what cannot name a regime: 1 to 32 of a-z, 0-9 and hyphens, a letter first."""
+    check_pattern(path, value, _REGIME, "a word of a-z, 0-9 and hyphens such as eu-2024-1157")
+
+
 class Role(StrEnum):
     """What an agency is in a case; the order decides between steps made at the same time."""
 
@@ -287,7 +292,7 @@ class Mark:
         if self.facility is not None:
             check_agency("facility", self.facility)
         if root:
-            check_pattern("regime", self.regime, _REGIME, "a word of a-z, 0-9 and hyphens")
+            check_regime("regime", self.regime)
             check_range("days", self.days, 1, MAX_DAYS)
         elif self.regime or self.days:
             raise MalformedError("regime: only a request states it")

@@ -72,6 +72,8 @@ class Rule(StrEnum):
     RESPOND_BY_LATE = "respond-by-late"
     ACROSS_SAME_DAY = "across-same-day"
     ACROSS_SEAL = "across-seal"
+    CASE_REGIME = "case-regime"
+    CASE_DAYS = "case-days"
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,8 +29,8 @@ FORWARDABLE: Final = frozenset(
 """Kinds that may be passed on: what tells something of a consignment.
 
 The rest tells how a message fared between two agencies. A forward is none of them: its original is
-passed on again, never the forward around it. Nor is anything of a case: who is to know of it joins it,
-and gets it from a member.
+passed on again, never the forward around it. Nor is anything of a case: who is to know of it joins
+it, and gets it from a member.
 """
 
 

@@ -36,6 +36,8 @@ _log = get_logger(__name__)
 
 DRAFTS: Final = "draft"
 """Kind of the secrets that are drafts."""
+CASES: Final = "case"
+"""Kind of the secrets that are requests for a return before they are sent; see `casedrafts`."""
 UNKNOWN_DRAFT: Final = "UNKNOWN_DRAFT"
 OWN_DRAFT: Final = "OWN_DRAFT"
 
@@ -67,8 +69,20 @@ def awaits(office: Office, draft: Draft) -> str | None:
     return needs_second(draft.payload, office.people.four_eyes)
 
 
-def propose(office: Office, draft: Draft) -> Proposal:
+def propose(
+    office: Office,
+    draft: Draft,
+    draft_id: MessageId | None = None,
+    *,
+    beside: Callable[[Work], None] | None = None,
+) -> Proposal:
     """Keep a message until somebody else approves it; it is signed by whoever acts.
+
+    Args:
+        office: Ours.
+        draft: The message.
+        draft_id: Its name; a new one if None.
+        beside: What else is done in the transaction that keeps it; it may raise.
 
     Raises:
         PolicyError: Nobody acts (`OPERATOR_REQUIRED`), or may not write (`ROLE`).
@@ -78,10 +92,15 @@ def propose(office: Office, draft: Draft) -> Proposal:
     require(actor.operator.role, Right.WRITE)
     now_ms = office.clock()
     draft = signed(actor, draft, Act.AUTHORED, now_ms)
-    draft_id = new_message_id(now_ms, random_bytes(_ENTROPY_BYTES))
-    row = hide(office, DRAFTS, draft_id, _write(draft), now_ms)
+    draft_id = draft_id or new_draft_id(now_ms)
+    row = hide(office, DRAFTS, draft_id, _write(draft), now_ms, beside=beside)
     _log.info("draft-proposed", draft_id=show_message_id(draft_id))
     return _proposal(office, row)
+
+
+def new_draft_id(now_ms: int) -> MessageId:
+    """Make a name for a draft."""
+    return new_message_id(now_ms, random_bytes(_ENTROPY_BYTES))
 
 
 def proposals(office: Office) -> list[Proposal]:
@@ -125,7 +144,7 @@ def approve(office: Office, draft_id: MessageId) -> MessageId:
         )
     draft = signed(actor, proposal.draft, Act.APPROVED, office.clock())
 
-    message_id = share(office, draft, beside=_taking(draft_id))
+    message_id = share(office, draft, beside=_taking(draft_id, sent=True))
     _log.info(
         "draft-approved",
         draft_id=show_message_id(draft_id),
@@ -200,12 +219,19 @@ def _proposal(office: Office, row: SecretRow) -> Proposal:
     )
 
 
-def _taking(draft_id: MessageId) -> Callable[[Work], None]:
-    """Return the operation that takes a draft away; it raises if somebody else has."""
+def _taking(draft_id: MessageId, *, sent: bool = False) -> Callable[[Work], None]:
+    """Return the operation that takes a draft away; it raises if somebody else has.
+
+    Args:
+        draft_id: Its name.
+        sent: It leaves: what it was written from, under the same name, goes too.
+    """
 
     def take(work: Work) -> None:
         if not work.transaction.secrets.drop(DRAFTS, draft_id):
             raise _unknown(draft_id)
+        if sent:
+            work.transaction.secrets.drop(CASES, draft_id)
 
     return take
 

@@ -9,42 +9,52 @@ between any two steps costs nothing, and of two processes that begin the same on
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from sesn_node.domain.case_clock import ClockState, clock_of, due_of
 from sesn_node.domain.case_history import Standing
 from sesn_node.domain.case_messages import MAX_FILED, CaseFile, Details
+from sesn_node.domain.case_reminders import next_reminder_ms
 from sesn_node.domain.case_terms import Action, Member, Role
-from sesn_node.domain.delivery import DeliveryState
-from sesn_node.domain.entries import CaseCode, EntryKind
 from sesn_node.domain.forward import MAX_FORWARD_BYTES, Original
-from sesn_node.domain.ids import AgencyId, MessageId, show_message_id
+from sesn_node.domain.ids import show_message_id
 from sesn_node.domain.payload import Payload
+from sesn_node.domain.times import HOUR_MS, MINUTE_MS
 from sesn_node.errors import ConflictError, SesnError
-from sesn_node.exchange.about import about_message
 from sesn_node.exchange.casecontent import markings_of, originals_of
-from sesn_node.exchange.casesteps import CASE_MOVED, find_history, founders_of, steps_of
-from sesn_node.exchange.casework import Move, last_delivery, take_step
+from sesn_node.exchange.casedesk import Look, Seen
+from sesn_node.exchange.caseload import read_cases
+from sesn_node.exchange.casereminders import begin_reminders, end_reminder
+from sesn_node.exchange.casesteps import CASE_MOVED, find_history
+from sesn_node.exchange.casework import Move, can_be_sent_to, last_delivery, take_step
 from sesn_node.exchange.informed import find_informed
 from sesn_node.exchange.share import Draft, share
 from sesn_node.telemetry.logs import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from concurrent.futures import Future
 
     from sesn_node.domain.case_history import History
+    from sesn_node.domain.case_messages import Informed
     from sesn_node.domain.case_state import Case
     from sesn_node.domain.case_terms import Step
+    from sesn_node.domain.ids import AgencyId, MessageId
+    from sesn_node.domain.markings import Markings
+    from sesn_node.exchange.casedesk import CaseKey
     from sesn_node.exchange.office import Office
-    from sesn_node.exchange.work import Work
+    from sesn_node.exchange.work import Committed, Work
     from sesn_node.store.engine import Transaction
 
 _log = get_logger(__name__)
 
 _ROOM: Final = 16 * 1024
-_ENDED: Final = frozenset({DeliveryState.REFUSED, DeliveryState.EXPIRED, DeliveryState.DEAD})
+_RETRY_MS: Final = MINUTE_MS
+"""What failed is tried again after so long, then after twice that, and so on."""
+_RETRY_CAP_MS: Final = HOUR_MS
+_DOUBLINGS: Final = 10
+_FILED: Final = "FILED"
 
 
 @dataclass(slots=True)
@@ -52,158 +62,214 @@ class CaseDuties:
     """What was done.
 
     Args:
+        looked: Cases that were looked at closely, since something may have been due.
         informed: Cases in which all were shown when the exporter's authority was informed.
         filed: Case files that were sent.
         noticed: Due dates that the ledger says are near, or have passed.
-        failed: Steps that failed, and are tried again.
+        reminded: How often the log said so.
+        failed: Cases in which a step failed, and is tried again.
     """
 
+    looked: int = 0
     informed: int = 0
     filed: int = 0
     noticed: int = 0
+    reminded: int = 0
     failed: int = 0
 
 
 def do_case_duties(office: Office) -> CaseDuties:
-    """Do all that is due now in all cases; what fails is logged, and left for the next time.
+    """Do all that is due now in all cases; what fails is logged, and left for a later time.
+
+    Only cases in which something may be due are looked at: those that got a step, or of which a
+    step will not arrive, or whose time has come since this process looked last; all, if trust in
+    partners has changed.
 
     Raises:
         StorageError: The database cannot be read.
     """
     done = CaseDuties()
-    with office.store.read() as transaction:
-        cases = [
-            (MessageId(case_id), founder)
-            for case_id in transaction.cases.ids()
-            for founder in founders_of(steps_of(transaction, case_id))
-        ]
-    for case_id, founder in cases:
+    looks = office.case_desk.looks
+    due = _due(office)
+    reminders = begin_reminders(office, [(one.case, one.key[1]) for one in due])
+    for one, told in zip(due, reminders, strict=True):
+        done.looked += 1
         try:
-            _do_case(office, case_id, founder, done)
+            _do_case(office, one, told, done)
+            again_ms = next_reminder_ms(one.case, one.look.at_ms, office.cases.remind_days)
+            looks[one.key] = replace(one.look, again_ms=again_ms)
         except SesnError as error:
+            wait_ms = min(_RETRY_MS << min(one.failures, _DOUBLINGS), _RETRY_CAP_MS)
+            looks[one.key] = replace(
+                one.look, again_ms=one.look.at_ms + wait_ms, failures=one.failures + 1
+            )
             done.failed += 1
             _log.warning(
                 "case-duty-failed",
-                case_id=show_message_id(case_id),
+                case_id=show_message_id(one.key[0]),
                 code=error.code,
                 detail=str(error),
             )
     return done
 
 
-def _do_case(office: Office, case_id: MessageId, founder: AgencyId, done: CaseDuties) -> None:
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """A case in which something may be due.
+
+    Args:
+        key: Which.
+        case: The case.
+        look: What was seen of it now.
+        moved: Whether more than time has passed since it was looked at.
+        gaps: Whether some step was not addressed to some member.
+        failures: How often in a row it failed.
+    """
+
+    key: CaseKey
+    case: Case
+    look: Look
+    moved: bool
+    gaps: bool
+    failures: int
+
+
+def _due(office: Office) -> list[_Due]:
+    """Return the cases in which something may be due."""
+    now_ms = office.clock()
+    found = []
     with office.store.read() as transaction:
-        history = find_history(transaction, case_id, founder)
-        case = history.case
-        if case is None or not case.roles_of(office.agency):
-            return
-        proof = None
-        ours = founder == office.agency and case.informed_ms is None and case.state.is_open
-        if ours:
+        cases = read_cases(office.case_desk, transaction)
+        lost = transaction.cases.undelivered(office.agency)
+        version = office.partners.current(transaction).version
+        for key, known in cases.items():
+            last = office.case_desk.looks.get(key)
+            seen = Seen(known.newest, frozenset(lost.get(key[0], ())), version)
+            moved = last is None or last.moved(seen, now_ms)
+            # Nothing else is asked of a case that rests: there may be thousands.
+            if last is not None and not moved and not last.is_due(now_ms):
+                continue
+            case = known.case
+            if case is None or not case.roles_of(office.agency):
+                continue
+            to_inform = _is_to_inform(office, case, key[1])
+            if (
+                last is not None
+                and not moved
+                and last.waits_for_receipt
+                and not last.is_time(now_ms)
+                and find_informed(transaction, case) is None
+            ):
+                continue
+            look = Look(seen, now_ms, None, waits_for_receipt=to_inform)
+            found.append(_Due(key, case, look, moved, known.gaps, last.failures if last else 0))
+    return found
+
+
+def _is_to_inform(office: Office, case: Case, founder: AgencyId) -> bool:
+    return founder == office.agency and case.informed_ms is None and case.state.is_open
+
+
+def _do_case(
+    office: Office, one: _Due, told: Future[Committed[bool | None]] | None, done: CaseDuties
+) -> None:
+    case = one.case
+    if one.look.waits_for_receipt:
+        with office.store.read() as transaction:
             proof = find_informed(transaction, case)
-        noticed = transaction.cases.noticed(case_id, founder)
-    if proof is not None:
-        informed, at_ms = proof
-        member = Member(case.agency_of(Role.EXP), (Role.EXP,))
-        move = Move(
-            action=Action.INFORM,
-            members=(member,),
-            due_ms=at_ms,
-            details=Details(informed=informed),
-        )
-        try:
-            take_step(office, case_id, move, founder)
-            done.informed += 1
-        except ConflictError as error:
-            if error.code != CASE_MOVED:
-                raise
-    done.filed += _hand_over(office, case_id, founder)
-    notice = _notice(office, case)
-    if notice is not None and notice not in noticed:
-        record = partial(_record_notice, case=case, founder=founder, notice=notice)
-        if office.sequencer.run(record, writes=True).value:
-            done.noticed += 1
-            _log.warning(
-                "case-overdue" if notice[0] == CaseCode.OVERDUE else "case-due-soon",
-                case_id=show_message_id(case_id),
-                due_ms=notice[1],
-            )
+        if proof is not None:
+            done.informed += _inform(office, case, one.key[1], proof)
+    noticed = None if told is None else end_reminder(office, case, told)
+    if noticed is not None:
+        done.reminded += 1
+        done.noticed += noticed
+    # Where all steps were addressed to all, and arrive, nobody lacks any.
+    if one.moved and (one.gaps or one.look.seen.undelivered):
+        _hand_over(office, one, done)
 
 
-def _notice(office: Office, case: Case) -> tuple[str, int] | None:
-    """Return what the ledger has to say of a due date now, and the date."""
-    due_ms = due_of(case)
-    state = clock_of(case, office.clock(), office.cases.warn_days).state
-    if due_ms is None or state not in {ClockState.WARNING, ClockState.OVERDUE}:
-        return None
-    code = CaseCode.OVERDUE if state is ClockState.OVERDUE else CaseCode.DUE_SOON
-    return code.value, due_ms
-
-
-def _record_notice(work: Work, *, case: Case, founder: AgencyId, notice: tuple[str, int]) -> bool:
-    """Record that a due date is near, or has passed; once for each date."""
-    cases = work.transaction.cases
-    if notice in cases.noticed(case.case_id, founder):
+def _inform(office: Office, case: Case, founder: AgencyId, proof: tuple[Informed, int]) -> bool:
+    """Show all members when the exporter's authority was informed."""
+    informed, at_ms = proof
+    move = Move(
+        action=Action.INFORM,
+        members=(Member(case.agency_of(Role.EXP), (Role.EXP,)),),
+        due_ms=at_ms,
+        details=Details(informed=informed),
+    )
+    try:
+        take_step(office, case.case_id, move, founder)
+    except ConflictError as error:
+        if error.code != CASE_MOVED:
+            raise
         return False
-    number = _number_of(work.transaction, case, founder)
-    if number is None:
-        return False
-    entry = work.append(about_message(work, EntryKind.CASE, number, notice[0]))
-    cases.add_notice(case.case_id, founder, *notice, work.number(entry))
     return True
 
 
-def _number_of(transaction: Transaction, case: Case, founder: AgencyId) -> int | None:
-    """Return our SHARED or RECEIVED entry of the request; None if it came in a case file."""
-    sent = transaction.outbox.message(case.case_id)
-    if sent is not None and sent.sealed.header_sha256 == case.line.steps[0]:
-        return sent.sealed.entry_index
-    found = transaction.inbox.seen(founder, [case.case_id]).get(case.case_id)
-    return None if found is None else found.entry_index
+def _hand_over(office: Office, one: _Due, done: CaseDuties) -> None:
+    """Send case files to members that lack steps.
 
-
-def _hand_over(office: Office, case_id: MessageId, founder: AgencyId) -> int:
-    """Send case files to members that lack steps; return how many."""
+    Raises:
+        SesnError: One of them cannot be sent to; the others were.
+    """
+    case_id, founder = one.key
     with office.store.read() as transaction:
         history = find_history(transaction, case_id, founder)
-        lacking = _lacking(office, transaction, history)
+        lacking = _lacking(office, transaction, history, one.look.seen.undelivered)
         if not lacking:
-            return 0
+            return
         originals = originals_of(office, transaction, case_id)
         markings = markings_of(office, transaction, history)
-    count = 0
+    failed: SesnError | None = None
     for agency, wanted in lacking.items():
-        readable = [(one, originals[one.step_id]) for one in wanted if one.step_id in originals]
-        for part in _parts(readable):
-            body = CaseFile(tuple(original for _, original in part))
-            draft = Draft(
-                payload=Payload(markings, body),
-                to=(agency,),
-                conversation_id=case_id,
-                expires_ms=last_delivery(office, office.directory(), (agency,)),
-                by_node=True,
-            )
-            step_ids = [step.step_id for step, _ in part]
-            try:
-                share(office, draft, beside=partial(_note_filed, agency=agency, step_ids=step_ids))
-            except ConflictError:
-                continue
-            count += 1
-            _log.info(
-                "case-filed", case_id=show_message_id(case_id), peer=agency, steps=len(step_ids)
-            )
-    return count
+        readable = [(step, originals[step.step_id]) for step in wanted if step.step_id in originals]
+        try:
+            for part in parts_of(readable):
+                done.filed += _send_file(office, case_id, agency, markings, part)
+        except SesnError as error:
+            failed = error
+    if failed is not None:
+        raise failed
+
+
+def _send_file(
+    office: Office,
+    case_id: MessageId,
+    agency: AgencyId,
+    markings: Markings,
+    part: list[tuple[Step, Original]],
+) -> bool:
+    """Send one case file; False if another process has sent it."""
+    draft = Draft(
+        payload=Payload(markings, CaseFile(tuple(original for _, original in part))),
+        to=(agency,),
+        conversation_id=case_id,
+        expires_ms=last_delivery(office, office.directory(), (agency,)),
+        by_node=True,
+    )
+    step_ids = [step.step_id for step, _ in part]
+    try:
+        share(office, draft, beside=partial(_note_filed, agency=agency, step_ids=step_ids))
+    except ConflictError as error:
+        if error.code != _FILED:
+            raise
+        return False
+    _log.info("case-filed", case_id=show_message_id(case_id), peer=agency, steps=len(step_ids))
+    return True
 
 
 def _note_filed(work: Work, *, agency: AgencyId, step_ids: list[bytes]) -> None:
     cases = work.transaction.cases
     if cases.filed(step_ids) & {(agency, one) for one in step_ids}:
-        raise ConflictError("another process has handed it over", code="FILED")
+        raise ConflictError("another process has handed it over", code=_FILED)
     cases.add_filed(agency, step_ids)
 
 
 def _lacking(
-    office: Office, transaction: Transaction, history: History
+    office: Office,
+    transaction: Transaction,
+    history: History,
+    undelivered: frozenset[tuple[bytes, str]],
 ) -> dict[AgencyId, list[Step]]:
     """Return which steps we have to hand to whom.
 
@@ -219,11 +285,12 @@ def _lacking(
         if history.standing[step.step_id] in {Standing.COUNTS, Standing.SUPERSEDED}
     ]
     done = transaction.cases.filed([step.step_id for step in steps])
+    directory, now_ms = office.partners.current(transaction), office.clock()
     ours = {agency for agency, by in _brought_by(steps).items() if by == office.agency}
     found: dict[AgencyId, list[Step]] = {}
     for member in case.members:
         agency = member.agency
-        if agency == office.agency:
+        if agency == office.agency or not can_be_sent_to(directory, agency, now_ms):
             continue
         lacks = [
             step
@@ -232,7 +299,7 @@ def _lacking(
             and step.sender != agency
             and (
                 (agency in ours and agency not in step.recipients)
-                or _failed(office, transaction, step, agency)
+                or (step.sender == office.agency and (step.message_id, agency) in undelivered)
             )
         ]
         if lacks:
@@ -241,30 +308,21 @@ def _lacking(
 
 
 def _brought_by(steps: list[Step]) -> dict[AgencyId, AgencyId]:
-    """Return who brought in each member that was not there from the beginning."""
-    first = {steps[0].sender, *steps[0].recipients} if steps else set()
+    """Return who brought in each member: whoever requested the return, at the beginning."""
     found: dict[AgencyId, AgencyId] = {}
     for step in steps:
         joined = {one.agency for one in step.mark.members}
         if step.mark.facility is not None:
             joined.add(step.mark.facility)
-        for agency in joined - first:
+        for agency in joined:
             found.setdefault(agency, step.sender)
     return found
 
 
-def _failed(office: Office, transaction: Transaction, step: Step, agency: AgencyId) -> bool:
-    """Tell whether a step of ours was addressed to a member, and will not reach it."""
-    if step.sender != office.agency or agency not in step.recipients:
-        return False
-    copy = transaction.outbox.copy(step.message_id, agency)
-    return copy is not None and copy.state in _ENDED
-
-
-def _parts(
+def parts_of(
     found: list[tuple[Step, Original]],
 ) -> Iterator[list[tuple[Step, Original]]]:
-    """Split steps so that each part fits into one message."""
+    """Split steps so that each part fits into one case file."""
     part: list[tuple[Step, Original]] = []
     size = 0
     for step, original in found:

@@ -6,7 +6,8 @@ state is stored nowhere: it is derived whenever somebody asks.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from sesn_node.crypto.seal import commit_mark
@@ -20,10 +21,12 @@ from sesn_node.exchange.office import new_entry
 from sesn_node.store.cases import CaseStepRow
 from sesn_node.telemetry.logs import get_logger
 from sesn_node.wire.cases import decode_mark, encode_mark
+from sesn_node.wire.entries import decode_entry
 from sesn_node.wire.envelopes import decode_header
 
 if TYPE_CHECKING:
     from sesn_node.domain.case_history import History
+    from sesn_node.domain.entries import Entry
     from sesn_node.domain.messages import Header
     from sesn_node.domain.payload import Payload
     from sesn_node.exchange.work import Work
@@ -171,7 +174,9 @@ def obstacle(transaction: Transaction, sealed: SealedStep) -> str | None:
     steps = steps_of(transaction, step.case_id)
     if step.step_id in {one.step_id for one in steps}:
         return None
-    if transaction.cases.count(step.case_id, step.sender) >= MAX_STEPS:
+    # What another step builds on is taken all the same: somebody else has taken it.
+    named = any(step.step_id in one.mark.after for one in steps)
+    if not named and transaction.cases.count(step.case_id, step.sender) >= MAX_STEPS:
         return "its sender has taken more steps in this case than one agency can"
     founders = [step.sender] if step.mark.action is Action.REQUEST else founders_of(steps)
     found = [derive([*steps, step], founder) for founder in founders]
@@ -190,20 +195,32 @@ def obstacle(transaction: Transaction, sealed: SealedStep) -> str | None:
     return None
 
 
-def file_obstacle(
-    transaction: Transaction, us: AgencyId, filed: tuple[SealedStep, ...]
-) -> str | None:
-    """Say why a case file must not be taken; None if it may.
+def file_obstacle(transaction: Transaction, filed: tuple[SealedStep, ...]) -> str | None:
+    """Say why a case file must not be taken; None if it may. What it hands over proves itself."""
+    found = _with_filed(transaction, filed)
+    taken = Counter(one.sender for one in found)
+    if any(taken[one.step.sender] > MAX_STEPS for one in filed):
+        return "it brings more steps of one agency than a case has"
+    return None
 
-    What it hands over proves itself; but it has to be of a case that we have a part in.
+
+def has_part(transaction: Transaction, us: AgencyId, filed: tuple[SealedStep, ...]) -> bool:
+    """Tell whether a case file is of a case that we have a part in, as far as is known here.
+
+    The step that brings us in was sent to us by itself, and may be on its way.
     """
-    steps = steps_of(transaction, filed[0].step.case_id)
-    steps += [one.step for one in filed]
+    steps = _with_filed(transaction, filed)
     for founder in founders_of(steps):
-        history = derive(steps, founder)
-        if history.case is not None and history.case.roles_of(us):
-            return None
-    return "this agency has no part in that case, as far as is known here"
+        case = derive(steps, founder).case
+        if case is not None and case.roles_of(us):
+            return True
+    return False
+
+
+def _with_filed(transaction: Transaction, filed: tuple[SealedStep, ...]) -> list[Step]:
+    """Return the steps of a case as they would be with those of a case file; each once."""
+    known = steps_of(transaction, filed[0].step.case_id)
+    return list({one.step_id: one for one in (*known, *(one.step for one in filed))}.values())
 
 
 def keep_step(
@@ -226,17 +243,17 @@ def keep_step(
     if cases.known(step.case_id, [step.step_id]):
         return
     mark = encode_mark(step.mark)
-    entry = work.append(
-        new_entry(
-            EntryKind.CASE,
-            work.now_ms,
-            commit_mark(sealed.salt, mark),
-            message_id=step.message_id,
-            commitment=sealed.commitment,
-            answers=work.ref(number),
-            code=(CaseCode.STEP if carrier is None else CaseCode.FILED).value,
-        )
+    code = CaseCode.STEP if carrier is None else CaseCode.FILED
+    entry = new_entry(
+        EntryKind.CASE,
+        work.now_ms,
+        commit_mark(sealed.salt, mark),
+        message_id=step.message_id,
+        commitment=sealed.commitment,
+        answers=work.ref(number),
+        code=code.value,
     )
+    before = _recorded_before(work.transaction, entry)
     cases.add(
         CaseStepRow(
             case_id=step.case_id,
@@ -249,7 +266,7 @@ def keep_step(
             mark=mark,
             carrier=None if carrier is None else carrier[0],
             carrier_id=None if carrier is None else carrier[1],
-            entry_index=work.number(entry),
+            entry_index=work.number(work.append(entry)) if before is None else before,
         )
     )
     _log.info(
@@ -259,3 +276,18 @@ def keep_step(
         peer=step.sender,
         action=step.mark.action.value,
     )
+
+
+def _recorded_before(transaction: Transaction, entry: Entry) -> int | None:
+    """Return the number of our entry of a step whose row was lost; None if there is none.
+
+    Entries that came back from an export say already what this one would: it is not said twice.
+    """
+    if not transaction.recovery.every():
+        return None
+    for row in transaction.ledger.entries_of(entry.message_id or b""):
+        found = decode_entry(row.entry)
+        # Salt and time are its own; the commitment to the mark has the salt of the step.
+        if replace(found, salt=entry.salt, time_ms=entry.time_ms) == entry:
+            return row.number
+    return None

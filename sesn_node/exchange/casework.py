@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 from sesn_node.crypto.primitives import random_bytes
 from sesn_node.domain.case import rules_of
-from sesn_node.domain.case_history import parents
+from sesn_node.domain.case_history import parents, seen_by
 from sesn_node.domain.case_messages import CaseStep, Details
-from sesn_node.domain.case_state import apply
+from sesn_node.domain.case_state import apply, needed_by
 from sesn_node.domain.case_terms import Action, Ground, Mark, Member, Role, SealCheck, Step
 from sesn_node.domain.entries import SALT_BYTES
 from sesn_node.domain.ids import AgencyId, MessageId, show_message_id
@@ -160,7 +160,7 @@ def step_draft(
     """Write a step, as it will be sent; nothing is stored. Errors are those of `take_step`."""
     with office.store.read() as transaction:
         history = find_history(transaction, case_id, founder)
-        case = history.case
+        case = seen_by(history)
         if case is None:
             raise PolicyError("the request of this case does not hold; nothing can follow it")
         if move.action is Action.ARRIVE and not move.code:
@@ -168,10 +168,7 @@ def step_draft(
             move = replace(move, code=found.value)
         markings = move.markings or markings_of(office, transaction, history)
     mark = write_mark(office.agency, history, case, move)
-    members = {one.agency for one in (*case.members, *mark.members)}
-    if mark.facility is not None:
-        members.add(mark.facility)
-    to = tuple(sorted(members - {office.agency}))
+    to = _recipients(office, case, mark)
     try:
         apply(case, _step(office, case_id, mark, to))
     except PolicyError as error:
@@ -201,6 +198,32 @@ def write_mark(us: AgencyId, history: History, case: Case, move: Move) -> Mark:
         facility=facility,
         at_ms=move.due_ms,
     )
+
+
+def _recipients(office: Office, case: Case, mark: Mark) -> tuple[AgencyId, ...]:
+    """Return to whom a step goes: all members that can be sent to, and all that have to be.
+
+    Whoever is brought in has to be, too: nobody else will tell it.
+    """
+    joining = {one.agency for one in mark.members}
+    if mark.facility is not None:
+        joining.add(mark.facility)
+    us = office.agency
+    needed = (needed_by(case, us) | joining) - {us}
+    others = [one.agency for one in case.members if one.agency not in {us, *needed}]
+    directory, now_ms = office.directory(), office.clock()
+    able = [one for one in others if can_be_sent_to(directory, one, now_ms)]
+    room = max(0, office.terms.recipients - len(needed))
+    return tuple(sorted({*needed, *able[:room]}))
+
+
+def can_be_sent_to(directory: Directory, agency: AgencyId, now_ms: int) -> bool:
+    """Tell whether an agency is trusted here, and has an encryption key in force."""
+    try:
+        directory.trusted(agency, now_ms).card.encryption_key(now_ms)
+    except PolicyError:
+        return False
+    return True
 
 
 def _role(us: AgencyId, case: Case, action: Action) -> Role:

@@ -21,6 +21,7 @@ from sesn_node.wire.entries import decode_entry
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sesn_node.exchange.caseload import Caseload
     from sesn_node.exchange.keyviews import KeysView
     from sesn_node.exchange.oldcopy import OldCopy
     from sesn_node.store.disk import Volume
@@ -170,6 +171,20 @@ def check_disk(volumes: Sequence[Volume], floor_bytes: int) -> list[Diagnosis]:
 
 def _about(volume: Volume, grade: Grade, text: str, *remedy: str) -> Diagnosis:
     return Diagnosis("disk", grade, text, remedy, volume.name)
+
+
+def check_cases(found: Caseload, command: str) -> Diagnosis:
+    """Say how return-to-origin cases stand to their due dates.
+
+    Args:
+        found: The open ones.
+        command: How `sesn` is called for this home.
+    """
+    if not found.overdue:
+        return Diagnosis("cases", Grade.OK, f"return-to-origin cases: {found.text}")
+    text = f"return-to-origin cases are overdue: {found.text}"
+    remedy = f"'{command} case due' shows whom each waits for, and what is next."
+    return Diagnosis("cases", Grade.WARNING, text, (remedy,))
 
 
 def check_erased(erased: Sequence[ErasureRow], command: str) -> Diagnosis:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from sesn_node.domain.approval import UNASKED, Demand, needs_second
+from sesn_node.domain.approval import Demand, is_unasked, needs_second
 from sesn_node.domain.people import Act, Right, require
 from sesn_node.errors import PolicyError, SesnError
 from sesn_node.trust.people import verify_endorsements
@@ -104,7 +104,7 @@ def check_endorsements(
         found = verify_endorsements(card, payload, to=to, in_reply_to=header.in_reply_to)
     except SesnError as error:
         raise PolicyError(f"its endorsements do not hold: {error}") from error
-    if policy.demand is Demand.NOTHING or payload.kind in UNASKED:
+    if policy.demand is Demand.NOTHING or is_unasked(payload):
         return
     acts = {one.act for one in found}
     wanted = Act.AUTHORED if policy.demand is Demand.AUTHOR else Act.APPROVED

@@ -286,8 +286,8 @@ def _expiry(office: Office, now_ms: int, payload: Payload, given: Consent | None
 def _not_forwardable(kind: MessageKind) -> PolicyError:
     if kind in {MessageKind.CASE_STEP, MessageKind.CASE_FILE}:
         return PolicyError(
-            "what is said in a case stays among its members; 'sesn case invite' lets an agency join, "
-            "which then gets the case so far",
+            "what is said in a case stays among its members; 'sesn case invite' lets an agency "
+            "join, which then gets the case so far",
             code=NOT_FORWARDABLE,
         )
     kinds = ", ".join(sorted(one.value for one in FORWARDABLE))

@@ -8,6 +8,7 @@ from sesn_node.crypto.keys import KeyKind
 from sesn_node.domain.delivery import DeliveryState
 from sesn_node.domain.times import SECOND_MS
 from sesn_node.exchange.breaker import Circuit, circuit
+from sesn_node.exchange.caseload import caseload, read_cases
 from sesn_node.exchange.evidencefiles import standing_alarms
 from sesn_node.exchange.timestampviews import timestamp_standing
 from sesn_node.telemetry import catalogue
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 def stored_gauges(office: Office) -> Gauges:
     """Read what the database knows. One snapshot; its cost grows with what is queued.
+
+    The first time, every return-to-origin case is read as well; then those that got a step.
 
     Raises:
         StorageError: The database cannot be read.
@@ -50,6 +53,7 @@ def stored_gauges(office: Office) -> Gauges:
         gauges |= _outbox(transaction, now_ms)
         gauges |= _links(transaction, set(trusted), size)
         gauges |= _timestamps(transaction, office.terms.grace_ms, now_ms)
+        gauges |= _cases(office, transaction, now_ms)
     return gauges
 
 
@@ -77,6 +81,17 @@ def _timestamps(transaction: Transaction, grace_ms: int | None, now_ms: int) -> 
     if found.newest is not None:
         gauges[catalogue.STAMPED] = {(): found.newest.time_ms / SECOND_MS}
     return gauges
+
+
+def _cases(office: Office, transaction: Transaction, now_ms: int) -> Gauges:
+    known = read_cases(office.case_desk, transaction).values()
+    found = caseload(known, office.agency, now_ms, office.cases.warn_days)
+    return {
+        catalogue.CASES: {(state.value,): count for state, count in found.states.items()},
+        catalogue.CASES_DUE_SOON: {(): found.due_soon},
+        catalogue.CASES_OVERDUE: {(): found.overdue},
+        catalogue.CASES_AWAITING: {(): found.awaiting_us},
+    }
 
 
 def _alarms(transaction: Transaction, directory: Directory) -> Gauges:

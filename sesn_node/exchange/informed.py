@@ -7,13 +7,14 @@ the authority of export, and all count from the same moment.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sesn_node.domain.case_messages import Informed
 from sesn_node.domain.case_terms import Role
 from sesn_node.domain.entries import EntryKind
 from sesn_node.domain.ids import AgencyId, Origin, parse_origin
-from sesn_node.errors import SesnError, VerificationError
+from sesn_node.domain.refusals import RefusalCode
+from sesn_node.errors import PolicyError, SesnError, VerificationError
 from sesn_node.ledger.checkpoint import parse_checkpoint, verify_checkpoint_under
 from sesn_node.ledger.merkle import leaf_hash, verify_inclusion
 from sesn_node.wire.batches import decode_proof
@@ -53,7 +54,8 @@ def check_informed(
 
     1. The entry is a RECEIVED of the request, from the sender of this step, at the time it says.
     2. Its ledger is that of the agency that the step names.
-    3. The checkpoint bears both signatures of that ledger, and the entry stands in it.
+    3. The checkpoint bears both signatures of that ledger.
+    4. The entry stands in it.
 
     Args:
         office: Ours.
@@ -62,35 +64,45 @@ def check_informed(
         body: The step.
 
     Raises:
-        VerificationError: It is not proven. Which word of it, nobody is told: refusals are not
-            sealed.
+        PolicyError: It does not prove what it says. Which word of it, nobody is told: refusals are
+            not sealed.
+        VerificationError: `NOT_IN_LEDGER`: step 3. A card that tells of later keys of that ledger
+            may be on its way here, so its sender tries again.
     """
     try:
-        _verify(office, transaction, header, body)
+        informed, agency = _read(header, body)
+        checkpoint = parse_checkpoint(informed.checkpoint)
+        origin = Origin(checkpoint.claimed.origin)
+        if parse_origin(origin)[0] != agency:
+            raise PolicyError("the ledger is another agency's")
     except SesnError as error:
-        raise VerificationError(
-            "it is not proven that the authority of export was informed", code="NOT_IN_LEDGER"
-        ) from error
+        raise PolicyError(_UNPROVEN) from error
+    try:
+        card = _card_of(office, transaction, agency)
+        head = verify_checkpoint_under(checkpoint, card.log_key_sets(origin))
+    except SesnError as error:
+        raise VerificationError(_UNPROVEN, code=RefusalCode.NOT_IN_LEDGER.value) from error
+    try:
+        hashed = leaf_hash(informed.entry)
+        verify_inclusion(hashed, informed.index, head.size, informed.proof, head.root)
+    except SesnError as error:
+        raise PolicyError(_UNPROVEN) from error
 
 
-def _verify(office: Office, transaction: Transaction, header: Header, body: CaseStep) -> None:
+_UNPROVEN: Final = "it is not proven that the authority of export was informed"
+
+
+def _read(header: Header, body: CaseStep) -> tuple[Informed, AgencyId]:
+    """Return the proof, and whose ledger it has to be of."""
     informed, mark = body.details.informed, body.mark
     if informed is None or len(mark.members) != 1:
-        raise VerificationError("there is no proof")
+        raise PolicyError("there is no proof")
     entry = decode_entry(informed.entry)
-    agency = mark.members[0].agency
     said = (entry.kind, entry.message_id, entry.object_sha256, entry.agency, entry.time_ms)
     request = (EntryKind.RECEIVED, header.conversation_id, mark.about, header.sender, mark.at_ms)
     if said != request:
-        raise VerificationError("the entry is not the receipt of the request")
-    checkpoint = parse_checkpoint(informed.checkpoint)
-    origin = Origin(checkpoint.claimed.origin)
-    if parse_origin(origin)[0] != agency:
-        raise VerificationError("the ledger is another agency's")
-    card = _card_of(office, transaction, agency)
-    head = verify_checkpoint_under(checkpoint, card.log_key_sets(origin))
-    hashed = leaf_hash(informed.entry)
-    verify_inclusion(hashed, informed.index, head.size, informed.proof, head.root)
+        raise PolicyError("the entry is not the receipt of the request")
+    return informed, mark.members[0].agency
 
 
 def _card_of(office: Office, transaction: Transaction, agency: AgencyId) -> TrustedCard:

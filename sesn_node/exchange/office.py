@@ -15,6 +15,7 @@ from sesn_node.domain.times import DAY_MS, MINUTE_MS
 from sesn_node.errors import SesnError, StorageError
 from sesn_node.exchange.bell import Bell
 from sesn_node.exchange.cardgate import CardGate
+from sesn_node.exchange.casedesk import CaseDesk
 from sesn_node.exchange.endorsing import PeoplePolicy
 from sesn_node.exchange.limiter import (
     AGAIN,
@@ -169,6 +170,7 @@ class Office:
         evidence: Where files go that prove what a partner did; None to write none.
         people: What is asked of the people behind messages.
         cases: How this agency counts the days of return-to-origin cases.
+        case_desk: What this process remembers of the cases.
         actor: Who acts; None: nobody has said so, or the node itself.
     """
 
@@ -193,6 +195,7 @@ class Office:
     evidence: EvidenceFolder | None = None
     people: PeoplePolicy = field(default_factory=PeoplePolicy)
     cases: CasePolicy = field(default_factory=CasePolicy)
+    case_desk: CaseDesk = field(default_factory=CaseDesk, repr=False)
     actor: Actor | None = None
 
     def directory(self) -> Directory:

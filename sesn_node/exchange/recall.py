@@ -168,7 +168,7 @@ def planned(
 
 
 def _not_recallable(message_id: MessageId, kind: MessageKind) -> PolicyError:
-    why = f"is a {kind.value}, which cannot be recalled"
+    why = f"is a {kind.value.replace('_', ' ')}, which cannot be recalled"
     if kind is MessageKind.CASE_STEP:
         why = (
             "is a step of a case, and what was said there stays said: take a further step. 'sesn "

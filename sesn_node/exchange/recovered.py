@@ -38,6 +38,7 @@ class Missing:
         received: RECEIVED entries whose message is missing.
         receipts: ACKNOWLEDGED entries whose receipt is missing.
         erasures: ERASED entries whose message is missing.
+        cases: CASE entries whose step, or note of a due date, is missing.
         lost: Ids of messages whose content may come back, by sender: not erased.
     """
 
@@ -46,6 +47,7 @@ class Missing:
     received: int
     receipts: int
     erasures: int
+    cases: int
     lost: dict[AgencyId, tuple[bytes, ...]]
 
     def of(self, kind: EntryKind) -> int:
@@ -55,6 +57,7 @@ class Missing:
             EntryKind.RECEIVED: self.received,
             EntryKind.ACKNOWLEDGED: self.receipts,
             EntryKind.ERASED: self.erasures,
+            EntryKind.CASE: self.cases,
         }
         return found.get(kind, 0)
 
@@ -65,9 +68,10 @@ def missing(transaction: Transaction) -> Missing:
     counts = dict.fromkeys(_OF_MESSAGES, 0)
     lost: dict[AgencyId, dict[int, bytes]] = {}
     known = {one.entry_index for one in transaction.erasures.every()} if ranges else set()
+    of_cases = transaction.cases.entry_numbers() if ranges else set()
     numbering = transaction.ledger.numbering() if ranges else {}
     erased: set[int] = set()
-    erasures = 0
+    erasures = cases = 0
     for one in ranges:
         ledger = transaction.ledger.of(ledger_of(one.start))
         entries = ledger.entries(index_of(one.start), index_of(one.end))
@@ -78,6 +82,7 @@ def missing(transaction: Transaction) -> Missing:
                 if entry.kind is EntryKind.ERASED and entry.answers is not None:
                     erased.add(numbering.get(entry.answers.origin, 0) + entry.answers.index)
                     erasures += index not in known
+                cases += entry.kind is EntryKind.CASE and index not in of_cases
                 if entry.kind not in _OF_MESSAGES or _key(entry) in there:
                     continue
                 counts[entry.kind] += 1
@@ -89,6 +94,7 @@ def missing(transaction: Transaction) -> Missing:
         counts[EntryKind.RECEIVED],
         counts[EntryKind.ACKNOWLEDGED],
         erasures,
+        cases,
         {
             sender: tuple(one for index, one in found.items() if index not in erased)
             for sender, found in lost.items()

@@ -157,7 +157,7 @@ def _check_expiry(message: SentRow, now_ms: int) -> None:
 
 
 def _never_anew(message: SentRow, copies: Sequence[OutboxRow]) -> PolicyError:
-    """Say that a step of a case stays as it was sealed, and how it reaches a member all the same."""
+    """Say that a step of a case stays as it was sealed, and how a member gets it all the same."""
     case_id = show_message_id(message.sealed.conversation_id)
     orders = ", ".join(f"'sesn case file {case_id} --to {copy.agency}'" for copy in copies)
     return PolicyError(

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 ALERTS: Final = (MessageKind.ALERT.value, MessageKind.FORWARD.value)
 """Kinds of messages that are, or pass on, an alert."""
+OF_CASES: Final = (MessageKind.CASE_STEP.value, MessageKind.CASE_FILE.value)
+"""Kinds of messages that belong to return-to-origin cases."""
 
 
 _UNSTORED: Final = frozenset({TermField.OWNER, TermField.FROM_PORT, TermField.TO_PORT})

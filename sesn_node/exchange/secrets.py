@@ -17,12 +17,30 @@ from sesn_node.exchange.storedkeys import (
 from sesn_node.store.people import SecretRow
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sesn_node.exchange.office import Office
     from sesn_node.exchange.work import Work
 
 
-def hide(office: Office, kind: str, name: bytes, data: bytes, now_ms: int) -> SecretRow:
-    """Encrypt something under a key of its own, and store it.
+def hide(  # noqa: PLR0913 - what is kept, and where
+    office: Office,
+    kind: str,
+    name: bytes,
+    data: bytes,
+    now_ms: int,
+    *,
+    beside: Callable[[Work], None] | None = None,
+) -> SecretRow:
+    """Encrypt something under a key of its own, and store it in place of what had its name.
+
+    Args:
+        office: Ours.
+        kind: What it is.
+        name: Its name among those of its kind; not secret.
+        data: What to keep.
+        now_ms: The time.
+        beside: What else is done in the transaction, before; it may raise.
 
     Raises:
         StorageError: It could not be stored.
@@ -34,7 +52,7 @@ def hide(office: Office, kind: str, name: bytes, data: bytes, now_ms: int) -> Se
         content_key, ciphertext = seal_secret(keys, data, table=SECRET_TABLE, row=place)
         row = SecretRow(kind, name, now_ms, ciphertext, content_key)
         try:
-            office.sequencer.run(partial(_put, row=row, tag=keys.tag), writes=True)
+            office.sequencer.run(partial(_put, row=row, tag=keys.tag, beside=beside), writes=True)
         except ConflictError as error:
             if error.code != MOVED:
                 raise
@@ -59,6 +77,8 @@ def reveal(office: Office, row: SecretRow) -> bytes:
     )
 
 
-def _put(work: Work, row: SecretRow, tag: bytes) -> None:
+def _put(work: Work, row: SecretRow, tag: bytes, beside: Callable[[Work], None] | None) -> None:
     require_in_use(work, tag)
+    if beside is not None:
+        beside(work)
     work.transaction.secrets.put(row)

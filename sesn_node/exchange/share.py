@@ -20,6 +20,7 @@ from sesn_node.domain.ids import AgencyId, MessageId, new_message_id, show_messa
 from sesn_node.domain.messages import MAX_LIFETIME_MS, SUITE, Header, Priority, Recipient
 from sesn_node.domain.payload import Payload
 from sesn_node.errors import ConflictError, PolicyError, StorageError
+from sesn_node.exchange.caserules import check_step_alone
 from sesn_node.exchange.casesteps import check_own, keep_step, sealed_step
 from sesn_node.exchange.endorsing import endorsed
 from sesn_node.exchange.office import MOVED, new_entry, unmoved
@@ -195,6 +196,9 @@ def seal_draft(office: Office, draft: Draft, directory: Directory) -> Sealed:
     header_bytes = encode_header(header)
     header_sha256 = body_hash(header_bytes)
     signature = sign_object(office.keys.seal, ObjectKind.ENVELOPE, header_bytes)
+    step = sealed_step(header, header_bytes, header_sha256, signature, draft.payload)
+    if step is not None:
+        check_step_alone(directory.own, header, draft.payload)
     row = SealedRow(
         kind=draft.payload.kind.value,
         header=header_bytes,
@@ -223,7 +227,7 @@ def seal_draft(office: Office, draft: Draft, directory: Directory) -> Sealed:
         only_reply=draft.only_reply,
         carries=carried(draft.payload),
         retain_ms=draft.payload.markings.retain_ms,
-        step=sealed_step(header, header_bytes, header_sha256, signature, draft.payload),
+        step=step,
     )
 
 

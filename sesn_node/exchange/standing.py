@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from sesn_node.domain.case_policy import WARN_DAYS
 from sesn_node.domain.delivery import DeliveryState
 from sesn_node.domain.ids import AgencyId, Origin, parse_origin
 from sesn_node.domain.times import DAY_MS
+from sesn_node.exchange.caseload import Caseload, caseload_of
 from sesn_node.exchange.links import is_open
 from sesn_node.exchange.requests import unanswered
 from sesn_node.ledger.head import TreeHead
@@ -67,6 +69,7 @@ class Standing:
         ends_soon: Messages whose content has to go within `ENDS_DAYS` days.
         first_end_ms: When the first of them has to go.
         holds: Messages under a legal hold.
+        cases: Open return-to-origin cases, and how they stand.
     """
 
     ledger: TreeHead
@@ -79,6 +82,7 @@ class Standing:
     ends_soon: int = 0
     first_end_ms: int | None = None
     holds: int = 0
+    cases: Caseload = field(default_factory=Caseload)
 
 
 def ledger_head(store: Store) -> TreeHead:
@@ -91,8 +95,13 @@ def ledger_head(store: Store) -> TreeHead:
         return _head(transaction)
 
 
-def standing(store: Store, now_ms: int) -> Standing:
+def standing(store: Store, now_ms: int, warn_days: int = WARN_DAYS) -> Standing:
     """Say how the node stands.
+
+    Args:
+        store: Its database.
+        now_ms: The time.
+        warn_days: From how many days before its due date on a case is near it.
 
     Raises:
         StorageError: The database has no ledger, or a stored card was altered.
@@ -113,6 +122,7 @@ def standing(store: Store, now_ms: int) -> Standing:
             ends_soon=transaction.keeping.count_soon(soon_ms),
             first_end_ms=next((one.until_ms for one in transaction.keeping.soon(soon_ms, 1)), None),
             holds=len(transaction.keeping.holds()),
+            cases=caseload_of(transaction, agency, now_ms, warn_days),
         )
 
 

@@ -9,9 +9,10 @@ from sesn_node.domain.batches import Refused
 from sesn_node.domain.entries import EntryKind, ErasedCode
 from sesn_node.domain.ids import parse_origin
 from sesn_node.domain.payload import RECALLABLE, MessageKind
+from sesn_node.domain.refusals import RefusalCode
 from sesn_node.exchange.about import about_message
-from sesn_node.exchange.casesteps import file_obstacle, keep_step, obstacle
-from sesn_node.exchange.examine import Fresh, Refusable, Seen
+from sesn_node.exchange.casesteps import file_obstacle, has_part, keep_step, obstacle
+from sesn_node.exchange.examine import BUSY_RETRY_MS, Fresh, Refusable, Seen
 from sesn_node.exchange.office import new_entry
 from sesn_node.exchange.recovered import received_before, stands_otherwise
 from sesn_node.exchange.restate import restate
@@ -44,6 +45,14 @@ class Taken:
 
 
 _OF_CASES: Final = frozenset({MessageKind.CASE_STEP.value, MessageKind.CASE_FILE.value})
+
+
+_EARLY: Final = Refused(
+    RefusalCode.BUSY,
+    "this agency has no part in that case, as far as is known here yet",
+    BUSY_RETRY_MS,
+)
+"""Of a case file: the step that gives us a part may be on its way, so its sender tries again."""
 
 
 def recalled_reason(sender: AgencyId) -> str:
@@ -124,11 +133,9 @@ class Taking:
             return self._proven(one.entry_index)
         if isinstance(one, Fresh):
             known = self._seen.get(one.message_id)
-            problem = self._overtaken(one) if known is None else None
-            if problem is not None:
-                refusable = one.against_policy(problem)
-                self._log_refusal(refusable)
-                return refusable.refused
+            refused = self._unwanted(one) if known is None else None
+            if refused is not None:
+                return refused
             if known is None:
                 number = self._take_back(one)
                 if number is None and not self._stands_otherwise(one):
@@ -141,6 +148,17 @@ class Taking:
             one = one.conflicting()
         self._log_refusal(one)
         return one.refused
+
+    def _unwanted(self, one: Fresh) -> Refused | None:
+        """Refuse a message that must not be taken, for good or for now; None if it may."""
+        if self._is_early(one):
+            return _EARLY
+        problem = self._overtaken(one)
+        if problem is None:
+            return None
+        refusable = one.against_policy(problem)
+        self._log_refusal(refusable)
+        return refusable.refused
 
     def _overtaken(self, one: Fresh) -> str | None:
         """Say why a message must not be taken that was good when it was examined; None if it may.
@@ -165,8 +183,14 @@ class Taking:
         if one.kind == MessageKind.CASE_STEP.value:
             return obstacle(self._work.transaction, one.steps[0])
         if one.kind == MessageKind.CASE_FILE.value:
-            return file_obstacle(self._work.transaction, self._us, one.steps)
+            return file_obstacle(self._work.transaction, one.steps)
         return None
+
+    def _is_early(self, one: Fresh) -> bool:
+        """Tell whether a case file came before the step that gives us a part in the case."""
+        if one.kind != MessageKind.CASE_FILE.value:
+            return False
+        return not has_part(self._work.transaction, self._us, one.steps)
 
     def _kinds_of(self, message_id: MessageId) -> set[MessageKind]:
         """Return what the caller's message of an id is, if it is here, or came just before."""
@@ -199,14 +223,16 @@ class Taking:
     def _take_back(self, one: Fresh) -> int | None:
         """Keep a message that our ledger holds already, since its content was lost; else None.
 
-        What was erased meanwhile does not come back.
+        What was erased meanwhile does not come back; what the state of a case depends on does.
         """
         if not self._recovered:
             return None
         before = received_before(self._work.transaction, self._caller, one)
         if before is None:
             return None
-        if not before.erased:
+        if before.erased:
+            self._keep_steps(one, before.number)
+        else:
             self._keep(one, before.number, before.time_ms)
         return before.number
 
@@ -249,9 +275,13 @@ class Taking:
                 carries=one.carries,
             )
         )
+        self._keep_steps(one, number)
+
+    def _keep_steps(self, one: Fresh, number: int) -> None:
+        """Keep the steps of a case that a message brings; most bring none."""
         carrier = None
         if one.kind == MessageKind.CASE_FILE.value:
-            carrier = self._caller, header.message_id
+            carrier = self._caller, one.message_id
         for step in one.steps:
             keep_step(self._work, step, number, carrier)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from sesn_node.domain.ids import Origin, parse_origin
 from sesn_node.errors import StorageError
+from sesn_node.exchange.casechecks import check_cases
 from sesn_node.exchange.erasures import check_erasures
 from sesn_node.exchange.evidence import Evidence
 from sesn_node.exchange.proofs import Messages
@@ -59,6 +60,8 @@ def verify_ledger(store: Store, head_file: HeadFile) -> Verification:
         stands in ours as RECEIVED
     messages: our ledger tells of no other messages than these
     erased: content is gone where our ledger says so, and only there
+    cases: every step of a case is in our ledger as CASE, with the message that brought it, and no
+        other
 
     Raises:
         StorageError: The database cannot be read, or has no ledger.
@@ -92,6 +95,7 @@ def verify_recorded(transaction: Transaction, head_file: HeadFile | None) -> Ver
     messages = Messages(transaction, heads, evidence)
     checks += [*messages.sent(), messages.received(), messages.counts(rehash.kinds)]
     checks.append(check_erasures(transaction, head, rehash.kinds))
+    checks.append(check_cases(transaction, head, rehash.kinds))
     return Verification(TreeHead(Origin(head.origin), head.size, head.root), tuple(checks))
 
 

@@ -18,7 +18,7 @@ from sesn_node.domain.tracking import Happening, Stop, Track, track
 from sesn_node.errors import MalformedError
 from sesn_node.exchange.conversations import show_messages
 from sesn_node.exchange.movements import following, ships, stops_of
-from sesn_node.exchange.search import apart, blinded
+from sesn_node.exchange.search import OF_CASES, apart, blinded
 from sesn_node.wire.envelopes import decode_header
 from sesn_node.wire.payloads import decode_payload
 
@@ -115,7 +115,8 @@ def _later(
     transaction: Transaction, messages: Sequence[MessageView], wanted: AbstractSet[Term]
 ) -> dict[Named, Named]:
     """Find what was said of a container after a step of a case that shipped it."""
-    told = [one for view in messages for one in _told(view)]
+    of_cases = [one for one in messages if one.kind in OF_CASES]
+    told = [one for view in of_cases for one in _told(view)]
     shipped = [one for one in told if isinstance(one.body, CaseStep) and ships(one.body, wanted)]
     cases = {one.conversation_id for one in shipped}
     return following(transaction, cases, {one.named for one in shipped})

@@ -126,8 +126,8 @@ class AuditTable:
     def case_steps(self) -> Iterator[CaseStepRow]:
         """Yield the steps of all cases, in the order of our ledger."""
         statement = select(case_step).order_by(case_step.c.entry_index)
-        for row in self._stream(statement, _ROWS_AT_ONCE):
-            yield CaseStepRow(*row)
+        rows = self._connection.execute(statement.execution_options(yield_per=_ROWS_AT_ONCE))
+        yield from (CaseStepRow(*row) for row in rows)
 
     def entries(
         self, wanted: Wanted | None, ledger: int, size: int

@@ -479,6 +479,8 @@ case_step = Table(
     _text("carrier", null=True),
     _bytes("carrier_id", null=True),
     _int("entry_index"),
+    Index("ix_case_step_entry_index", "entry_index", "case_id"),
+    Index("ix_case_step_message_id", "message_id"),
     comment="Steps of return-to-origin cases; of those that came in a case file, whose it was.",
 )
 
@@ -489,8 +491,19 @@ case_notice = Table(
     Column("founder", _TEXT, primary_key=True),
     Column("code", _TEXT, primary_key=True),
     Column("due_ms", _BIG, primary_key=True, autoincrement=False),
-    _int("entry_index"),
+    Column("entry_index", _BIG, primary_key=True, autoincrement=False),
     comment="Due dates of cases that were near, or passed, and that the ledger says so of.",
+)
+
+case_told = Table(
+    "case_told",
+    metadata,
+    Column("case_id", LargeBinary, primary_key=True),
+    Column("founder", _TEXT, primary_key=True),
+    Column("due_ms", _BIG, primary_key=True, autoincrement=False),
+    _int("days"),
+    _int("told_ms"),
+    comment="What officers were reminded of last, of each due date of a case, and when.",
 )
 
 case_filed = Table(

@@ -182,6 +182,12 @@ CIRCUIT_OPEN: Final = _gauge(
     "circuit_open", "1 while a partner keeps failing, and gets one message at a time.", "peer"
 )
 FAILURES: Final = _gauge("link_failures_in_a_row", "Failed attempts since the last link.", "peer")
+CASES: Final = _gauge("cases_open", "Open return-to-origin cases, by state.", "state")
+CASES_DUE_SOON: Final = _gauge(
+    "cases_due_soon", "Open cases that are due within `cases.warn_days` days."
+)
+CASES_OVERDUE: Final = _gauge("cases_overdue", "Open cases whose due date has passed.")
+CASES_AWAITING: Final = _gauge("cases_awaiting_us", "Open cases that wait for a step of ours.")
 EXPIRY: Final = _gauge(
     "expiry_timestamp_seconds", "When a key, certificate or card of ours ends; Unix time.", "what"
 )
@@ -230,6 +236,10 @@ CATALOGUE: Final = (
     ALARMS,
     QUARANTINED,
     LEDGER,
+    CASES,
+    CASES_DUE_SOON,
+    CASES_OVERDUE,
+    CASES_AWAITING,
     STAMPED,
     UNSTAMPED,
     GRACE,

@@ -141,6 +141,7 @@ def _contact_to_pb(contact: Contact) -> pb.Contact:
         phone=contact.phone,
         duty_hours=contact.duty_hours,
         languages=contact.languages,
+        time_zone=contact.time_zone,
     )
 
 
@@ -151,6 +152,7 @@ def _contact_from_pb(message: pb.Contact) -> Contact:
         phone=message.phone,
         duty_hours=message.duty_hours,
         languages=tuple(message.languages),
+        time_zone=message.time_zone,
     )
 
 

@@ -122,6 +122,48 @@ def read_message(
             _read_field(message, field, part, place)
 
 
+def read_members(value: Json, path: str, known: Sequence[str]) -> dict[str, Json]:
+    """Return the members of a JSON object by key; those that are `null` are left out.
+
+    Raises:
+        MalformedError: No object, or an unknown or duplicate key.
+    """
+    if not isinstance(value, JsonObject):
+        _wrong_type(path or "document", "an object { }", value)
+    found: dict[str, Json] = {}
+    for key, part in value.pairs:
+        if key not in known:
+            raise _unknown_key(path, key, list(known))
+        if key in found:
+            raise MalformedError(f"{_join(path, key)}: given twice; keep one")
+        found[key] = part
+    return {key: part for key, part in found.items() if part is not None}
+
+
+def read_list(value: Json, path: str) -> list[tuple[str, Json]]:
+    """Return the elements of a JSON list, each with its path.
+
+    Raises:
+        MalformedError: No list.
+    """
+    if not isinstance(value, list):
+        _wrong_type(path, "a list [ ]", value)
+    return [(f"{path}[{index}]", part) for index, part in enumerate(value)]
+
+
+def read_text(value: Json, path: str) -> str:
+    """Return a JSON string.
+
+    Raises:
+        MalformedError: No string, or one that has no UTF-8 form.
+    """
+    if not isinstance(value, str):
+        _wrong_type(path, 'text in "quotes"', value)
+    if _SURROGATE.search(value) is not None:
+        raise MalformedError(f"{path}: half of a surrogate pair; the text is damaged")
+    return value
+
+
 def read_time(path: str, text: str) -> datetime:
     """Read a time in RFC 3339, with up to six digits of a second, as one in UTC.
 
@@ -170,15 +212,7 @@ def _read_scalar(field: FieldDescriptor, value: Json, path: str) -> str | int:
         return _read_enum(field.enum_type, value, path)
     if field.type != FieldDescriptor.TYPE_STRING:
         raise MalformedError(f"{path}: cannot be given in JSON")
-    return _read_text(value, path)
-
-
-def _read_text(value: Json, path: str) -> str:
-    if not isinstance(value, str):
-        _wrong_type(path, 'text in "quotes"', value)
-    if _SURROGATE.search(value) is not None:
-        raise MalformedError(f"{path}: half of a surrogate pair; the text is damaged")
-    return value
+    return read_text(value, path)
 
 
 def _read_enum(enum: EnumDescriptor, value: Json, path: str) -> int:
@@ -203,7 +237,7 @@ def _read_enum(enum: EnumDescriptor, value: Json, path: str) -> int:
 
 
 def _read_timestamp(part: Timestamp, value: Json, path: str) -> None:
-    since = read_time(path, _read_text(value, path)) - _EPOCH
+    since = read_time(path, read_text(value, path)) - _EPOCH
     part.seconds = since.days * _DAY_S + since.seconds
     part.nanos = since.microseconds * 1_000
 

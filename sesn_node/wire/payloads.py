@@ -9,6 +9,7 @@ from typing import Final
 
 from google.protobuf.message import Message
 
+from sesn_node.domain.case_messages import Details
 from sesn_node.domain.checks import under
 from sesn_node.domain.ids import show_message_id
 from sesn_node.domain.markings import Markings
@@ -134,8 +135,14 @@ def payload_to_json(payload: Payload) -> dict[str, JsonOut]:
 
     Unset fields are left out. Bytes are hexadecimal, message ids have their hyphens.
     """
-    body = _fields_to_json(payload.body)
-    return {"markings": _fields_to_json(payload.markings), payload.kind.value: body}
+    body = fields_to_json(payload.body)
+    return {"markings": fields_to_json(payload.markings), payload.kind.value: body}
+
+
+def fields_to_json(value: Markings | Body | Details) -> dict[str, JsonOut]:
+    """Write a part of a payload, as `payload_to_json` does."""
+    written = _to_json(value)
+    return written if isinstance(written, dict) else {}
 
 
 def _payload_from_pb(message: pb.Payload) -> Payload:
@@ -150,11 +157,6 @@ def _payload_from_pb(message: pb.Payload) -> Payload:
         "endorsements", endorsement_from_pb, message.endorsements, MAX_ENDORSEMENTS
     )
     return Payload(markings, body, endorsements)
-
-
-def _fields_to_json(value: Markings | Body) -> dict[str, JsonOut]:
-    written = _to_json(value)
-    return written if isinstance(written, dict) else {}
 
 
 def _to_json(value: object) -> JsonOut:

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from tests.support.hostile import Answering, Answers, Batches, Hostile
 
 
+_PAUSE_S = 0.1
+"""Between two calls: who opens more of them than that is made to wait, which is another test."""
+
+
 def receipts_of(message_id: MessageId, scene: Scene) -> ProvenEntry:
     """Take the receipt that gh.epa gave for a message."""
     receipt = scene.copy(message_id).receipt
@@ -219,7 +223,7 @@ async def test_partner_that_collects_and_hangs_up(tmp_path: Path) -> None:
     """A call that is cancelled when a batch came is a failure as well: the message is put off."""
     async with taken_over(tmp_path) as scene:
         messages = await scene.bait()
-        attacking = asyncio.create_task(Misbehaviour(scene.hostile).openings())
+        attacking = asyncio.create_task(Misbehaviour(scene.hostile).openings(_PAUSE_S))
         await until(lambda: scene.unanswered(messages[0]), "the first is put off")
         await scene.honest_messages()
         attacking.cancel()

@@ -92,7 +92,7 @@ def test_report_tells_fingerprints_in_words(story: AuditStory) -> None:
 def test_report_of_one_bundle_says_what_it_cannot_know(story: AuditStory) -> None:
     """Without the sender's bundle, nobody knows what became of the other copies."""
     page = report_of(story, GH)
-    assert "Checks 17 to 22 (all bundles), not made: " in page.text
+    assert "Checks 17 to 22, 25 (all bundles), not made: " in page.text
     assert "✓ received, says its own ledger" in page.text
     assert "? not told: the sender's bundle is not here" in page.text
     assert "none here" in page.text

@@ -24,6 +24,7 @@ def work(connect: Callable[..., Network]) -> Casework:
 
 
 def test_a_case_runs_from_request_to_closed_on_all_nodes(work: Casework) -> None:
+    """Ten steps of two agencies, and a third that looks on: one case, one due date."""
     case_id = work.request(NL, GH, transit=(BE,), facility=(GH,))
     work.post()
     for agency, action in (
@@ -50,6 +51,7 @@ def test_a_case_runs_from_request_to_closed_on_all_nodes(work: Casework) -> None
 
 
 def test_who_joins_gets_the_case_so_far(connect: Callable[..., Network]) -> None:
+    """One joins by invitation, one as the facility's authority: both see, vote and act."""
     work = Casework(connect(NL, GH, BE, DE))
     case_id = work.request(NL, GH)
     work.post()
@@ -74,6 +76,7 @@ def test_who_joins_gets_the_case_so_far(connect: Callable[..., Network]) -> None
 def test_a_step_that_did_not_reach_somebody_who_joins_meanwhile_is_handed_over(
     work: Casework,
 ) -> None:
+    """Two steps at the same time, one of which brings somebody in who is not told of the other."""
     case_id = work.request(NL, GH)
     work.post()
     work.step(GH, case_id, Action.ACKNOWLEDGE)

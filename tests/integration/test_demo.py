@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import signal
@@ -9,7 +10,7 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -73,7 +74,7 @@ def assert_nothing_left(folder: Path, pids: Sequence[int]) -> None:
 
 
 def test_demo_tells_its_story_and_ends_with_one_line(tmp_path: Path) -> None:
-    """Twelve alerts, a receipt from every recipient, all ledgers agree; and it cleans up."""
+    """Twelve alerts, a receipt from every recipient, three returns, and it cleans up."""
     with demonstration(tmp_path, "--exit") as running:
         out, _ = running.communicate(timeout=PATIENCE_S)
     story = told(tmp_path)
@@ -81,6 +82,7 @@ def test_demo_tells_its_story_and_ends_with_one_line(tmp_path: Path) -> None:
     (line,) = out.splitlines()
     result = json.loads(line)
     assert result.pop("seconds") > 0
+    check_months(result.pop("virtual_time"), story)
     receipts = result.pop("receipts")
     assert receipts == story.count("receipt from ")
     assert receipts > ALERTS
@@ -100,6 +102,37 @@ def test_demo_tells_its_story_and_ends_with_one_line(tmp_path: Path) -> None:
     for words in ("asks for 7", "TLP:RED", "four eyes", "Impossible", "NOT_GRANTED", "destroyed"):
         assert words in story
     assert_nothing_left(tmp_path, [])
+
+
+def check_months(months: dict[str, Any], story: str) -> None:
+    """Three returns came to their ends, and auditors saw who had been late."""
+    assert months["days"] > 120
+    assert months["ended"] == date_after(months["begun"], months["days"])
+    assert months["by_two_people"] == 5
+    assert months["bundles_of"] == ["ng.nesrea", "nl.ilt"]
+    assert months["checks"] > months["steps"] > 25
+    tubes, batteries, coolers = months["cases"]
+    for case in (tubes, batteries, coolers):
+        assert case["state"] == "CLOSED"
+        assert case["first_due"] == date_after(case["informed"], 30)
+    for case in (tubes, batteries):
+        assert case["back"] <= case["first_due"] == case["due"]
+        assert case["missed_by"] == case["notices"] == []
+    assert coolers["first_due"] < coolers["back"] <= coolers["due"]
+    assert coolers["missed_by"] == ["be.ovam"]
+    # Those of the two agencies whose bundles were audited.
+    assert coolers["notices"] == ["DUE_SOON", "DUE_SOON", "OVERDUE", "OVERDUE"]
+    assert "VIRTUAL TIME" in story
+    for case in months["cases"]:
+        assert case["back"] in story
+        assert case["due"] in story
+    for words in ("INTACT", "MISMATCH", "resolved", "CONSIGNEE_TREATMENT", "OVERDUE", "four eyes"):
+        assert words in story
+
+
+def date_after(date: str, days: int) -> str:
+    """The date so many days later."""
+    return (dt.date.fromisoformat(date) + dt.timedelta(days)).isoformat()
 
 
 def test_demo_that_is_stopped_early_leaves_nothing_behind(tmp_path: Path) -> None:

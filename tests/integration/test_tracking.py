@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sesn_node.domain.alert import Alert
+from sesn_node.domain.case_messages import Details
+from sesn_node.domain.case_terms import Action, Member, Role, SealCheck
 from sesn_node.domain.markings import Markings, Tlp
 from sesn_node.domain.terms import Sought, TermField
 from sesn_node.domain.tracking import Doubt
@@ -21,6 +23,7 @@ from sesn_node.exchange.views import alert_file
 from sesn_node.exchange.whereabouts import whereabouts
 from sesn_node.wire.payloads import alert_from_json
 from tests.support.alerts import CONTAINER, consignment
+from tests.support.casework import Casework, details_for
 from tests.support.homes import BE, GH, NL
 from tests.support.network import DAY_MS
 from tests.support.talking import sighting, tell
@@ -113,6 +116,67 @@ def test_told_directly_and_through_others(net: Network) -> None:
     track = _track(net, BE)
     assert {one.via for one in track.stops} == {()}
     assert len(track.stops) == 3
+
+
+def _shipped(net: Network) -> tuple[Casework, MessageId]:
+    """A case whose waste goes back in NUMBER, though the request was about another container."""
+    work = Casework(net)
+    case_id = work.request(NL, GH, facility=(GH,))
+    work.post()
+    for action in (Action.ACKNOWLEDGE, Action.ACCEPT, Action.DOCUMENT):
+        work.step(GH, case_id, action)
+        work.post()
+    left = replace(
+        details_for(Action.SHIP, net.clock.now_ms), container="qxnu 418273-6", at=_at(net, 0)
+    )
+    work.step(NL, case_id, Action.SHIP, details=left)
+    work.post()
+    net.pass_time(14 * DAY_MS)
+    arrived = Details(seal="NL4711", place="GHTEM", at=_at(net, -1), text="At the quay.")
+    work.step(GH, case_id, Action.ARRIVE, code=SealCheck.INTACT, details=arrived)
+    work.post()
+    received = Details(place="Works at Tema", at=_at(net, 0), quantity="24.1", unit="t")
+    work.step(GH, case_id, Action.RECEIVE, details=received)
+    work.post()
+    return work, case_id
+
+
+_MOVED = [("NLRTM", NL, "LEFT"), ("GHTEM", GH, "ARRIVED"), ("", GH, "RECEIVED")]
+
+
+def test_movements_of_a_case(net: Network) -> None:
+    """What left is met again where the case says so, though only the step that shipped names it."""
+    net.share(NL, GH, payload=_demo(net, NLRTM=-20, MAPTM=-16, GHTEM=-12))
+    work, case_id = _shipped(net)
+    work.post()
+    for agency in (NL, GH):
+        track = _track(net, agency)
+        assert _story(track)[-3:] == _MOVED
+        assert track.troubles == ()
+        left, arrived, received = track.stops[-3:]
+        assert {one.case_id for one in (left, arrived, received)} == {case_id}
+        assert left.text == "container qxnu 418273-6, IMO 9074729, seal NL4711"
+        assert arrived.text == "seal NL4711 intact, At the quay."
+        assert (received.place, received.text) == ("Works at Tema", "24.1 t")
+        assert {one.case_id for one in track.stops[:-3]} == {None}
+    # The request was about another container, which did not leave.
+    assert _track(net, GH, container="MSCU6639870").stops == ()
+    # By its ship alone nobody can tell where the container went.
+    assert _story(_track(net, GH, vessel="9074729")) == [("NLRTM", NL, "LEFT")]
+
+
+def test_movements_out_of_a_case_file(net: Network) -> None:
+    """Who joins later sees where it was, and through whom that came."""
+    work, case_id = _shipped(net)
+    work.step(GH, case_id, Action.INVITE, members=(Member(BE, (Role.TRN,)),))
+    work.post()
+    found = whereabouts(net[BE].office, Sought(container=NUMBER))
+    assert _story(found.track) == _MOVED
+    assert {one.via for one in found.track.stops} == {(GH,)}
+    # One file holds all of it, and is told once to have been shown.
+    assert [one.kind for one in found.messages] == ["case_file"]
+    erase(net[BE].office, found.messages[0].message_id, "No longer needed", sender=GH)
+    assert _track(net, BE).stops == ()
 
 
 def test_by_ship_and_by_container(net: Network) -> None:

@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sesn_node.domain.alert import Alert, RequestedAction, Urgency
+from sesn_node.domain.case_messages import CaseFile, CaseStep, Details, Evidence, Informed
+from sesn_node.domain.case_terms import Action, Mark, Member, Responsibility, Role
 from sesn_node.domain.conversation import (
     Answer,
     Confidence,
@@ -46,6 +48,7 @@ from sesn_node.wire.payloads import (
     payload_to_json,
 )
 from tests.support.bodies import BODIES, MARKED
+from tests.support.objects import changed
 
 _GRADES = {
     EvaluationScheme.EUROPOL_4X4: ("ABCX", "1234", [""]),
@@ -127,8 +130,66 @@ def destructions(draw: st.DrawFn) -> Destruction:
     )
 
 
+members = st.builds(
+    lambda agency, roles: Member(AgencyId(agency), tuple(one for one in Role if one in roles)),
+    agencies,
+    st.sets(st.sampled_from(Role), min_size=1),
+)
+
+
+@st.composite
+def marks(draw: st.DrawFn) -> Mark:
+    """Any mark, whether its step is allowed anywhere or not; of steps that need nothing else."""
+    named = {one.agency: one for one in draw(st.lists(members, max_size=3))}
+    free = (Action.CLOSE, Action.INVITE, Action.AGREE)
+    return Mark(
+        action=draw(st.sampled_from(free)),
+        role=draw(st.sampled_from(Role)),
+        after=tuple(sorted(draw(st.sets(hashes, min_size=1, max_size=3)))),
+        code=draw(words),
+        about=draw(st.just(b"") | hashes),
+        members=tuple(named[agency] for agency in sorted(named)),
+        facility=draw(st.none() | agencies.map(AgencyId)),
+        at_ms=draw(st.integers(0, 253_402_300_799_999)),
+    )
+
+
+@st.composite
+def details(draw: st.DrawFn) -> Details:
+    """Any details."""
+    quantity = draw(st.sampled_from(["", "24.5", "0"]))
+    plain = {
+        name: draw(words)
+        for name in Details.__slots__
+        if name in {"subject", "text", "reference", "taker", "payer", "site", "seal", "place"}
+    }
+    made = Details(
+        responsibility=draw(st.none() | st.sampled_from(Responsibility)),
+        evidence=tuple(
+            draw(st.lists(st.builds(Evidence, said, hashes, st.none() | ids), max_size=3))
+        ),
+        operation=draw(st.sampled_from(["", "D1", "D15", "R1", "R13"])),
+        at=draw(st.none() | times),
+        quantity=quantity,
+        unit="t" if quantity else "",
+        informed=draw(
+            st.none()
+            | st.builds(
+                Informed,
+                entry=st.binary(min_size=1, max_size=40),
+                index=st.integers(0, 2**62 - 1),
+                proof=st.lists(hashes, max_size=3).map(tuple),
+                checkpoint=st.binary(min_size=1, max_size=40),
+            )
+        ),
+    )
+    return changed(made, **plain)
+
+
 bodies = st.one_of(
     alerts,
+    st.builds(CaseStep, marks(), hashes, details()),
+    st.builds(CaseFile, st.lists(originals, min_size=1, max_size=3).map(tuple)),
     st.builds(Response, ids, hashes, st.sampled_from(Decision), said),
     st.builds(Update, ids, hashes, alerts, words),
     st.builds(Recall, ids, hashes, said),

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 from sesn_node.domain.alert import Urgency
+from sesn_node.domain.case_messages import CaseFile, CaseStep, Details, Evidence, Informed
+from sesn_node.domain.case_terms import Action, Mark, Responsibility, Role
 from sesn_node.domain.conversation import (
     Answer,
     Confidence,
@@ -81,4 +83,37 @@ BODIES: Final[dict[MessageKind, Body]] = {
         confidence=Confidence.MEDIUM,
         text="By the gate camera.",
     ),
+    MessageKind.CASE_STEP: CaseStep(
+        mark=Mark(
+            action=Action.SHIP,
+            role=Role.DET,
+            after=(b"a" * 32, b"b" * 32),
+        ),
+        salt=b"s" * 32,
+        details=Details(
+            subject="Back to Tema",
+            text="Loaded under supervision.",
+            responsibility=Responsibility.EXPORTER,
+            consignment=alert().consignment,
+            evidence=(Evidence("Inspection report", b"e" * 32, MESSAGE_ID),),
+            reference="NL-2026-17",
+            taker="Exporter Ltd, Tema",
+            payer="Exporter Ltd, Accra",
+            site="Works at Tema",
+            operation="R4",
+            movement_document="GH 000123/1",
+            container="CSQU3054383",
+            seal="NL4711",
+            imo="IMO 9319466",
+            vehicle="22-BTZ-1",
+            bill_of_lading="MEDU1234567",
+            place="NLRTM",
+            at=AT,
+            quantity="24.5",
+            unit="t",
+            certificate="T-9",
+            informed=Informed(b"entry", 3, (b"p" * 32,), b"note"),
+        ),
+    ),
+    MessageKind.CASE_FILE: CaseFile((original(), original(b"f"))),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import permutations
 from typing import TYPE_CHECKING
 
 from sesn_node.crypto.keys import KeyKind, generate
@@ -23,9 +24,12 @@ from sesn_node.exchange.share import share
 from tests.support.network import DAY_MS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sesn_node.domain.case_history import History
     from sesn_node.domain.case_state import Case
     from sesn_node.domain.ids import AgencyId, MessageId
+    from sesn_node.exchange.caseduties import CaseDuties
     from sesn_node.exchange.office import Office
     from sesn_node.exchange.operators import Actor
     from sesn_node.exchange.share import Draft
@@ -71,20 +75,28 @@ def details_for(action: Action, now_ms: int) -> Details:
 
 
 class Casework:
-    """Cases among the offices of a network; each agency has an officer and a supervisor."""
+    """Cases among the offices of a network; each agency has an officer and a supervisor.
 
-    def __init__(self, net: Network) -> None:
+    Args:
+        net: The network.
+        people: Who they are, if the homes know them already.
+    """
+
+    def __init__(
+        self, net: Network, people: Mapping[AgencyId, tuple[Actor, Actor]] | None = None
+    ) -> None:
         self.net = net
-        self._people: dict[AgencyId, tuple[Actor, Actor]] = {}
+        self.people = dict(people or {})
         for member in net:
-            officer = _person(member.office, "anna", Rank.OFFICER, member.now_ms())
-            supervisor = _person(member.office, "ben", Rank.SUPERVISOR, member.now_ms())
-            self._people[member.agency] = officer, supervisor
+            if member.agency not in self.people:
+                officer = _person(member.office, "anna", Rank.OFFICER, member.now_ms())
+                supervisor = _person(member.office, "ben", Rank.SUPERVISOR, member.now_ms())
+                self.people[member.agency] = officer, supervisor
 
     def send(self, agency: AgencyId, draft: Draft) -> MessageId:
         """Send a draft; if it needs a second person, that one approves it."""
         office = self.net[agency].office
-        officer, supervisor = self._people[agency]
+        officer, supervisor = self.people[agency]
         try:
             message_id = share(replace(office, actor=officer), draft)
         except ApprovalNeeded as wanting:
@@ -115,17 +127,21 @@ class Casework:
         move = Move(**(known | parts))  # type: ignore[arg-type] # parts by name
         return self.send(agency, step_draft(self.net[agency].office, case_id, move))
 
-    def post(self) -> None:
-        """Deliver everything to everybody, and let every node do its duties, until nothing moves."""
+    def post(self) -> list[CaseDuties]:
+        """Deliver everything among the open nodes, and let each do its duties until nothing moves.
+
+        Returns what the nodes did, in the order of the network, one round after the other.
+        """
+        rounds: list[CaseDuties] = []
         while True:
-            for sender in self.net:
-                for receiver in self.net:
-                    if sender is not receiver:
-                        self.net.deliver(sender.agency, receiver.agency)
-            done = [do_case_duties(member.office) for member in self.net]
+            serving = [member for member in self.net if member.is_open]
+            for sender, receiver in permutations(serving, 2):
+                self.net.deliver(sender.agency, receiver.agency)
+            done = [do_case_duties(member.office) for member in serving]
             assert not any(one.failed for one in done)
+            rounds += done
             if not any(one.informed + one.filed for one in done):
-                return
+                return rounds
             self.net.pass_time(1)
 
     def history(self, agency: AgencyId, case_id: MessageId) -> History:

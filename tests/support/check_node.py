@@ -31,6 +31,7 @@ from sesn_node.wire.envelopes import decode_header
 from tests.support.check_copies import check_outbox, head_at, kept_head
 from tests.support.check_erased import check_erasures, check_nothing_left
 from tests.support.check_recalled import check_recalls
+from tests.support.check_steps import check_steps
 from tests.support.view import View, decode_once, open_card_once, signed_head, view
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ def check_node(office: Office, *, old_copy: bool = False) -> View:
     _check_search(seen)
     check_erasures(seen)
     check_recalls(seen)
+    check_steps(seen)
     _check_refusals(seen)
     _check_witnessed(seen)
     _check_cosigned(seen)

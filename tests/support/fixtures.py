@@ -74,6 +74,13 @@ def connect(
     homes: Homes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[..., Network]]:
     """Make networks: `connect(NL, GH)`, of agencies that trust each other unless told otherwise."""
+    yield from connecting(homes, tmp_path, monkeypatch)
+
+
+def connecting(
+    homes: Homes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Network]]:
+    """Make networks of some homes, and close them in the end."""
     # Opening a card tries every key in it, and is pure: once is enough for all tests.
     monkeypatch.setattr(office, "open_card", open_card_once)
     networks: list[Network] = []

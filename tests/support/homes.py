@@ -13,7 +13,7 @@ from sesn_node.exchange.peers import add_peer
 from tests.support.engines import current
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from sesn_node.trust.card import TrustedCard
@@ -34,10 +34,15 @@ class Homes:
 
     Founding an agency makes keys and a database, which takes longer than most tests; a copy of
     its folder takes a millisecond, and one of its PostgreSQL database not much more.
+
+    Args:
+        folder: Where they are kept.
+        clock: When they are founded, Unix milliseconds.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, clock: Callable[[], int] = bootstrap.system_clock) -> None:
         self._folder = folder
+        self._clock = clock
         self._cards: dict[AgencyId, TrustedCard] = {}
         self._circles: dict[tuple[AgencyId, ...], Path] = {}
 
@@ -74,7 +79,9 @@ class Homes:
                     node=Node(listen="127.0.0.1:0", advertise=("127.0.0.1:7443",)),
                     database=Database(url=current().with_tables(folder / agency)),
                 )
-                self._cards[agency] = founding.found(config, PASSPHRASE, kdf=CHEAP)
+                self._cards[agency] = founding.found(
+                    config, PASSPHRASE, kdf=CHEAP, clock=self._clock
+                )
         return folder
 
     def _circle(self, agencies: tuple[AgencyId, ...]) -> Path:
@@ -82,7 +89,7 @@ class Homes:
             folder = self._folder / "+".join(agencies)
             self.copy(agencies, folder, pinned=False)
             for agency in agencies:
-                with bootstrap.open_home(folder / agency, PASSPHRASE) as desk:
+                with bootstrap.open_home(folder / agency, PASSPHRASE, clock=self._clock) as desk:
                     for other in agencies:
                         if other != agency:
                             card = self._cards[other]

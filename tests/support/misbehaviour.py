@@ -161,8 +161,12 @@ class Misbehaviour:
 
         await self._each_connection(often, _STREAMS // _CONNECTIONS)
 
-    async def openings(self) -> None:
-        """Open Collect, wait for a batch, and cancel."""
+    async def openings(self, pause_s: float = 0.0) -> None:
+        """Open Collect, wait for a batch, and cancel.
+
+        Args:
+            pause_s: How long to wait until the next, so that it is no flood.
+        """
 
         async def often(stub: rpc.ExchangeStub) -> None:
             while True:
@@ -173,6 +177,8 @@ class Misbehaviour:
                         if await stream.read() is not grpc.aio.EOF:
                             self.done["batches"] += 1
                 stream.cancel()
+                if pause_s:
+                    await asyncio.sleep(pause_s)
 
         await self._each_connection(often)
 

@@ -200,7 +200,7 @@ class Member:
 
 _PACE = {SQLITE: 1, POSTGRESQL: 4}
 """After how many actions the invariants are checked. What holds does so on either database, and
-there each check is a hundred questions to a server."""
+there each look at a node is several trips to a server."""
 
 
 class Network:

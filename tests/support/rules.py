@@ -29,6 +29,9 @@ from sesn_node.domain.alert import (
     RequestedAction,
     Urgency,
 )
+from sesn_node.domain.case_policy import CasePolicy, check_days
+from sesn_node.domain.case_policy import Regime as Periods
+from sesn_node.domain.case_terms import Ground
 from sesn_node.domain.findings import Finding, Rule
 from sesn_node.domain.identifiers import (
     check_bill_of_lading,
@@ -124,6 +127,8 @@ _LOAD, _TRANS, _DIS, _SEEN = (
 )
 _TO_TEMA = route(("NLRTM", _LOAD, 0), ("MAPTM", _TRANS, 5), ("GHTEM", _DIS, 12))
 _AT_TEMA = route(("GHTEM", _SEEN, 0.1))
+
+_PERIODS = CasePolicy((Periods("basel", 30, 90), Periods("eu-2024-1157", 20, 60)))
 
 CASES: dict[Rule, Case] = {
     Rule.CONTAINER_FORM: Case(
@@ -459,6 +464,22 @@ CASES: dict[Rule, Case] = {
             told(boxed(_TO_TEMA, BOX, "NL0001"), boxed(_TO_TEMA, BOX, "NL0001")),
             told(boxed(_TO_TEMA, BOX, "NL0001"), boxed(_TO_TEMA, OTHER_BOX, "NL0002")),
             told(boxed(_TO_TEMA, BOX), boxed(_TO_TEMA, OTHER_BOX)),
+        ),
+    ),
+    Rule.CASE_REGIME: Case(
+        (one(check_days, _PERIODS, "eu", Ground.DUMPING, 30),),
+        (one(check_days, _PERIODS, "basel", Ground.DUMPING, 20),),
+    ),
+    Rule.CASE_DAYS: Case(
+        (
+            one(check_days, _PERIODS, "basel", Ground.DUMPING, 90),
+            one(check_days, _PERIODS, "basel", Ground.NOT_COMPLETED, 30),
+            one(check_days, _PERIODS, "eu-2024-1157", Ground.DUMPING, 30),
+        ),
+        (
+            one(check_days, _PERIODS, "basel", Ground.DUMPING, 30),
+            one(check_days, _PERIODS, "basel", Ground.NOT_COMPLETED, 90),
+            one(check_days, _PERIODS, "eu-2024-1157", Ground.DUMPING, 20),
         ),
     ),
 }

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from sesn_node.audit.records import (
     BundleCard,
+    BundleCaseStep,
     BundleCheckpoint,
     BundleCosignature,
     BundleMessage,
@@ -203,6 +204,7 @@ class Scribe:
         self.sent: dict[bytes, Letter] = {}
         self.received: list[tuple[EntryRef, Letter, Received]] = []
         self.erased: set[EntryRef] = set()
+        self.cases: list[BundleCaseStep] = []
         self.card = self._issue(self._first_card())
         self.checkpoint()
 
@@ -355,7 +357,12 @@ class Scribe:
 
     # Messages.
 
-    def share(self, *to: Scribe, payload: bytes = b"an alert") -> Letter:
+    def share(
+        self,
+        *to: Scribe,
+        payload: bytes = b"an alert",
+        conversation: MessageId | None = None,
+    ) -> Letter:
         """Seal a message, and append SHARED."""
         self.now_ms += 7
         message_id = new_message_id(self.now_ms, self.draw(10))
@@ -369,7 +376,7 @@ class Scribe:
             ),
             created_ms=self.now_ms,
             expires_ms=self.now_ms + 30 * DAY_MS,
-            conversation_id=message_id,
+            conversation_id=conversation or message_id,
             priority=Priority.URGENT,
             seal_key_id=self.seal.key_id,
             ciphertext_sha256=self.draw(32),
@@ -466,6 +473,11 @@ class Scribe:
         ]
         places = {book.origin: place for place, book in enumerate(self.books)}
         return sorted(found, key=lambda one: (places[one.origin], one.entry_index))
+
+    def bundle_cases(self) -> list[BundleCaseStep]:
+        """Return all steps of cases, in the order of the ledgers."""
+        places = {book.origin: place for place, book in enumerate(self.books)}
+        return sorted(self.cases, key=lambda one: (places[one.origin], one.entry_index))
 
     def bundle_checkpoints(self) -> list[BundleCheckpoint]:
         """Return the checkpoints that a bundle holds: what others refer to, and the newest."""

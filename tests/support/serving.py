@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import logging
 import random
+import shutil
 import socket
+import tempfile
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
@@ -41,7 +45,6 @@ from tests.support.patience import PATIENCE_S, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
-    from pathlib import Path
 
     import pytest
     from structlog.typing import EventDict
@@ -52,6 +55,7 @@ if TYPE_CHECKING:
     from sesn_node.exchange.office import Office
     from sesn_node.transport.node import Node as ServingNode
     from sesn_node.trust.card import TrustedCard
+    from tests.support.engines import Engine
 
 HOST = "127.0.0.1"
 DAY_MS = 24 * 60 * 60 * 1000
@@ -179,10 +183,32 @@ def introduce(*homes: Home) -> None:
 
 
 def founded(folder: Path, *agencies: AgencyId, delivery: Delivery | None = None) -> list[Home]:
-    """Found agencies that trust each other."""
-    homes = [found_home(folder, agency, delivery) for agency in agencies]
-    introduce(*homes)
-    return homes
+    """Hand out homes of agencies that trust each other; a test does so once.
+
+    They are founded at the first use, which takes longer than many tests, and copied: the next
+    test gets the same cards, and with them the same ports, which this process has to itself.
+    """
+    engine = current()
+    circle = engine, agencies, delivery
+    if circle not in _CIRCLES:
+        made = _kept_folder() / str(len(_CIRCLES))
+        homes = [found_home(made, agency, delivery) for agency in agencies]
+        introduce(*homes)
+        _CIRCLES[circle] = homes
+    for home in _CIRCLES[circle]:
+        engine.copy(home.path, folder / home.agency)
+    return [replace(home, path=folder / home.agency) for home in _CIRCLES[circle]]
+
+
+_CIRCLES: dict[tuple[Engine, tuple[AgencyId, ...], Delivery | None], list[Home]] = {}
+
+
+@cache
+def _kept_folder() -> Path:
+    """A folder that is there until this process ends."""
+    folder = Path(tempfile.mkdtemp(prefix="sesn-homes-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def check_homes(*homes: Home) -> None:

@@ -16,12 +16,13 @@ from typing import Final
 from sesn_node.audit import codec, names
 from sesn_node.audit.codes import Code
 from sesn_node.audit.records import BundleEntry, Disclosure, Received, Sent
-from sesn_node.domain.entries import EntryKind
+from sesn_node.domain.entries import CaseCode, EntryKind
 from sesn_node.errors import MalformedError
 from sesn_node.ledger.merkle import leaf_hash
 from sesn_node.wire.entries import decode_entry, encode_entry
 from tests.support.bundles import member, pack, records, unpack
 from tests.support.bundling import Draft
+from tests.support.case_scribes import CaseScribes
 from tests.support.homes import GH, NL
 from tests.support.scribes import Scribe
 
@@ -51,7 +52,7 @@ class Tampered:
 
 @cache
 def honest() -> tuple[Draft, bytes]:
-    """Return a bundle in order: messages both ways, refused, waiting, disclosed and viewed."""
+    """Return a bundle in order: messages both ways, refused, waiting, disclosed, viewed; a case."""
     nl, gh = Scribe(NL, 7), Scribe(GH, 7)
     nl.trust(gh)
     gh.trust(nl)
@@ -63,6 +64,9 @@ def honest() -> tuple[Draft, bytes]:
     nl.share(gh)
     nl.about(EntryKind.VIEWED, first, answers=first.shared)
     nl.about(EntryKind.DISCLOSED, second, answers=second.shared)
+    case = CaseScribes(nl, gh)
+    case.inform()
+    case.notice(nl, CaseCode.DUE_SOON)
     nl.checkpoint()
     draft = Draft.of(nl)
     draft.selection = replace(draft.selection, disclosed=(second.message_id,))
@@ -88,6 +92,7 @@ def _copy() -> Draft:
         checkpoints=list(draft.checkpoints),
         ledgers=[replace(ledger, leaves=list(ledger.leaves), entries=list(ledger.entries))],
         messages=list(draft.messages),
+        cases=list(draft.cases),
     )
 
 
@@ -131,8 +136,16 @@ _OF_MEMBERS: Final = {
         Code.SEAL_INVALID,
         Code.SHARED_INVALID,
     },
+    names.CASES: {
+        Code.CASE_STEP_MISMATCH,
+        Code.CASE_STEP_MISSING,
+        Code.HEADER_INVALID,
+        Code.SEAL_INVALID,
+    },
     names.DISCLOSED: {Code.CONTENT_MISMATCH, Code.MESSAGE_MISSING},
 }
+_BESIDE_ENTRIES: Final = frozenset({names.CASES, names.MESSAGES})
+"""Members whose records may be judged where their entries stand."""
 
 
 def _bit_of_a_record(chance: random.Random) -> Tampered | None:
@@ -147,7 +160,7 @@ def _bit_of_a_record(chance: random.Random) -> Tampered | None:
     parts[name] = member(*found)
     codes = frozenset(_OF_MEMBERS[name] | {Code.UNREADABLE})
     what = f"a bit of byte {at} of record {place} of {name}"
-    return Tampered(pack(parts), what, codes, name)
+    return Tampered(pack(parts), what, codes, "" if name in _BESIDE_ENTRIES else name)
 
 
 def _claims_only(name: str, before: bytes, after: bytes) -> bool:
@@ -238,6 +251,25 @@ def _message_removed(chance: random.Random) -> Tampered:
     return Tampered(draft.write(), what, codes, _ENTRIES, gone.entry_index)
 
 
+def _step_removed(chance: random.Random) -> Tampered:
+    draft = _copy()
+    gone = draft.cases.pop(chance.randrange(len(draft.cases)))
+    what = f"the step of entry {gone.entry_index} removed"
+    codes = frozenset({Code.CASE_STEP_MISSING})
+    return Tampered(draft.write(), what, codes, _ENTRIES, gone.entry_index)
+
+
+def _step_elsewhere(chance: random.Random) -> Tampered:
+    draft = _copy()
+    one, other = sorted(chance.sample(range(len(draft.cases)), 2))
+    a, b = draft.cases[one], draft.cases[other]
+    draft.cases[one] = replace(b, entry_index=a.entry_index)
+    draft.cases[other] = replace(a, entry_index=b.entry_index)
+    codes = frozenset({Code.CASE_STEP_MISMATCH})
+    what = f"steps {one} and {other} swapped"
+    return Tampered(draft.write(), what, codes, _ENTRIES, a.entry_index)
+
+
 def _message_elsewhere(chance: random.Random) -> Tampered:
     draft = _copy()
     one, other = sorted(chance.sample(range(len(draft.messages)), 2))
@@ -298,6 +330,8 @@ _WAYS: Final[tuple[Callable[[random.Random], Tampered | None], ...]] = (
     _entry_redated,
     _message_removed,
     _message_elsewhere,
+    _step_removed,
+    _step_elsewhere,
     _checkpoint_removed,
     _card_removed,
 )

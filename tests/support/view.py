@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict, namedtuple
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sesn_node.crypto.primitives import sha256
 from sesn_node.crypto.signing import EcdsaVerifier, ObjectKind, verify_object
@@ -16,7 +16,7 @@ from sesn_node.ledger.checkpoint import LogKeys, verify_checkpoint_under
 from sesn_node.ledger.cosignature import WitnessKeys, verify_cosignatures
 from sesn_node.ledger.head import TreeHead
 from sesn_node.ledger.merkle import leaf_hash
-from sesn_node.store import schema
+from sesn_node.store.cases import CaseNoticeRow, CaseStepRow
 from sesn_node.store.erasures import ErasureRow
 from sesn_node.store.inbox import inbox_row
 from sesn_node.store.keeping import HoldRow
@@ -27,21 +27,18 @@ from sesn_node.store.peers import CardRow, PeerRow
 from sesn_node.store.recalls import RecallRow
 from sesn_node.store.sealed import SentRow, sent_row
 from sesn_node.store.search import TermRow
-from sesn_node.store.sql import POSTGRESQL
 from sesn_node.store.timestamps import TokenRow
 from sesn_node.store.witness import CosignatureRow, WitnessRow
 from sesn_node.trust.card import open_card
 from sesn_node.wire.entries import decode_entry
 from tests.support.rfc6962 import ReferenceTree
+from tests.support.tables import read_tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
-    from sqlalchemy import Table
-
     from sesn_node.exchange.office import Office
-    from sesn_node.store.engine import Transaction
     from sesn_node.store.inbox import InboxRow
     from sesn_node.store.ledger import EntryRow, HeadRow
     from sesn_node.store.outbox_rows import OutboxRow
@@ -115,6 +112,8 @@ class View:
     recalls: Sequence[RecallRow]
     holds: Sequence[HoldRow]
     refusals: Sequence[RefusalRow]
+    case_steps: Sequence[CaseStepRow]
+    case_notices: Sequence[CaseNoticeRow]
     checkpoints: Sequence[KeptCheckpoint]
     cosignatures: Sequence[CosignatureRow]
     tokens: Sequence[TokenRow]
@@ -229,7 +228,7 @@ def view(office: Office) -> View:
     released = office.sequencer._head_file.read()  # noqa: SLF001 - the checker looks at all
     with office.store.read() as transaction:
         head = transaction.ledger.head()
-        tables = _read(transaction)
+        tables = read_tables(transaction)
     assert head is not None, f"{office.agency}: no ledger"
     rows = [
         entry_row(*row)
@@ -274,6 +273,8 @@ def view(office: Office) -> View:
             RefusalRow(row.sender, row.message_id, row.header_sha256, row.code, row.entry_index)
             for row in tables["refusal"]
         ],
+        case_steps=[CaseStepRow(*row) for row in tables["case_step"]],
+        case_notices=[CaseNoticeRow(*row) for row in tables["case_notice"]],
         checkpoints=[
             KeptCheckpoint(row.origin, row.size, row.root, row.note) for row in tables["checkpoint"]
         ],
@@ -303,57 +304,3 @@ def _erased(rows: Sequence[EntryRow]) -> Mapping[int, int]:
     found = {entry.answers.index: at for at, entry in entries if entry.answers is not None}
     assert len(found) == len(entries), "a message was erased twice"
     return found
-
-
-_TABLES = (
-    schema.ledger_entry,
-    schema.ledger_node,
-    schema.sent,
-    schema.outbox,
-    schema.inbox,
-    schema.search_term,
-    schema.erasure,
-    schema.withdrawn,
-    schema.recall,
-    schema.legal_hold,
-    schema.refusal,
-    schema.checkpoint,
-    schema.cosignature,
-    schema.timestamp_token,
-    schema.witness_head,
-    schema.peer,
-    schema.card,
-    schema.directory,
-)
-
-
-def _kind(table: Table) -> Any:  # noqa: ANN401 - made from the schema
-    """Make the class of a table's rows, which looks like SQLAlchemy's."""
-    plain = namedtuple(table.name, table.columns.keys())  # type: ignore[misc]  # noqa: PYI024 - of the schema
-    return type(table.name, (plain,), {"__slots__": (), "_mapping": property(plain._asdict)})
-
-
-_KINDS = {table.name: _kind(table) for table in _TABLES}
-# Plain text: checks are so frequent that building the statements would take most of the time.
-_QUESTIONS = {
-    table.name: f"SELECT {', '.join(table.columns.keys())} FROM {table.name}"  # noqa: S608 - our names
-    for table in _TABLES
-}
-
-
-def _read(transaction: Transaction) -> Mapping[str, Sequence[Any]]:
-    """Read whole tables: rows by the name of the table, each a named tuple of its columns."""
-    connection = transaction._connection  # noqa: SLF001 - the checker looks at all
-    if connection.dialect.name == POSTGRESQL:
-        # One trip to the server for all of them.
-        asked = connection.exec_driver_sql(
-            "; ".join(_QUESTIONS.values()), execution_options={"no_parameters": True}
-        )
-        cursor: Any = asked.cursor
-        found = [cursor.fetchall()]
-        while cursor.nextset():
-            found.append(cursor.fetchall())
-    else:
-        found = [connection.exec_driver_sql(text).all() for text in _QUESTIONS.values()]
-    named = zip(_KINDS.items(), found, strict=True)
-    return {name: [kind._make(row) for row in rows] for (name, kind), rows in named}

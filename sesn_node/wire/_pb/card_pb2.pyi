@@ -207,6 +207,7 @@ class Contact(_message.Message):
     PHONE_FIELD_NUMBER: _builtins.int
     DUTY_HOURS_FIELD_NUMBER: _builtins.int
     LANGUAGES_FIELD_NUMBER: _builtins.int
+    TIME_ZONE_FIELD_NUMBER: _builtins.int
     focal_point: _builtins.str
     """Name of a desk or function, at most 200 characters."""
     email: _builtins.str
@@ -214,7 +215,11 @@ class Contact(_message.Message):
     phone: _builtins.str
     """Telephone number with its country code, at most 40 characters."""
     duty_hours: _builtins.str
-    """When somebody answers, in words, with the time zone, at most 200 characters."""
+    """When somebody answers, in words, at most 200 characters."""
+    time_zone: _builtins.str
+    """Time zone that the duty hours are told in, as the IANA database names it, such as
+    Europe/Amsterdam; at most 64 characters.
+    """
     @_builtins.property
     def languages(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """ISO 639-1 codes such as "en", at most 16."""
@@ -227,10 +232,11 @@ class Contact(_message.Message):
         phone: _builtins.str = ...,
         duty_hours: _builtins.str = ...,
         languages: _abc.Iterable[_builtins.str] | None = ...,
+        time_zone: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["duty_hours", b"duty_hours", "email", b"email", "focal_point", b"focal_point", "languages", b"languages", "phone", b"phone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duty_hours", b"duty_hours", "email", b"email", "focal_point", b"focal_point", "languages", b"languages", "phone", b"phone", "time_zone", b"time_zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -14,6 +14,7 @@ from sesn_node.audit.manifest import decode_manifest, encode_manifest
 from sesn_node.audit.problems import BundleCode
 from sesn_node.audit.records import (
     BundleCard,
+    BundleCaseStep,
     BundleCheckpoint,
     BundleCosignature,
     BundleEntry,
@@ -81,6 +82,11 @@ _RECORDS = [
         codec.encode_message,
         codec.decode_message,
     ),
+    (
+        BundleCaseStep(_OURS, 6, b"header", _SEAL, HASH, b"mark"),
+        codec.encode_case_step,
+        codec.decode_case_step,
+    ),
     (Disclosure(_GH, _id(1), HASH, b"payload"), codec.encode_disclosure, codec.decode_disclosure),
     (Disclosure(_GH, _id(1), HASH, b""), codec.encode_disclosure, codec.decode_disclosure),
     (TimestampToken(_OURS, 2, HASH, b"token"), codec.encode_timestamp, codec.decode_timestamp),
@@ -116,6 +122,13 @@ def test_record_comes_back(
         (lambda: BundleEntry(0, bytes(65_536)), "entry"),
         (lambda: ProvenElsewhere(b"e", 0, (HASH,) * 64, _OURS, 1), "proof"),
         (lambda: ProvenElsewhere(b"e", 0, (HASH[1:],), _OURS, 1), r"proof\[0\]"),
+        (lambda: BundleCaseStep(Origin("x"), 0, b"h", _SEAL, HASH, b"m"), "origin"),
+        (lambda: BundleCaseStep(_OURS, -1, b"h", _SEAL, HASH, b"m"), "entry_index"),
+        (lambda: BundleCaseStep(_OURS, 0, b"", _SEAL, HASH, b"m"), "header"),
+        (lambda: BundleCaseStep(_OURS, 0, b"h", b"", HASH, b"m"), "seal"),
+        (lambda: BundleCaseStep(_OURS, 0, b"h", _SEAL, HASH[1:], b"m"), "salt"),
+        (lambda: BundleCaseStep(_OURS, 0, b"h", _SEAL, HASH, b""), "mark"),
+        (lambda: BundleCaseStep(_OURS, 0, b"h", _SEAL, HASH, bytes(65_537)), "mark"),
         (lambda: Copy(_GH, DeliveryState.ACKNOWLEDGED), "receipt"),
         (lambda: Copy(_GH, DeliveryState.QUEUED, receipt=_RECEIPT), "receipt"),
         (lambda: Copy(_GH, DeliveryState.QUEUED, "a\nb"), "code"),
@@ -203,6 +216,12 @@ _STREAMS: list[tuple[str, Callable[[Bundle], Iterator[object]], bytes, bytes]] =
         lambda one: one.messages(),
         codec.encode_message(_message(9)),
         codec.encode_message(_message(10)),
+    ),
+    (
+        "cases",
+        lambda one: one.case_steps(),
+        codec.encode_case_step(BundleCaseStep(_OURS, 9, b"b", _SEAL, HASH, b"m")),
+        codec.encode_case_step(BundleCaseStep(_OURS, 10, b"a", _SEAL, HASH, b"m")),
     ),
     (
         "disclosed",

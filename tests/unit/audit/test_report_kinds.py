@@ -10,6 +10,7 @@ from sesn_node.audit.report_case import Content
 from sesn_node.audit.report_content import content_part
 from sesn_node.audit.report_words import SAYS
 from sesn_node.crypto.primitives import sha256
+from sesn_node.domain.case_messages import CaseFile, CaseStep
 from sesn_node.domain.conversation import Note, Sighting
 from sesn_node.domain.forward import Forward
 from sesn_node.domain.ids import show_message_id
@@ -64,3 +65,24 @@ def test_a_forward_shows_what_it_passes_on() -> None:
     assert passed.seal.hex() not in page
     broken = _shown(Payload(MARKED, Forward(original())))
     assert "cannot be read" in broken
+
+
+def test_a_step_of_a_case_shows_what_it_says_and_no_proofs() -> None:
+    """What its mark and the receipt prove stands in the part on cases."""
+    step = BODIES[MessageKind.CASE_STEP]
+    assert isinstance(step, CaseStep)
+    page = _shown(Payload(MARKED, step))
+    for value in ("SHIP", "DET", step.details.text, step.details.taker, "GH 000123/1", "24.5"):
+        assert value in page
+    assert step.salt.hex() not in page
+    assert "informed" not in page
+
+
+def test_a_case_file_names_what_it_hands_over() -> None:
+    """Whose messages, not their bytes."""
+    header = objects.header()
+    handed = replace(original(), header=encode_header(header))
+    page = _shown(Payload(MARKED, CaseFile((handed, original()))))
+    assert f"message {show_message_id(header.message_id)} of {header.sender}" in page
+    assert "a message whose header cannot be read" in page
+    assert handed.seal.hex() not in page

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
+from sesn_node.exchange.backup import back_up
+from sesn_node.founding import found
 from tests.support.commands import logging_kept
-from tests.support.homes import BE, DE, GH, NL, PASSPHRASE
+from tests.support.homes import BE, CHEAP, DE, GH, NL, PASSPHRASE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +27,13 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("SESN_PASSPHRASE", PASSPHRASE.decode())
     monkeypatch.setenv("COLUMNS", "100")
+
+
+@pytest.fixture(autouse=True)
+def _cheap_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What these commands encrypt opens at once; tests of real processes pay the full cost."""
+    monkeypatch.setattr("sesn_node.cli.init.found", partial(found, kdf=CHEAP))
+    monkeypatch.setattr("sesn_node.cli.backup.back_up", partial(back_up, kdf=CHEAP))
 
 
 @pytest.fixture

@@ -5,13 +5,22 @@ from __future__ import annotations
 import errno
 import json
 import os
+from itertools import permutations
 from typing import TYPE_CHECKING
 
 import pytest
 
 from sesn_node.audit import report
+from sesn_node.domain.case_clock import last_moment
+from sesn_node.domain.entries import CaseCode
+from sesn_node.domain.ids import show_message_id
+from sesn_node.domain.times import DAY_MS
 from sesn_node.store.newfile import NewFile
-from tests.support.commands import sesn
+from tests.support.bundling import Draft
+from tests.support.case_scribes import CaseScribes
+from tests.support.commands import rows, sesn
+from tests.support.homes import GH, NL
+from tests.support.scribes import Scribe
 from tests.vectors.tamper.generate import EXPECTED, FOLDER
 
 if TYPE_CHECKING:
@@ -40,7 +49,7 @@ def test_a_bundle_that_holds() -> None:
     """Every check by its number, what nobody vouches for, and the fingerprints to compare."""
     ran = sesn("audit", "verify", _WHOLE)
     assert ran.code == 0, ran
-    for number in (*range(1, 17), 23):
+    for number in (*range(1, 17), 23, 24):
         assert f"\n{number:2} " in ran.out, ran.out
     for words in (
         "nl.customs.sesn/ledger/1",
@@ -57,7 +66,44 @@ def test_a_bundle_that_does_not_hold() -> None:
     ran = sesn("audit", "verify", FOLDER / "an-entry-redated.sesnaudit")
     assert ran.code == 5
     assert "5 LEAF_MISMATCH ledger/1/entries.pb #2: it does not hash" in ran.out
-    assert " of 23 checks fail." in ran.out
+    assert " of 25 checks fail." in ran.out
+
+
+def test_a_case_is_told(tmp_path: Path) -> None:
+    """Its dates, who was waited for, each step and reminder; for programs likewise."""
+    scribes = [Scribe(NL), Scribe(GH)]
+    for one, other in permutations(scribes):
+        one.trust(other)
+    case = CaseScribes(*scribes)
+    case.inform()
+    older = Draft.of(case.det).write()
+    case.exp.now_ms = last_moment(case.informed_ms, 30) + DAY_MS
+    case.notice(case.exp, CaseCode.OVERDUE)
+    draft = Draft.of(case.exp)
+    draft.created_ms = last_moment(case.informed_ms, 30) + 3 * DAY_MS
+    path = tmp_path / "gh.sesnaudit"
+    path.write_bytes(draft.write())
+    ran = sesn("audit", "verify", path)
+    assert ran.code == 0, ran
+    for words in (
+        f"Case {show_message_id(case.case_id)}",
+        f"{GH} (EXP), {NL} (DET)",
+        "OVERDUE, 3 days late",
+        f"waited for  {GH}",
+        "REQUEST NO_NOTIFICATION",
+        f"ledger of {GH}",
+    ):
+        assert words in ran.out, ran.out
+    (told,) = rows(sesn("audit", "verify", path, "--json").json["cases"])
+    deadline = told["deadline"]
+    assert isinstance(deadline, dict)
+    assert (told["state"], deadline["missed_by"]) == ("REQUESTED", [GH])
+    earlier = tmp_path / "nl.sesnaudit"
+    earlier.write_bytes(older)
+    case.acknowledge()
+    path.write_bytes(Draft.of(case.exp).write())
+    both = sesn("audit", "verify", earlier, path)
+    assert f"{NL} lacks 1 step; by itself REQUESTED" in both.out, both.out
 
 
 def test_what_is_no_bundle() -> None:

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from sesn_node.config import SECTIONS, Agency, Config, Contact, Limits, Node, load, render
 from sesn_node.domain.cards import Role
+from sesn_node.domain.case_policy import CasePolicy
+from sesn_node.domain.case_terms import Ground
 from sesn_node.domain.ids import AgencyId
 from sesn_node.errors import ConfigError
 from sesn_node.settings import name, settings
@@ -24,6 +26,13 @@ _TSA = '{ url = "http://a/", roots = "r.pem" }'
 
 def _asking(*authorities: str) -> str:
     return f"{AGENCY}[timestamps]\nauthorities = [{', '.join(authorities)}]\n"
+
+
+_BASEL = '{ name = "basel", illegal_days = 30, consented_days = 90 }'
+
+
+def _counting(*regimes: str) -> str:
+    return f"{AGENCY}[cases]\nregimes = [{', '.join(regimes)}]\n"
 
 
 def _agency() -> Agency:
@@ -125,6 +134,20 @@ def test_minimal_settings_take_defaults(tmp_path: Path) -> None:
         (_asking(_TSA, _TSA), "timestamps.authorities[1]", "twice"),
         (_asking(*(_TSA.replace("//a", f"//{n}") for n in range(9))), "authorities", "0 to 8"),
         (AGENCY + "[timestamps]\ninterval_seconds = 0\n", "interval_seconds", "1 to 604800"),
+        (AGENCY + "[cases]\nregimes = []\n", "cases.regimes", "1 to 20"),
+        (_counting(_BASEL, _BASEL), "cases.regimes[1]", "twice"),
+        (_counting(_BASEL, _BASEL.replace("30", "31")), "cases.regimes[1]", "twice"),
+        (_counting(_BASEL.replace("30", "0")), "cases.regimes[0].illegal_days", "1 to 3660"),
+        (_counting('{ name = "basel" }'), "cases.regimes[0].illegal_days", "missing"),
+        (_counting(_BASEL.replace("basel", "Basel")), "cases.regimes[0].name", "a-z"),
+        (AGENCY + "[cases]\nwarn_days = -1\n", "cases.warn_days", "0 to 3660"),
+        (AGENCY + "[cases]\nremind_days = [7, 0]\n", "cases.remind_days[1]", "1 to 3660"),
+        (AGENCY + "[cases]\nremind_days = [7, 7]\n", "cases.remind_days[1]", "twice"),
+        (AGENCY + "[cases]\nremind_days = [true]\n", "cases.remind_days", "whole numbers"),
+        (AGENCY + '[cases]\nremind_days = ["7"]\n', "cases.remind_days", "whole numbers"),
+        (AGENCY + '[contact]\ntime_zone = "Europe"\n', "contact.time_zone", "no time zone"),
+        (AGENCY + '[contact]\ntime_zone = "Europe/Utopia"\n', "contact.time_zone", "no time zone"),
+        (AGENCY + '[contact]\ntime_zone = "../UTC"\n', "contact.time_zone", "IANA"),
         (AGENCY + "[timestamps]\ngrace_seconds = -1\n", "timestamps.grace_seconds", "0 to"),
         (AGENCY + "[limits]\ndisk_floor_mib = -1\n", "limits.disk_floor_mib", "expected 0 to"),
         (AGENCY + '[log]\nlevel = "info"\nlevel = "info"\n', "node.toml", "TOML"),
@@ -188,6 +211,7 @@ def test_trace_file_starts_at_home(tmp_path: Path) -> None:
 def test_card_parts_follow_settings() -> None:
     """Contact and limits reach the card as they are set."""
     assert Contact(focal_point="Desk", languages=("nl",)).on_card().languages == ("nl",)
+    assert Contact(time_zone="Africa/Accra").on_card().time_zone == "Africa/Accra"
     assert Limits(batch_envelopes=7).on_card().batch_envelopes == 7
 
 
@@ -223,3 +247,33 @@ def test_authorities_are_read_and_written(tmp_path: Path) -> None:
     ]
     (tmp_path / "node.toml").write_text(render(config), encoding="utf-8")
     assert load(tmp_path / "node.toml") == config
+
+
+def test_cases_are_read_and_written(tmp_path: Path) -> None:
+    """Regimes as tables; reminders in any order."""
+    other = """
+[cases]
+remind_days = [1, 14, 3]
+
+[[cases.regimes]]
+name = "oecd"
+illegal_days = 20
+consented_days = 60
+
+[[cases.regimes]]
+name = "basel"
+illegal_days = 30
+consented_days = 90
+"""
+    config = _load(tmp_path, AGENCY + other)
+    policy = config.cases.policy()
+    assert policy.remind_days == (1, 3, 14)
+    assert policy.regime(None).days(Ground.DUMPING) == 20
+    assert policy.regime("basel").days(Ground.NOT_COMPLETED) == 90
+    (tmp_path / "node.toml").write_text(render(config), encoding="utf-8")
+    assert load(tmp_path / "node.toml") == config
+
+
+def test_what_is_not_set_counts_as_the_law_does(tmp_path: Path) -> None:
+    """The defaults of the file are those of the use cases."""
+    assert _load(tmp_path, AGENCY).cases.policy() == CasePolicy()

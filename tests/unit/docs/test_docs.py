@@ -50,6 +50,16 @@ def test_example_is_what_its_script_prints() -> None:
     assert block == ran.stdout.removeprefix("\n")
 
 
+def test_the_tables_of_cases_are_those_of_the_code() -> None:
+    """`case.md` shows the very tables that `case_table.py` prints from the table of the node."""
+    script = ROOT / "docs/spec/case_table.py"
+    ran = subprocess.run(
+        [sys.executable, str(script)], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    page = (ROOT / "docs/spec/case.md").read_text(encoding="utf-8")
+    assert ran.stdout.strip() in page
+
+
 @pytest.mark.parametrize("page", PAGES, ids=_name)
 def test_every_relative_link_resolves(page: Path) -> None:
     """A link to a file of this repository leads to one."""

@@ -141,6 +141,12 @@ def test_endpoint_that_is_no_host_and_port_is_refused(endpoint: str) -> None:
         ({"languages": ("EN",)}, r"^languages\[0\]: "),
         ({"languages": ("en", "en")}, r"^languages\[1\]: "),
         ({"languages": ("en",) * 17}, "^languages: "),
+        ({"time_zone": "europe/amsterdam"}, "^time_zone: "),
+        ({"time_zone": "right/Europe/Amsterdam"}, "^time_zone: "),
+        ({"time_zone": "/etc/localtime"}, "^time_zone: "),
+        ({"time_zone": "Europe/../UTC"}, "^time_zone: "),
+        ({"time_zone": "Europe/Amsterdam\n"}, "^time_zone: "),
+        ({"time_zone": "A" * 65}, "^time_zone: "),
     ],
 )
 def test_contact_is_checked(changes: dict[str, object], problem: str) -> None:

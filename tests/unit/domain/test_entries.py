@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from sesn_node.domain.entries import (
+    CaseCode,
     Entry,
     EntryKind,
     EntryRef,
@@ -29,6 +30,7 @@ _ALONE = (
     EntryKind.DISCLOSED,
     EntryKind.ERASED,
     EntryKind.LEGAL_HOLD,
+    EntryKind.CASE,
 )
 """Kinds about a message that name no other agency."""
 
@@ -65,6 +67,7 @@ def test_every_kind_can_be_written() -> None:
         *(_about_message(EntryKind.OPERATOR, _REF, code) for code in OperatorCode),
         *(_about_message(EntryKind.ERASED, _REF, code) for code in ErasedCode),
         *(_about_message(EntryKind.LEGAL_HOLD, _REF, code) for code in HoldCode),
+        *(_about_message(EntryKind.CASE, _REF, code) for code in CaseCode),
         *(_about_card(EntryKind.PEER, code) for code in PeerCode),
         *(_about_card(EntryKind.KEY, code) for code in KeyCode),
         exported,

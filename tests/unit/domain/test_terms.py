@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from sesn_node.domain.alert import (
@@ -14,6 +16,8 @@ from sesn_node.domain.alert import (
     Urgency,
     Vessel,
 )
+from sesn_node.domain.case_messages import CaseStep, Details
+from sesn_node.domain.case_terms import Action, Mark, Role
 from sesn_node.domain.terms import Sought, Term, TermField, normalised, terms_of
 from sesn_node.errors import MalformedError
 
@@ -72,6 +76,31 @@ def test_all_that_an_alert_can_be_found_by() -> None:
         Term(TermField.VESSEL, "msczoë"),
         Term(TermField.PARTY, "müllersöhnegmbh"),
     }
+
+
+def test_all_that_a_step_of_a_case_can_be_found_by() -> None:
+    """What it moves; of a request, the whole consignment too. Of a case file nothing: sealed."""
+    mark = Mark(action=Action.SHIP, role=Role.DET, after=(b"a" * 32,))
+    moved = Details(
+        movement_document="GH 1",
+        container="TGHU 123456-7",
+        seal="GB/664 0127",
+        imo="IMO 9074729",
+        bill_of_lading="MEDU-1",
+        taker="Müller & Söhne GmbH",
+    )
+    step = CaseStep(mark, b"s" * 32, moved)
+    assert terms_of(step) == {
+        Term(TermField.CONTAINER, "tghu1234567"),
+        Term(TermField.OWNER, "tghu"),
+        Term(TermField.SEAL, "gb6640127"),
+        Term(TermField.IMO, "9074729"),
+        Term(TermField.BILL, "medu1"),
+    }
+    asked = replace(mark, action=Action.ASK)
+    request = CaseStep(asked, b"s" * 32, Details(text="?", consignment=ALERT.consignment))
+    assert terms_of(request) == terms_of(ALERT)
+    assert terms_of(CaseStep(asked, b"s" * 32, Details(text="TGHU1234567"))) == frozenset()
 
 
 def test_alert_without_a_consignment_has_no_terms() -> None:

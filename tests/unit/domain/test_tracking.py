@@ -114,6 +114,9 @@ def test_unknown_places_and_times() -> None:
     found = track([stop("NLRTM", 0), somewhere, never, stop("ZZZZZ", 2)], port_positions())
     assert found.undated == (never,)
     assert found.unplaced == ("ZZZZZ", "off Las Palmas")
+    # Whoever tells no place has named none that could be judged.
+    nowhere = stop("", 3, what=Happening.RECEIVED)
+    assert track([nowhere], port_positions()).unplaced == ()
     assert found.troubles == ()
     # What lies between does not hide a jump.
     assert doubts(stop("NLRTM", 0), somewhere, stop("GHTEM", 2)) == [(Doubt.JUMP, "NLRTM", "GHTEM")]

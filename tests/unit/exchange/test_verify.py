@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sesn_node.bootstrap import HEAD_FILE
+from sesn_node.domain.case_terms import Action, Member, Role
 from sesn_node.domain.conversation import Decision
 from sesn_node.errors import StorageError, VerificationError
 from sesn_node.exchange.erase import erase
@@ -21,8 +22,9 @@ from sesn_node.exchange.expire import expire
 from sesn_node.exchange.verify import Verification, verify_ledger
 from sesn_node.store.engine import Store
 from sesn_node.store.headfile import HeadFile
+from tests.support.casework import Casework
 from tests.support.homes import BE, DE, GH, NL
-from tests.support.network import HOUR_MS, Network
+from tests.support.network import DAY_MS, HOUR_MS, Network
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,6 +45,7 @@ CHECKS = (
     "received",
     "messages",
     "erased",
+    "cases",
 )
 
 
@@ -61,6 +64,7 @@ def whole(homes: Homes, tmp_path_factory: pytest.TempPathFactory) -> Path:
     net.share(BE, NL)
     net.deliver(GH, NL)
     net.deliver(BE, NL)
+    _work_on_cases(net)
     net.share(NL, DE, expires_ms=net.clock.now_ms + HOUR_MS)
     net.pass_time(HOUR_MS)
     expire(net[NL].office)
@@ -72,6 +76,19 @@ def whole(homes: Homes, tmp_path_factory: pytest.TempPathFactory) -> Path:
     net.check()
     net.close()
     return folder
+
+
+def _work_on_cases(net: Network) -> None:
+    """One case of nl.customs, whose due date is near; and one that it joins later."""
+    work = Casework(net)
+    work.request(NL, GH)
+    work.post()
+    joined = work.request(GH, BE)
+    work.post()
+    work.step(GH, joined, Action.INVITE, members=(Member(NL, (Role.TRN,)),))
+    work.post()
+    net.pass_time(27 * DAY_MS)
+    work.post()
 
 
 @pytest.fixture
@@ -193,6 +210,18 @@ A_RECEIPT = "state = 'acknowledged' AND agency = 'gh.epa'"
         ("UPDATE sent SET ciphertext = NULL", "erased"),
         ("UPDATE inbox SET content_key = NULL", "erased"),
         ("INSERT INTO search_term SELECT x'00', 1, sender, message_id FROM erasure", "erased"),
+        (_flip("case_step", "mark", "carrier IS NULL"), "cases"),
+        (_flip("case_step", "salt", "carrier IS NOT NULL"), "cases"),
+        (_flip("case_step", "header", "carrier IS NOT NULL"), "cases"),
+        (_flip("case_step", "case_id", "carrier IS NULL"), "cases"),
+        ("UPDATE case_step SET sender = 'fr.police' WHERE carrier IS NULL", "cases"),
+        ("UPDATE case_step SET carrier = 'be.police' WHERE carrier IS NOT NULL", "cases"),
+        ("UPDATE case_step SET carrier = NULL WHERE carrier IS NOT NULL", "cases"),
+        ("UPDATE case_step SET entry_index = entry_index - 1", "cases"),
+        ("DELETE FROM case_step WHERE carrier IS NOT NULL", "cases"),
+        ("DELETE FROM case_notice", "cases"),
+        ("UPDATE case_notice SET code = 'OVERDUE'", "cases"),
+        ("UPDATE case_notice SET entry_index = 1000000", "cases"),
         (_flip("card", "sealed", "agency = 'gh.epa'"), "cards"),
         ("UPDATE card SET sha256 = x'00' WHERE agency = 'gh.epa'", "cards"),
         ("DELETE FROM card WHERE agency = 'be.police'", "entries"),

@@ -10,6 +10,7 @@ import pytest
 
 from sesn_node.errors import StorageError
 from sesn_node.store.schema import APPEND_ONLY
+from tests.support.casework import Casework
 from tests.support.homes import GH, NL
 from tests.support.snapshot import snapshot
 from tests.support.stamping import stamp
@@ -27,12 +28,15 @@ _HOUR_MS = 60 * 60 * 1000
 
 @pytest.fixture
 def net(connect: Callable[..., Network]) -> Network:
-    """Two agencies with a history: received, refused, cosigned and time-stamped."""
+    """Two agencies with a history: received, refused, cosigned, time-stamped, and a case."""
     net = connect(NL, GH)
     net.share(NL, GH)
     net.deliver(NL, GH)
     net[GH].skew_ms = 2 * _HOUR_MS
     net.share(NL, GH, expires_ms=net.clock.now_ms + _HOUR_MS)
+    net.deliver(NL, GH)
+    net[GH].skew_ms = 0
+    Casework(net).request(NL, GH)
     net.deliver(NL, GH)
     stamp(net[GH].office, Tsa.when(net.clock.now_ms))
     return net

@@ -32,6 +32,12 @@ def test_card_with_little_survives_the_trip() -> None:
     assert decode_card(encode_card(small)) == small
 
 
+def test_time_zone_survives_the_trip() -> None:
+    """It stands with what else tells how to reach an agency."""
+    there = replace(card(), contact=replace(card().contact, time_zone="America/Argentina/Ushuaia"))
+    assert decode_card(encode_card(there)) == there
+
+
 @pytest.mark.parametrize("role", Role)
 def test_role_survives_the_trip(role: Role) -> None:
     """Every role has its number."""

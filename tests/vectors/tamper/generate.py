@@ -16,6 +16,7 @@ from sesn_node.ledger.policyfile import parse_policy
 from sesn_node.trust.timestamp_signers import read_roots
 from tests.support.bundling import Draft
 from tests.support.scribes import Freezer
+from tests.vectors.tamper import of_cases as _of_cases
 from tests.vectors.tamper import of_files as _of_files
 from tests.vectors.tamper import of_owners as _of_owners
 from tests.vectors.tamper.world import CATALOGUE, World
@@ -25,6 +26,7 @@ FROZEN: Final = FOLDER / "frozen.json"
 EXPECTED: Final = FOLDER / "expected.json"
 
 # They enter what they have in the catalogue.
+assert _of_cases is not None
 assert _of_files is not None
 assert _of_owners is not None
 

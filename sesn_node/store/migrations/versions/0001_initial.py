@@ -386,15 +386,31 @@ def _create_cases() -> None:
         sa.PrimaryKeyConstraint("case_id", "step_id", name="pk_case_step"),
         comment="Steps of return-to-origin cases; of those that came in a case file, whose it was.",
     )
+    op.create_index(
+        "ix_case_step_entry_index", "case_step", ["entry_index", "case_id"], unique=False
+    )
+    op.create_index("ix_case_step_message_id", "case_step", ["message_id"], unique=False)
     op.create_table(
         "case_notice",
         sa.Column("case_id", sa.LargeBinary(), nullable=False),
         sa.Column("founder", _TEXT, nullable=False),
         sa.Column("code", _TEXT, nullable=False),
         sa.Column("due_ms", _BIG, autoincrement=False, nullable=False),
-        sa.Column("entry_index", _BIG, nullable=False),
-        sa.PrimaryKeyConstraint("case_id", "founder", "code", "due_ms", name="pk_case_notice"),
+        sa.Column("entry_index", _BIG, autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint(
+            "case_id", "founder", "code", "due_ms", "entry_index", name="pk_case_notice"
+        ),
         comment="Due dates of cases that were near, or passed, and that the ledger says so of.",
+    )
+    op.create_table(
+        "case_told",
+        sa.Column("case_id", sa.LargeBinary(), nullable=False),
+        sa.Column("founder", _TEXT, nullable=False),
+        sa.Column("due_ms", _BIG, autoincrement=False, nullable=False),
+        sa.Column("days", _BIG, nullable=False),
+        sa.Column("told_ms", _BIG, nullable=False),
+        sa.PrimaryKeyConstraint("case_id", "founder", "due_ms", name="pk_case_told"),
+        comment="What officers were reminded of last, of each due date of a case, and when.",
     )
     op.create_table(
         "case_filed",
