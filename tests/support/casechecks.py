@@ -162,7 +162,9 @@ def _named(mark: Mark) -> set[AgencyId]:
 def check_blind(history: History) -> None:
     """No date and no message id that an author chose decides anything."""
     steps = list(history.steps)
-    dates = sorted((one.created_ms for one in steps), reverse=True)
+    # The other way round, and all later: nobody is informed after it was proven.
+    newest = max(one.created_ms for one in steps)
+    dates = [2 * newest - one.created_ms for one in steps]
     ids = sorted((one.message_id for one in steps), reverse=True)
     changed = [
         one

@@ -89,7 +89,8 @@ def _moves(view: View, rule: Rule, chance: Random) -> list[Move]:
     # REQUEST begins the case; INFORM is the node's own.
     never = action in {Action.REQUEST, Action.INFORM}
     enough = action is Action.INCIDENT and len(view.case.incidents) >= _MOST_INCIDENTS
-    elsewhere = rule.by == (Role.FAC,) and not _is_facility(view)
+    treats = Role.FAC in rule.by and not rule.action.is_fact
+    elsewhere = treats and not _is_facility(view)
     found: list[Move] = []
     if never or enough or elsewhere:
         return found
@@ -163,7 +164,10 @@ def _with_facility(view: View, rule: Rule) -> list[Move]:
 
 def _is_facility(view: View) -> bool:
     case = view.case
-    return case.state is State.CONSIGNEE_TREATMENT or case.facility in {None, view.us}
+    if case.state is State.CONSIGNEE_TREATMENT:
+        certifies = {(view.us, Role.DET) in case.roles, (view.us, Role.FAC) in case.named}
+        return any(certifies)
+    return case.facility in {None, view.us}
 
 
 def _arrival(view: View, chance: Random) -> Move:
