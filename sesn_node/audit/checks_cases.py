@@ -141,15 +141,7 @@ class Cases:
                 mark = decode_mark(record.mark)
             except SesnError as error:
                 raise Problem(Code.CASE_STEP_MISMATCH, str(error)) from error
-            step = Step(
-                step_id=body_hash(record.header),
-                case_id=header.conversation_id,
-                message_id=header.message_id,
-                sender=header.sender,
-                recipients=frozenset(one.agency for one in header.recipients),
-                created_ms=header.created_ms,
-                mark=mark,
-            )
+            step = Step.under(header, body_hash(record.header), mark)
             self._read[key] = record, header, step
             # What is held against dates is the request, whose id the case has.
             self._ids |= {header.message_id, header.conversation_id}

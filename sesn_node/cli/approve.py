@@ -12,10 +12,11 @@ from sesn_node.cli.ask import confirm, require_terminal
 from sesn_node.cli.body_text import subject_of
 from sesn_node.cli.options import command_of, home_of, open_desk, wake_node
 from sesn_node.cli.show import AsJson, Json, console, error_console, iso, print_json, say, table
-from sesn_node.domain.ids import parse_message_id, show_message_id
+from sesn_node.domain.ids import show_message_id
 from sesn_node.domain.people import Right
 from sesn_node.domain.times import instant, utc_minute
 from sesn_node.exchange.approval import approve, find_proposal, proposals, withdraw
+from sesn_node.exchange.naming import find_waiting
 from sesn_node.wire.payloads import payload_to_json
 
 if TYPE_CHECKING:
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
-DraftId = Annotated[str, typer.Argument(metavar="DRAFT", help="The draft, as 'list' names it.")]
+DraftId = Annotated[
+    str, typer.Argument(metavar="DRAFT", help="The draft: its id, or its first 8 digits.")
+]
 
 
 @app.command("list")
@@ -58,10 +61,10 @@ def give(
     as_json: AsJson = False,
 ) -> None:
     """Approve a message that another operator wrote, and send it."""
-    draft_id = parse_message_id(draft)
     if not yes:
         require_terminal("add --yes to approve without being asked")
     with open_desk(context, Right.APPROVE) as desk:
+        draft_id = find_waiting(desk.office.store, draft)
         proposal = find_proposal(desk.office, draft_id)
         if not yes:
             directory, now_ms = desk.office.directory(), desk.office.clock()
@@ -86,8 +89,8 @@ def give(
 @app.command("withdraw")
 def withdraw_(context: typer.Context, draft: DraftId, as_json: AsJson = False) -> None:
     """Take a draft away; nothing is sent."""
-    draft_id = parse_message_id(draft)
     with open_desk(context, Right.WRITE) as desk:
+        draft_id = find_waiting(desk.office.store, draft)
         withdraw(desk.office, draft_id)
     if as_json:
         print_json({"withdrawn": show_message_id(draft_id)})

@@ -11,7 +11,7 @@ from sesn_node.domain.case_clock import Clock
 from sesn_node.domain.case_terms import Role
 from sesn_node.domain.ids import AgencyId, show_message_id
 from sesn_node.exchange.casedrafts import CaseDraft, CaseDraftLine
-from sesn_node.exchange.casenext import Asked, Move
+from sesn_node.exchange.casenext import Asked, Choice
 from sesn_node.exchange.caseviews import CaseLine, CaseView, StepView
 from sesn_node.wire.case_forms import form_to_json
 from sesn_node.wire.payloads import payload_to_json
@@ -87,7 +87,7 @@ def view_json(view: CaseView) -> dict[str, Json]:
             "until": iso(view.next.due_ms),
             "steps": [_rule_json(rule) for rule in view.next.moves],
         },
-        "possible": [_move_json(one) for one in view.possible],
+        "possible": [_choice_json(one) for one in view.possible],
         "missed_by": list(view.missed),
         "notices": [{"code": code, "due": iso(due_ms)} for code, due_ms in view.notices],
     }
@@ -172,7 +172,7 @@ def _rule_json(rule: Rule) -> dict[str, Json]:
     }
 
 
-def _move_json(one: Move) -> dict[str, Json]:
+def _choice_json(one: Choice) -> dict[str, Json]:
     return {
         **_rule_json(one.rule),
         "role": one.role.value,

@@ -26,7 +26,7 @@ from sesn_node.domain.ids import AgencyId, show_message_id
 from sesn_node.domain.markings import Markings
 from sesn_node.domain.people import Act
 from sesn_node.domain.times import DAY_MS, utc_minute
-from sesn_node.exchange.casenext import Asked, Move
+from sesn_node.exchange.casenext import Asked, Choice
 from sesn_node.exchange.caseviews import CaseView, MemberView, StepView
 
 STEP_DIGITS: Final = 8
@@ -314,9 +314,9 @@ def _possible(view: CaseView) -> Table:
     return listing
 
 
-def _typed(move: Move) -> str:
+def _typed(choice: Choice) -> str:
     """Say which options a command needs."""
-    rule = move.rule
+    rule = choice.rule
     options = [f"{_CODE_OPTIONS[rule.action]} .."] if rule.action in _CODE_OPTIONS else []
     options += [_OPTIONS.get(one, f"--{one.replace('_', '-')} ..") for one in rule.needs]
     options += ["--until .."] if rule.action is Action.EXTEND else []

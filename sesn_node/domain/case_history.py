@@ -15,7 +15,7 @@ from enum import StrEnum
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Final
 
-from sesn_node.domain.case_state import apply, with_facts
+from sesn_node.domain.case_steps import apply, with_facts
 from sesn_node.domain.case_terms import MAX_PARENTS, Action, Role
 from sesn_node.errors import PolicyError
 
@@ -61,6 +61,12 @@ class History:
     why: dict[bytes, str]
     tips: tuple[bytes, ...]
     pasts: dict[bytes, frozenset[bytes]]
+
+    @property
+    def allowed(self) -> tuple[Step, ...]:
+        """The steps that their senders could take, whether another counts instead or not."""
+        kept = {Standing.COUNTS, Standing.SUPERSEDED}
+        return tuple(one for one in self.steps if self.standing[one.step_id] in kept)
 
 
 def derive(steps: Iterable[Step], founder: AgencyId | None = None) -> History:

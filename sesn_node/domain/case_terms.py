@@ -21,11 +21,13 @@ from sesn_node.domain.checks import (
     check_time_ms,
 )
 from sesn_node.domain.ids import AgencyId, MessageId
-from sesn_node.domain.messages import MAX_RECIPIENTS
+from sesn_node.domain.messages import MAX_RECIPIENTS, Header
 from sesn_node.errors import MalformedError
 
 MAX_PARENTS: Final = 16
 """Header hashes that a step names: what nobody has built on yet."""
+MAX_JOINING: Final = 16
+"""Agencies that one step brings in: without a bound, one party could make a case of thousands."""
 MAX_DAYS: Final = 3_660
 
 _REGIME: Final = re.compile(r"[a-z][a-z0-9-]{0,31}")
@@ -321,3 +323,22 @@ class Step:
     recipients: frozenset[AgencyId]
     created_ms: int
     mark: Mark
+
+    @classmethod
+    def under(cls, header: Header, step_id: bytes, mark: Mark) -> Step:
+        """Return the step that a message takes.
+
+        Args:
+            header: Its header.
+            step_id: SHA-256 of that, 32 bytes.
+            mark: What it does.
+        """
+        return cls(
+            step_id=step_id,
+            case_id=header.conversation_id,
+            message_id=header.message_id,
+            sender=header.sender,
+            recipients=frozenset(one.agency for one in header.recipients),
+            created_ms=header.created_ms,
+            mark=mark,
+        )

@@ -7,7 +7,7 @@ says, holds. Every class raises `MalformedError` with the path of the field.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -247,6 +247,29 @@ def check_onward(path: str, onward: tuple[str, ...], low: int = 0) -> None:
                 f'{path}[{index}]: expected an agency id, a country with ".*" ("nl.*"), or "*", '
                 f"got {one[:40]!a}"
             ) from error
+
+
+def as_strict_as(said: Sequence[Markings], now: datetime) -> Markings:
+    """Return the marks of what follows others: as strict as all of them together.
+
+    The strictest TLP label and what goes with it, every handling code, the earliest retention date
+    of those to come: with one that has passed, nobody takes a message.
+
+    Args:
+        said: The marks of what was said before, at least one.
+        now: Aware, in UTC.
+    """
+    strictest = min(said, key=lambda one: _STRICTNESS[one.tlp]).for_reply()
+    texts = (one.handling_text for one in (strictest, *said) if one.handling_text)
+    return replace(
+        strictest,
+        handling=tuple(sorted({code for one in said for code in one.handling})),
+        handling_text=next(texts, ""),
+        retain_until=min(
+            (one.retain_until for one in said if one.retain_until and one.retain_until > now),
+            default=None,
+        ),
+    )
 
 
 def covers(onward: Iterable[str], agency: AgencyId) -> bool:

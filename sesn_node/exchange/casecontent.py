@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from sesn_node.crypto.signing import body_hash
 from sesn_node.domain.case_messages import CaseFile, CaseStep
 from sesn_node.domain.ids import MessageId
-from sesn_node.domain.markings import Markings, Tlp
+from sesn_node.domain.markings import as_strict_as
 from sesn_node.domain.times import instant
 from sesn_node.errors import PolicyError, SesnError
 from sesn_node.exchange.disclose import messages_of
@@ -22,12 +22,11 @@ if TYPE_CHECKING:
     from sesn_node.domain.case_state import Case
     from sesn_node.domain.case_terms import Action
     from sesn_node.domain.forward import Original
+    from sesn_node.domain.markings import Markings
     from sesn_node.domain.payload import Payload
     from sesn_node.exchange.office import Office
     from sesn_node.store.cases import CaseStepRow
     from sesn_node.store.engine import Transaction
-
-_STRICTEST_FIRST = tuple(Tlp)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +46,9 @@ class StepContent:
         """What it says beside its mark."""
         body = None if self.payload is None else self.payload.body
         return body.details if isinstance(body, CaseStep) else None
+
+
+_MISSING: Final = StepContent(None, "MISSING")
 
 
 def contents_of(
@@ -82,9 +84,6 @@ def details_of(
 def markings_of(office: Office, transaction: Transaction, history: History) -> Markings:
     """Return how a step is handled: as strictly as all before it together.
 
-    The strictest TLP label and what goes with it, every handling code, the earliest retention date
-    of those to come.
-
     Raises:
         PolicyError: Nothing of the case can be read.
     """
@@ -97,21 +96,7 @@ def markings_of(office: Office, transaction: Transaction, history: History) -> M
             "--tlp",
             code="NOTHING_READABLE",
         )
-    now = instant(office.clock())
-    marks = min(said, key=lambda one: _STRICTEST_FIRST.index(one.tlp)).for_reply()
-    texts = (one.handling_text for one in (marks, *said) if one.handling_text)
-    return replace(
-        marks,
-        handling=tuple(sorted({code for one in said for code in one.handling})),
-        handling_text=next(texts, ""),
-        retain_until=min(
-            (one.retain_until for one in said if one.retain_until and one.retain_until > now),
-            default=None,
-        ),
-    )
-
-
-_MISSING: Final = StepContent(None, "MISSING")
+    return as_strict_as(said, instant(office.clock()))
 
 
 def originals_of(office: Office, transaction: Transaction, case_id: bytes) -> dict[bytes, Original]:
@@ -133,11 +118,7 @@ def _direct(office: Office, transaction: Transaction, row: CaseStepRow) -> StepC
     try:
         if row.sender == office.agency:
             sent = transaction.outbox.message(MessageId(row.message_id))
-            return (
-                StepContent(None, "MISSING")
-                if sent is None
-                else StepContent(open_sent(office, sent))
-            )
+            return _MISSING if sent is None else StepContent(open_sent(office, sent))
         for received in transaction.inbox.find(MessageId(row.message_id)):
             if received.sender == row.sender:
                 return StepContent(open_received(office, received))

@@ -13,33 +13,32 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from sesn_node.domain.case_history import Standing
-from sesn_node.domain.case_messages import MAX_FILED, CaseFile, Details
+from sesn_node.domain.case_messages import Details
 from sesn_node.domain.case_reminders import next_reminder_ms
 from sesn_node.domain.case_terms import Action, Member, Role
-from sesn_node.domain.forward import MAX_FORWARD_BYTES, Original
 from sesn_node.domain.ids import show_message_id
-from sesn_node.domain.payload import Payload
 from sesn_node.domain.times import HOUR_MS, MINUTE_MS
 from sesn_node.errors import ConflictError, SesnError
 from sesn_node.exchange.casecontent import markings_of, originals_of
 from sesn_node.exchange.casedesk import Look, Seen
+from sesn_node.exchange.casefiles import case_file, parts_of
 from sesn_node.exchange.caseload import read_cases
 from sesn_node.exchange.casereminders import begin_reminders, end_reminder
 from sesn_node.exchange.casesteps import CASE_MOVED, find_history
-from sesn_node.exchange.casework import Move, can_be_sent_to, last_delivery, take_step
+from sesn_node.exchange.casework import Move, can_be_sent_to, take_step
 from sesn_node.exchange.informed import find_informed
-from sesn_node.exchange.share import Draft, share
+from sesn_node.exchange.share import share
 from sesn_node.telemetry.logs import get_logger
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Sequence
     from concurrent.futures import Future
 
     from sesn_node.domain.case_history import History
     from sesn_node.domain.case_messages import Informed
     from sesn_node.domain.case_state import Case
     from sesn_node.domain.case_terms import Step
+    from sesn_node.domain.forward import Original
     from sesn_node.domain.ids import AgencyId, MessageId
     from sesn_node.domain.markings import Markings
     from sesn_node.exchange.casedesk import CaseKey
@@ -49,7 +48,6 @@ if TYPE_CHECKING:
 
 _log = get_logger(__name__)
 
-_ROOM: Final = 16 * 1024
 _RETRY_MS: Final = MINUTE_MS
 """What failed is tried again after so long, then after twice that, and so on."""
 _RETRY_CAP_MS: Final = HOUR_MS
@@ -240,13 +238,7 @@ def _send_file(
     part: list[tuple[Step, Original]],
 ) -> bool:
     """Send one case file; False if another process has sent it."""
-    draft = Draft(
-        payload=Payload(markings, CaseFile(tuple(original for _, original in part))),
-        to=(agency,),
-        conversation_id=case_id,
-        expires_ms=last_delivery(office, office.directory(), (agency,)),
-        by_node=True,
-    )
+    draft = replace(case_file(office, case_id, agency, markings, part), by_node=True)
     step_ids = [step.step_id for step, _ in part]
     try:
         share(office, draft, beside=partial(_note_filed, agency=agency, step_ids=step_ids))
@@ -279,11 +271,7 @@ def _lacking(
     case = history.case
     if case is None:
         return {}
-    steps = [
-        step
-        for step in history.steps
-        if history.standing[step.step_id] in {Standing.COUNTS, Standing.SUPERSEDED}
-    ]
+    steps = history.allowed
     done = transaction.cases.filed([step.step_id for step in steps])
     directory, now_ms = office.partners.current(transaction), office.clock()
     ours = {agency for agency, by in _brought_by(steps).items() if by == office.agency}
@@ -307,7 +295,7 @@ def _lacking(
     return found
 
 
-def _brought_by(steps: list[Step]) -> dict[AgencyId, AgencyId]:
+def _brought_by(steps: Sequence[Step]) -> dict[AgencyId, AgencyId]:
     """Return who brought in each member: whoever requested the return, at the beginning."""
     found: dict[AgencyId, AgencyId] = {}
     for step in steps:
@@ -317,19 +305,3 @@ def _brought_by(steps: list[Step]) -> dict[AgencyId, AgencyId]:
         for agency in joined:
             found.setdefault(agency, step.sender)
     return found
-
-
-def parts_of(
-    found: list[tuple[Step, Original]],
-) -> Iterator[list[tuple[Step, Original]]]:
-    """Split steps so that each part fits into one case file."""
-    part: list[tuple[Step, Original]] = []
-    size = 0
-    for step, original in found:
-        if part and (size + original.size > MAX_FORWARD_BYTES - _ROOM or len(part) == MAX_FILED):
-            yield part
-            part, size = [], 0
-        part.append((step, original))
-        size += original.size
-    if part:
-        yield part

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from sesn_node.domain.case import rules_of
 from sesn_node.domain.case_clock import EXPECTED, awaited
-from sesn_node.domain.case_state import find_rule
-from sesn_node.domain.case_terms import Action, Mark, Role, State, Step
+from sesn_node.domain.case_steps import answers_proposal, find_rule
+from sesn_node.domain.case_terms import Action, Mark, Role, Step
 from sesn_node.domain.ids import AgencyId
 from sesn_node.errors import PolicyError
 
@@ -21,11 +21,12 @@ if TYPE_CHECKING:
     from sesn_node.domain.case_history import History
     from sesn_node.domain.case_state import Case
 
-_NOBODY: Final = b"\0" * 32
+_UNSENT: Final = b"\0" * 32
+"""Names a step that nobody took, to ask the table about it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
+class Choice:
     """A step that could be taken: its row of the table, by whom, and what it would be about."""
 
     rule: Rule
@@ -73,7 +74,8 @@ def next_of(case: Case, clock: Clock) -> Next:
     rules = []
     for action in EXPECTED.get(case.state, ()):
         for rule in rules_of(action):
-            if case.state in rule.source and _leads_on(case, rule):
+            is_vote = action in {Action.AGREE, Action.DECLINE}
+            if case.state in rule.source and (not is_vote or answers_proposal(case, rule)):
                 rules.append(rule)
                 break
     return Next(awaited(case), tuple(rules), None if stopped else clock.due_ms)
@@ -94,7 +96,7 @@ def asked_in(history: History, case: Case) -> tuple[Asked, ...]:
     return tuple(waiting)
 
 
-def possible_for(us: AgencyId, case: Case) -> tuple[Move, ...]:
+def possible_for(us: AgencyId, case: Case) -> tuple[Choice, ...]:
     """Return what an agency could do in a case now, in the order of `Action`.
 
     What its node does by itself is left out.
@@ -104,22 +106,10 @@ def possible_for(us: AgencyId, case: Case) -> tuple[Move, ...]:
         if action in {Action.REQUEST, Action.INFORM}:
             continue
         for about in _abouts(us, case, action):
-            move = _move(us, case, action, about)
-            if move is not None:
-                found.append(move)
+            choice = _choice(us, case, action, about)
+            if choice is not None:
+                found.append(choice)
     return tuple(found)
-
-
-def _leads_on(case: Case, rule: Rule) -> bool:
-    """Tell whether a row for a vote is about what is proposed; any other row is."""
-    if rule.action not in {Action.AGREE, Action.DECLINE}:
-        return True
-    proposal = case.line.proposal
-    if proposal is None:
-        return False
-    if rule.action is Action.DECLINE:
-        return rule.source == (case.line.state,)
-    return rule.target is proposal.target
 
 
 def _abouts(us: AgencyId, case: Case, action: Action) -> tuple[bytes, ...]:
@@ -135,21 +125,15 @@ def _abouts(us: AgencyId, case: Case, action: Action) -> tuple[bytes, ...]:
     return () if action is Action.EXTEND and waits else (b"",)
 
 
-def _move(us: AgencyId, case: Case, action: Action, about: bytes) -> Move | None:
+def _choice(us: AgencyId, case: Case, action: Action, about: bytes) -> Choice | None:
     """Return the row by which an agency could take a step; None if there is none."""
     for role in case.roles_of(us):
-        if role is Role.FAC and not _may_treat(us, case, action):
+        if role is Role.FAC and not (action.is_fact or case.speaks_for_facility(us)):
             continue
-        mark = Mark(action=action, role=role, after=(_NOBODY,), about=about)
-        step = Step(_NOBODY, case.case_id, case.case_id, us, frozenset(), 1, mark)
+        mark = Mark(action=action, role=role, after=(_UNSENT,), about=about)
+        step = Step(_UNSENT, case.case_id, case.case_id, us, frozenset(), 1, mark)
         try:
-            return Move(find_rule(case, step), role, about)
+            return Choice(find_rule(case, step), role, about)
         except PolicyError:
             continue
     return None
-
-
-def _may_treat(us: AgencyId, case: Case, action: Action) -> bool:
-    """Tell whether an agency can speak for the facility: no other was named."""
-    named = case.facility in {None, us} or case.state is State.CONSIGNEE_TREATMENT
-    return action.is_fact or named

@@ -67,30 +67,13 @@ def sealed_step(
     body = payload.body
     if not isinstance(body, CaseStep):
         return None
-    step = Step(
-        step_id=header_sha256,
-        case_id=header.conversation_id,
-        message_id=header.message_id,
-        sender=header.sender,
-        recipients=frozenset(one.agency for one in header.recipients),
-        created_ms=header.created_ms,
-        mark=body.mark,
-    )
+    step = Step.under(header, header_sha256, body.mark)
     return SealedStep(header_bytes, seal, step, body.salt, header.commitment)
 
 
 def step_of(row: CaseStepRow) -> Step:
     """Read a step from its row."""
-    header = decode_header(row.header)
-    return Step(
-        step_id=row.step_id,
-        case_id=MessageId(row.case_id),
-        message_id=header.message_id,
-        sender=header.sender,
-        recipients=frozenset(one.agency for one in header.recipients),
-        created_ms=header.created_ms,
-        mark=decode_mark(row.mark),
-    )
+    return Step.under(decode_header(row.header), row.step_id, decode_mark(row.mark))
 
 
 def steps_of(transaction: Transaction, case_id: bytes) -> list[Step]:
@@ -174,9 +157,10 @@ def obstacle(transaction: Transaction, sealed: SealedStep) -> str | None:
     steps = steps_of(transaction, step.case_id)
     if step.step_id in {one.step_id for one in steps}:
         return None
-    # What another step builds on is taken all the same: somebody else has taken it.
-    named = any(step.step_id in one.mark.after for one in steps)
-    if not named and transaction.cases.count(step.case_id, step.sender) >= MAX_STEPS:
+    if (
+        not _is_built_on(step, steps)
+        and transaction.cases.count(step.case_id, step.sender) >= MAX_STEPS
+    ):
         return "its sender has taken more steps in this case than one agency can"
     founders = [step.sender] if step.mark.action is Action.REQUEST else founders_of(steps)
     found = [derive([*steps, step], founder) for founder in founders]
@@ -199,9 +183,19 @@ def file_obstacle(transaction: Transaction, filed: tuple[SealedStep, ...]) -> st
     """Say why a case file must not be taken; None if it may. What it hands over proves itself."""
     found = _with_filed(transaction, filed)
     taken = Counter(one.sender for one in found)
-    if any(taken[one.step.sender] > MAX_STEPS for one in filed):
+    surplus = [one.step for one in filed if taken[one.step.sender] > MAX_STEPS]
+    if not all(_is_built_on(step, found) for step in surplus):
         return "it brings more steps of one agency than a case has"
     return None
+
+
+def _is_built_on(step: Step, steps: list[Step]) -> bool:
+    """Tell whether another agency has built on a step: it is taken all the same, however many.
+
+    What only its own sender builds on does not count: a chain that is sent from its end would have
+    no limit.
+    """
+    return any(step.step_id in one.mark.after for one in steps if one.sender != step.sender)
 
 
 def has_part(transaction: Transaction, us: AgencyId, filed: tuple[SealedStep, ...]) -> bool:

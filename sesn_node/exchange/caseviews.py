@@ -28,13 +28,12 @@ if TYPE_CHECKING:
     from sesn_node.domain.case_state import Case
     from sesn_node.domain.findings import Finding
     from sesn_node.exchange.casecontent import StepContent
-    from sesn_node.exchange.casenext import Asked, Move, Next
+    from sesn_node.exchange.casenext import Asked, Choice, Next
     from sesn_node.exchange.office import Office
     from sesn_node.exchange.viewing import Shown
     from sesn_node.store.cases import CaseStepRow
     from sesn_node.store.engine import Transaction
     from sesn_node.store.erasures import ErasureRow
-    from sesn_node.trust.card import TrustedCard
     from sesn_node.trust.directory import Directory
     from sesn_node.trust.people import Endorsed
 
@@ -127,7 +126,7 @@ class CaseView:
     next: Next
     missed: tuple[AgencyId, ...]
     asked: tuple[Asked, ...]
-    possible: tuple[Move, ...]
+    possible: tuple[Choice, ...]
     notices: tuple[tuple[str, int], ...]
     days: Finding
     shown: frozenset[Shown]
@@ -261,10 +260,8 @@ def _step(  # noqa: PLR0913, PLR0917 - where each part of a step is kept
     endorsed, doubt = _endorsed(directory, step, content)
     erased = None
     if content.payload is None:
-        kept = (step.sender, step.message_id)
-        if row.carrier is not None and row.carrier_id is not None:
-            kept = AgencyId(row.carrier), MessageId(row.carrier_id)
-        erased = transaction.erasures.find(*kept)
+        sender, message_id = row.held_in
+        erased = transaction.erasures.find(AgencyId(sender), MessageId(message_id))
     return StepView(
         step=step,
         standing=history.standing[step.step_id],
@@ -281,7 +278,7 @@ def _endorsed(
     directory: Directory, step: Step, content: StepContent
 ) -> tuple[tuple[Endorsed, ...], str]:
     """Verify who stands behind a step, by the card of its sender that is held here."""
-    card = _card(directory, step.sender)
+    card = directory.card_of(step.sender)
     if content.payload is None or not content.payload.endorsements:
         return (), ""
     if card is None:
@@ -293,15 +290,8 @@ def _endorsed(
         return (), error.code
 
 
-def _card(directory: Directory, agency: AgencyId) -> TrustedCard | None:
-    if agency == directory.own.agency:
-        return directory.own
-    peer = directory.peers.get(agency)
-    return None if peer is None else peer.card
-
-
 def _member(directory: Directory, agency: AgencyId, roles: tuple[Role, ...]) -> MemberView:
-    card = _card(directory, agency)
+    card = directory.card_of(agency)
     if card is None:
         return MemberView(agency, roles)
     body = card.card
@@ -310,9 +300,7 @@ def _member(directory: Directory, agency: AgencyId, roles: tuple[Role, ...]) -> 
 
 def _shown(transaction: Transaction, us: AgencyId, row: CaseStepRow) -> Shown | None:
     """Name the message that holds what a step says, and our SHARED or RECEIVED entry of it."""
-    sender, raw = (row.sender, row.message_id)
-    if row.carrier is not None and row.carrier_id is not None:
-        sender, raw = row.carrier, row.carrier_id
+    sender, raw = row.held_in
     message_id = MessageId(raw)
     if sender == us:
         sent = transaction.outbox.message(message_id)

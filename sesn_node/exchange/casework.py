@@ -9,7 +9,7 @@ from sesn_node.crypto.primitives import random_bytes
 from sesn_node.domain.case import rules_of
 from sesn_node.domain.case_history import parents, seen_by
 from sesn_node.domain.case_messages import CaseStep, Details
-from sesn_node.domain.case_state import apply, needed_by
+from sesn_node.domain.case_steps import apply, needed_by
 from sesn_node.domain.case_terms import Action, Ground, Mark, Member, Role, SealCheck, Step
 from sesn_node.domain.entries import SALT_BYTES
 from sesn_node.domain.ids import AgencyId, MessageId, show_message_id
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 LIFETIME_MS: Final = 300 * DAY_MS
 """How long a step is delivered at most: whoever was cut off for months must still get it."""
 
-_NOBODY: Final = b"\0" * 32
+_UNSENT: Final = b"\0" * 32
+"""Names a step before it has a header."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -291,7 +292,7 @@ def _members(us: AgencyId, wanted: TakeBack) -> tuple[Member, ...]:
 
 def _step(office: Office, case_id: MessageId, mark: Mark, to: tuple[AgencyId, ...]) -> Step:
     """Make the step as it would be, to ask the table about it."""
-    return Step(_NOBODY, case_id, case_id, office.agency, frozenset(to), office.clock(), mark)
+    return Step(_UNSENT, case_id, case_id, office.agency, frozenset(to), office.clock(), mark)
 
 
 def _draft(  # noqa: PLR0913 - the parts of a message

@@ -106,10 +106,7 @@ def _read(header: Header, body: CaseStep) -> tuple[Informed, AgencyId]:
 
 
 def _card_of(office: Office, transaction: Transaction, agency: AgencyId) -> TrustedCard:
-    directory = office.partners.current(transaction)
-    if agency == office.agency:
-        return directory.own
-    held = directory.peers.get(agency)
-    if held is None:
+    card = office.partners.current(transaction).card_of(agency)
+    if card is None:
         raise VerificationError(f"{agency} is not known here")
-    return held.card
+    return card

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from sesn_node.domain.case_messages import CaseStep, Details
     from sesn_node.domain.case_terms import Step
     from sesn_node.domain.tracking import Stop
-    from sesn_node.store.cases import CaseStepRow
     from sesn_node.store.engine import Transaction
 
 Named = tuple[AgencyId, MessageId]
@@ -69,7 +68,8 @@ def following(
             for step in history.steps:
                 before = _shipped_before(history, known, step)
                 if before is not None and (before.sender, before.message_id) in shipped:
-                    found[step.sender, step.message_id] = _held_in(by_id[step.step_id], step)
+                    sender, message_id = by_id[step.step_id].held_in
+                    found[step.sender, step.message_id] = AgencyId(sender), MessageId(message_id)
     return found
 
 
@@ -100,12 +100,6 @@ def _shipped_before(history: History, known: Mapping[bytes, Step], step: Step) -
         return None
     line = (known[one] for one in reversed(seen.line.steps))
     return next((one for one in line if one.mark.action is Action.SHIP), None)
-
-
-def _held_in(row: CaseStepRow, step: Step) -> Named:
-    if row.carrier is None or row.carrier_id is None:
-        return step.sender, step.message_id
-    return AgencyId(row.carrier), MessageId(row.carrier_id)
 
 
 def _remarks(code: str, details: Details) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sesn_node.domain.ids import MessageId, parse_message_id, show_message_id
 from sesn_node.errors import ConflictError, MalformedError, PolicyError
-from sesn_node.exchange.approval import CASES
+from sesn_node.exchange.approval import CASES, DRAFTS
 from sesn_node.exchange.search import ALERTS, OF_CASES
 from sesn_node.trust.directory import NOT_TRUSTED
 
@@ -115,6 +116,13 @@ def find_case_draft(store: Store, text: str) -> MessageId:
     with store.read() as transaction:
         names = [row.name for row in transaction.secrets.every(CASES)]
         return _find(text, "draft", "sesn case list", lambda low, high: _within(names, low, high))
+
+
+def find_waiting(store: Store, text: str) -> MessageId:
+    """Find what waits for a second person by its name. Raises as `find_case` does."""
+    with store.read() as transaction:
+        names = [row.name for row in transaction.secrets.every(DRAFTS)]
+        return _find(text, "draft", "sesn approve list", partial(_within, names))
 
 
 def find_case_step(history: History, text: str) -> bytes:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from sesn_node.domain.conversation import Answer
 from sesn_node.domain.ids import AgencyId, MessageId, show_message_id
-from sesn_node.domain.markings import Markings, Tlp
+from sesn_node.domain.markings import Markings, Tlp, as_strict_as
 from sesn_node.domain.payload import MessageKind, Payload
 from sesn_node.domain.times import instant
 from sesn_node.errors import PolicyError
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from sesn_node.domain.conversation import Note, Request, Sighting
     from sesn_node.exchange.office import Office
     from sesn_node.store.inbox import InboxRow
-
-_STRICTEST_FIRST = tuple(Tlp)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +62,6 @@ def markings_in(
 ) -> Markings:
     """Return how a message in a conversation is handled: as strictly as all before it together.
 
-    The strictest TLP label and what goes with it, every handling code, the earliest retention date
-    of those to come: with one that has passed, nobody takes a message.
-
     Raises:
         PolicyError: There is no such conversation, or nothing in it can be read.
         ConflictError: Two conversations bear the id, and none is named.
@@ -79,18 +74,7 @@ def markings_in(
             "knows how it is handled; say it with --tlp",
             code="NOTHING_READABLE",
         )
-    marks = min(said, key=lambda one: _STRICTEST_FIRST.index(one.tlp)).for_reply()
-    now = instant(office.clock())
-    texts = (one.handling_text for one in (marks, *said) if one.handling_text)
-    return replace(
-        marks,
-        handling=tuple(sorted({code for one in said for code in one.handling})),
-        handling_text=next(texts, ""),
-        retain_until=min(
-            (one.retain_until for one in said if one.retain_until and one.retain_until > now),
-            default=None,
-        ),
-    )
+    return as_strict_as(said, instant(office.clock()))
 
 
 def answer(

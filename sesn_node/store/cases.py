@@ -58,6 +58,13 @@ class CaseStepRow:
     carrier_id: bytes | None
     entry_index: int
 
+    @property
+    def held_in(self) -> tuple[str, bytes]:
+        """Sender and id of the message that holds what it says: its own, or a case file."""
+        if self.carrier is None or self.carrier_id is None:
+            return self.sender, self.message_id
+        return self.carrier, self.carrier_id
+
 
 @dataclass(frozen=True, slots=True)
 class CaseNoticeRow:

@@ -101,6 +101,13 @@ class Directory:
             )
         return found
 
+    def card_of(self, agency: AgencyId) -> TrustedCard | None:
+        """Return the newest card that is held of an agency, our own as well; None without one."""
+        if agency == self.own.agency:
+            return self.own
+        found = self.peers.get(agency)
+        return None if found is None else found.card
+
     def trusted(self, agency: AgencyId, at_ms: int) -> Peer:
         """Return an agency that may be sent to and accepted from now.
 

@@ -295,6 +295,29 @@ def test_more_steps_than_one_agency_can_take(scene: Scene, monkeypatch: pytest.M
     assert len(scene.work.case(BE, scene.case_id).incidents) == 3
 
 
+def test_more_steps_than_one_agency_can_take_from_the_last_to_the_first(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That its own later steps name a step does not let it in beyond the limit."""
+    first, *later = [
+        scene.work.step(GH, scene.case_id, Action.INCIDENT, code="DELAY") for _ in range(4)
+    ]
+    office = scene.work.net[GH].office
+    sent = {one.message_id: one for one in scene.work.history(GH, scene.case_id).steps}
+    with office.store.read() as transaction:
+        rows = {row.message_id: row for row in transaction.cases.steps(scene.case_id)}
+    monkeypatch.setattr(casesteps, "MAX_STEPS", 3)
+    with scene.work.net[BE].office.store.read() as transaction:
+        known = casesteps.steps_of(transaction, scene.case_id)
+        monkeypatch.setattr(casesteps, "steps_of", lambda *_: [*known, *map(sent.get, later)])
+        monkeypatch.setattr(type(transaction.cases), "count", lambda *_: 4)
+        row = rows[first]
+        sealed = casesteps.SealedStep(row.header, row.seal, sent[first], row.salt, b"")
+        told = casesteps.obstacle(transaction, sealed)
+    assert told is not None
+    assert "more steps" in told
+
+
 def test_more_steps_than_one_agency_can_take_in_case_files(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:

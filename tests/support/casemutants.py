@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 from unittest.mock import patch
 
-from sesn_node.domain import case_history, case_state
+from sesn_node.domain import case_history, case_steps
 from sesn_node.domain.case_history import Standing
 from sesn_node.domain.case_terms import Action
 from sesn_node.exchange import caseduties, casesteps, casework, share, taking
@@ -92,7 +92,7 @@ def _competing_facts() -> Iterator[tuple[object, str, object]]:
         line = self._line[self._head(inside)]
         case = replace(self._requests[inside[0]], line=line)
         kept = (one for one in inside[1:] if self._base[one] in line.steps)
-        return case_state.with_facts(case, (self._steps[one] for one in kept))
+        return case_steps.with_facts(case, (self._steps[one] for one in kept))
 
     yield _Derivation, "_merge", merge
 
@@ -113,7 +113,7 @@ def _everything_known() -> Iterator[tuple[object, str, object]]:
 
 @_mutant("a step goes to those who were there when it began, and nobody checks to whom it goes")
 def _forgotten_member() -> Iterator[tuple[object, str, object]]:
-    genuine_draft, genuine_apply = casework.step_draft, case_state.apply
+    genuine_draft, genuine_apply = casework.step_draft, case_steps.apply
 
     def apply(case: Case | None, step: Step) -> Case:
         if case is None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from sesn_node.domain.case import rules_of
 from sesn_node.domain.case_history import derive, parents
-from sesn_node.domain.case_state import apply
+from sesn_node.domain.case_steps import apply
 from sesn_node.domain.case_terms import Action, Mark, Member, Role, State, Step
 from sesn_node.domain.ids import AgencyId, MessageId, new_message_id
 from sesn_node.errors import PolicyError

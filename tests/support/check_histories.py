@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sesn_node.domain.case_history import Standing, derive, parents
-from sesn_node.domain.case_state import apply
+from sesn_node.domain.case_steps import apply
 from sesn_node.domain.case_terms import MAX_PARENTS, Action
 from sesn_node.domain.ids import new_message_id
 from tests.support.objects import DAY_MS, NOW_MS

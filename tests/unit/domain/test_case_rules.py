@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sesn_node.domain.case import rules_of
-from sesn_node.domain.case_state import MAX_SKEW_MS, apply, needed_by
-from sesn_node.domain.case_terms import Action, Member, Role, State
+from sesn_node.domain.case_steps import MAX_SKEW_MS, apply, needed_by
+from sesn_node.domain.case_terms import MAX_JOINING, Action, Member, Role, State
+from sesn_node.domain.ids import AgencyId
 from sesn_node.errors import PolicyError
 from tests.support.cases import (
     DET,
@@ -33,7 +34,6 @@ from tests.support.objects import NOW_MS, changed
 
 if TYPE_CHECKING:
     from sesn_node.domain.case_terms import Step
-    from sesn_node.domain.ids import AgencyId
 
 VOTES = (Action.AGREE, Action.DECLINE)
 
@@ -96,6 +96,14 @@ def test_somebody_who_does_not_exist_stops_nothing() -> None:
     assert follow(joined, changed(step, recipients=step.recipients - {NEW})).case.state is (
         State.WITHDRAWN
     )
+
+
+def test_few_join_by_one_step() -> None:
+    """As many as a step brings in, and one more."""
+    start = state_reached(FIVE, State.ACKNOWLEDGED)
+    many = tuple(Member(AgencyId(f"xx.a{at:02}"), (Role.TRN,)) for at in range(MAX_JOINING + 1))
+    follow(start, candidate(start, EXP, Role.EXP, Action.INVITE, members=many[1:]))
+    _refused(start, candidate(start, EXP, Role.EXP, Action.INVITE, members=many), "at most 16")
 
 
 def test_consignee_treatment_is_certified_by_whom_the_request_named() -> None:

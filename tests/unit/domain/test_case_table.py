@@ -9,7 +9,7 @@ import pytest
 from sesn_node.domain.case import OPEN, TABLE, rules_of, two_people
 from sesn_node.domain.case_clock import EXPECTED, awaited
 from sesn_node.domain.case_messages import Details
-from sesn_node.domain.case_state import apply
+from sesn_node.domain.case_steps import apply
 from sesn_node.domain.case_terms import Action, Role, State
 from sesn_node.errors import PolicyError
 from tests.support.cases import (

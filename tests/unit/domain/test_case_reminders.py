@@ -1,4 +1,4 @@
-"""Counting days, and when officers are reminded."""
+"""When officers are reminded of a due date, and when again."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from datetime import datetime
 
 import pytest
 
-from sesn_node.domain.case_clock import ClockState, clock_of, end_of_day, last_moment
+from sesn_node.domain.case_clock import ClockState, clock_of, end_of_day
 from sesn_node.domain.case_reminders import Reminder, is_told, next_reminder_ms, reminder
-from sesn_node.domain.case_state import Case, apply
+from sesn_node.domain.case_state import Case
+from sesn_node.domain.case_steps import apply
 from sesn_node.domain.case_terms import Action, Ground, Mark, Role, State, Step
 from sesn_node.domain.times import DAY_MS, unix_ms
 from tests.support.cases import CASE_ID, DET, EXP, TWO, members_of
@@ -20,28 +21,6 @@ REMIND = (2, 7)
 def at(text: str) -> int:
     """Read a moment, Unix milliseconds."""
     return unix_ms(datetime.fromisoformat(text))
-
-
-@pytest.mark.parametrize(
-    ("event", "days", "last"),
-    [
-        ("2027-01-31T12:00+00:00", 30, "2027-03-02"),
-        ("2028-01-31T12:00+00:00", 30, "2028-03-01"),
-        ("2028-01-30T00:00+00:00", 30, "2028-02-29"),
-        ("2027-01-29T23:59:59.999+00:00", 30, "2027-02-28"),
-        ("2027-02-28T12:00+00:00", 1, "2027-03-01"),
-        ("2028-02-28T12:00+00:00", 1, "2028-02-29"),
-        ("2027-03-01T00:00+00:00", 366, "2028-03-01"),
-        ("2100-02-28T12:00+00:00", 1, "2100-03-01"),
-        ("2026-12-31T23:59:59.999+00:00", 90, "2027-03-31"),
-        # Days are those of UTC, whatever the clock on the wall showed.
-        ("2027-01-01T00:30+14:00", 30, "2027-01-30"),
-        ("2026-12-31T23:30-10:00", 30, "2027-01-31"),
-    ],
-)
-def test_a_period_ends_with_the_last_hour_of_its_last_day(event: str, days: int, last: str) -> None:
-    """Regulation (EEC, Euratom) 1182/71 Art. 3: the day of the event does not count."""
-    assert last_moment(at(event), days) == at(f"{last}T23:59:59.999+00:00")
 
 
 def _case(informed_ms: int | None) -> Case:
