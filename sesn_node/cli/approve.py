@@ -12,6 +12,7 @@ from sesn_node.cli.ask import confirm, require_terminal
 from sesn_node.cli.body_text import subject_of
 from sesn_node.cli.options import command_of, home_of, open_desk, wake_node
 from sesn_node.cli.show import AsJson, Json, console, error_console, iso, print_json, say, table
+from sesn_node.domain.case_messages import CaseStep
 from sesn_node.domain.ids import show_message_id
 from sesn_node.domain.people import Right
 from sesn_node.domain.times import instant, utc_minute
@@ -43,7 +44,7 @@ def list_(context: typer.Context, as_json: AsJson = False) -> None:
     lines = table("draft", "message", flexible=("message",))
     lines.leading = 1
     for one in found:
-        about = f"{one.reason}; by {one.author} to {', '.join(one.draft.to)}"
+        about = f"{one.reason}{_case(one)}; by {one.author} to {', '.join(one.draft.to)}"
         lines.add_row(
             f"{show_message_id(one.draft_id)}\n{utc_minute(one.proposed_ms)}",
             Text("\n").join([Text(_title(one)), Text(about, "dim")]),
@@ -96,6 +97,14 @@ def withdraw_(context: typer.Context, draft: DraftId, as_json: AsJson = False) -
         print_json({"withdrawn": show_message_id(draft_id)})
     else:
         say(f"Draft {show_message_id(draft_id)} is gone; nothing was sent.")
+
+
+def _case(proposal: Proposal) -> str:
+    """Name the case that a step belongs to; a request has none yet."""
+    case_id = proposal.draft.conversation_id
+    if case_id is None or not isinstance(proposal.draft.payload.body, CaseStep):
+        return ""
+    return f" in case {show_message_id(case_id)}"
 
 
 def _title(proposal: Proposal) -> str:

@@ -92,9 +92,12 @@ def show_text(view: CaseView, us: AgencyId, now_ms: int, command: str) -> Group:
 
 
 def next_line(view: CaseView) -> str:
-    """Say in a line how a case stands, who is waited for, and until when."""
+    """Say in a line how a case stands, what is wrong, who is waited for, and until when."""
     found = view.next
     stands = f"The case stands at {view.line.case.state}."
+    wrong = [incident_line(one) for one in view.line.case.open_incidents]
+    if wrong:
+        stands = f"{stands} Not resolved: {'; '.join(wrong)}."
     if not found.who:
         return f"{stands} Nothing is expected any more."
     until = "" if found.due_ms is None else f", by {day_of(found.due_ms)}"
@@ -321,6 +324,7 @@ def _typed(choice: Choice) -> str:
     options += [_OPTIONS.get(one, f"--{one.replace('_', '-')} ..") for one in rule.needs]
     options += ["--until .."] if rule.action is Action.EXTEND else []
     options += ["--transit .. or --facility .."] if rule.action is Action.INVITE else []
+    options += ["--facility .."] if rule.action is Action.PROPOSE else []
     return "".join(f" {one}" for one in options)
 
 

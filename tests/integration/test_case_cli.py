@@ -86,7 +86,7 @@ def _opened(desks: Desks, tmp_path: Path) -> str:
     assert (draft["draft_id"], draft["lacking"]) == (draft_id, [])
     proposed = desks.json(NL, "request", draft_id, "--as", OFFICER)
     assert proposed == {"draft_id": draft_id, "reason": "REQUEST", "to": [BE, GH]}
-    case_id = desks.approve(NL, draft_id)
+    case_id = desks.approve(NL, draft_id[:13])
     assert desks.json(NL, "list")["drafts"] == []
     with desks.net[NL].office.store.read() as transaction:
         sent = transaction.outbox.message(parse_message_id(alert_id))
@@ -130,6 +130,7 @@ def test_a_whole_case(desks: Desks, tmp_path: Path) -> None:
     waiting = desks.json(GH, *accept, "--as", OFFICER)
     assert waiting["reason"] == "ACCEPT"
     assert desks.shown(GH, case_id)["state"] == "ACKNOWLEDGED"
+    assert case_id in desks.typed(GH, "approve", "list").out
     desks.approve(GH, waiting["draft_id"])
     assert desks.step(GH, case_id, "document", "--reference", "GH 1")["state"] == "DOCUMENTED"
     assert desks.step(NL, case_id, "ship", *SHIP)["state"] == "SHIPPED"
