@@ -209,13 +209,17 @@ def _fill(transaction: Transaction) -> None:
     card = {"agency": "gh.epa", "sha256": b"c" * 32, "sequence": 1, "sealed": b"card"}
     refused = {"sender": "gh.epa", "message_id": b"m" * 16, "header_sha256": b"h" * 32}
     stamped = {"origin": "o", "size": 1, "root": bytes(32), "authority": "a"}
-    for name, row in {
+    step = {"case_id": b"c" * 16, "step_id": b"s" * 32, "sender": "gh.epa", "message_id": b"m" * 16}
+    sealed = {"header": b"header", "seal": b"seal", "salt": bytes(32), "mark": b"mark"}
+    rows: dict[str, dict[str, object]] = {
         "checkpoint": {"origin": "o", "size": 1, "root": bytes(32), "note": b"note"},
         "cosignature": {"origin": "o", "size": 1, "agency": "a", "time_s": 1, "lines": b"lines"},
-        "card": card | {"taken_ms": 1},
-        "refusal": refused | {"code": "POLICY", "refused_ms": 1, "entry_index": 0},
-        "timestamp_token": stamped | {"time_ms": 1, "stored_ms": 1, "token": b"token"},
-    }.items():
+        "card": {**card, "taken_ms": 1},
+        "refusal": {**refused, "code": "POLICY", "refused_ms": 1, "entry_index": 0},
+        "case_step": {**step, **sealed, "entry_index": 0},
+        "timestamp_token": {**stamped, "time_ms": 1, "stored_ms": 1, "token": b"token"},
+    }
+    for name, row in rows.items():
         connection = transaction._connection  # noqa: SLF001 - rows that mean nothing
         connection.execute(metadata.tables[name].insert(), row)
 

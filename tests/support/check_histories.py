@@ -98,6 +98,9 @@ def check_winner(world: World, whole: History, chance: Random) -> None:
 
     def otherwise(step: Step) -> Step:
         at_ms = NOW_MS + chance.randint(-400, 400) * DAY_MS
+        if step.mark.action is Action.INFORM:
+            # Nobody was informed after it was proven: that a date does decide.
+            at_ms = max(at_ms, step.mark.at_ms)
         if step.mark.action is Action.REQUEST:
             return replace(step, created_ms=at_ms)
         return replace(
