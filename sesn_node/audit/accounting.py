@@ -25,6 +25,7 @@ from sesn_node.domain.case_clock import (
     clock_of,
     due_of,
     last_moment,
+    missed_before,
     missed_by,
 )
 from sesn_node.domain.case_history import Standing
@@ -152,6 +153,7 @@ def _deadline(dockets: Sequence[Docket], history: History, case: Case) -> Deadli
         met_ms=met_ms,
         days_late=late,
         missed_by=missed_by(history) if late else (),
+        missed_before=missed_before(history),
     )
 
 

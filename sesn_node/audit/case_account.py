@@ -10,7 +10,7 @@ from sesn_node.domain.ids import show_message_id
 
 if TYPE_CHECKING:
     from sesn_node.audit.verdict import Json
-    from sesn_node.domain.case_clock import ClockState
+    from sesn_node.domain.case_clock import ClockState, MissedDate
     from sesn_node.domain.case_history import Standing
     from sesn_node.domain.case_terms import Member, State, Step
     from sesn_node.domain.ids import AgencyId, MessageId
@@ -150,6 +150,7 @@ class Deadline:
         met_ms: When the waste was back, or treated instead; None if it was not.
         days_late: Days begun after the due date; 0 in time; None without a due date.
         missed_by: Whom the case waited for as its due date passed.
+        missed_before: Due dates that passed before a later one was agreed on.
     """
 
     as_of_ms: int
@@ -162,6 +163,7 @@ class Deadline:
     met_ms: int | None
     days_late: int | None
     missed_by: tuple[AgencyId, ...]
+    missed_before: tuple[MissedDate, ...]
 
     def json(self) -> dict[str, Json]:
         """Show it to a program."""
@@ -176,6 +178,9 @@ class Deadline:
             "met_ms": self.met_ms,
             "days_late": self.days_late,
             "missed_by": list(self.missed_by),
+            "missed_before": [
+                {"due_ms": one.due_ms, "by": list(one.by)} for one in self.missed_before
+            ],
         }
 
 

@@ -99,6 +99,16 @@ def _about(case: CaseAccount) -> Iterator[tuple[str, str]]:
 
 def _clock(case: CaseAccount, clock: Deadline) -> Html:
     lines = [*_informed(clock), *_due(clock)]
+    lines += [
+        join(
+            tag("strong", "Missed: "),
+            moment(one.due_ms),
+            " passed before a later date was agreed on; waited for was ",
+            _agencies(one.by),
+            ".",
+        )
+        for one in clock.missed_before
+    ]
     if clock.missed_by:
         lines.append(
             join(

@@ -67,8 +67,13 @@ def _add_clock(listing: Table, clock: Deadline) -> None:
     add("informed", f"{iso(clock.informed_ms)} (shown by: {shown})")
     add("due", f"{iso(clock.due_ms)}, {many(sum(one.agreed for one in clock.later), 'extension')}")
     add("stands", f"{clock.clock.value}{_by_how_much(clock)}")
+    for one in clock.missed_before:
+        add(
+            "missed",
+            f"{iso(one.due_ms)}, before a later date was agreed on, by {', '.join(one.by)}",
+        )
     if clock.missed_by:
-        add("waited for", ", ".join(clock.missed_by))
+        add("missed", f"{iso(clock.due_ms)}, by {', '.join(clock.missed_by)}")
 
 
 def _by_how_much(clock: Deadline) -> str:

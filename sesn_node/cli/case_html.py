@@ -153,6 +153,13 @@ def _case(view: CaseView) -> Html:
     ]
     if clock.extensions:
         pairs.append(("extended", many(clock.extensions, "time")))
+    pairs += [
+        (
+            "missed",
+            f"{day_of(one.due_ms)}, before a later date was agreed on, by {', '.join(one.by)}",
+        )
+        for one in view.missed_before
+    ]
     if view.missed:
         pairs.append(("missed by", listed(map(ident, view.missed))))
     pairs += [

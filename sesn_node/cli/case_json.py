@@ -89,6 +89,9 @@ def view_json(view: CaseView) -> dict[str, Json]:
         },
         "possible": [_choice_json(one) for one in view.possible],
         "missed_by": list(view.missed),
+        "missed_before": [
+            {"due": iso(one.due_ms), "by": list(one.by)} for one in view.missed_before
+        ],
         "notices": [{"code": code, "due": iso(due_ms)} for code, due_ms in view.notices],
     }
 

@@ -228,6 +228,9 @@ def _facts(view: CaseView, now_ms: int) -> Table:
     )
     listing.add_row("informed", shown)
     listing.add_row("due", _whole_due(view, now_ms))
+    for one in view.missed_before:
+        words = f"{day_of(one.due_ms)}, by {', '.join(one.by)}; a later date came afterwards"
+        listing.add_row("missed", Text(words, "bold red"))
     if view.missed:
         listing.add_row("missed by", Text(", ".join(view.missed), "bold red"))
     for incident in case.open_incidents:

@@ -9,9 +9,6 @@ from typing import TYPE_CHECKING
 from sesn_node.audit.account import Selection
 from sesn_node.audit.verify import verify
 from sesn_node.bootstrap import system_clock
-from sesn_node.domain.case_clock import missed_by
-from sesn_node.domain.case_history import derive
-from sesn_node.domain.entries import CaseCode
 from sesn_node.errors import VerificationError
 from sesn_node.exchange.auditexport import export_bundle
 
@@ -106,19 +103,9 @@ def _seen(account: CaseAccount) -> CaseSeen:
         first_due_ms=deadline.first_due_ms,
         due_ms=deadline.due_ms,
         back_ms=deadline.met_ms,
-        missed=_missed(account),
+        missed=tuple(agency for one in deadline.missed_before for agency in one.by),
         notices=tuple(one.code for one in account.notices),
     )
-
-
-def _missed(account: CaseAccount) -> tuple[AgencyId, ...]:
-    """Return who had missed the due date when it was noted, whatever was agreed on afterwards."""
-    passed = [one for one in account.notices if one.code == CaseCode.OVERDUE]
-    if not passed:
-        return ()
-    then_ms = passed[0].recorded.time_ms
-    steps = (one.step for one in account.steps if one.step.created_ms <= then_ms)
-    return missed_by(derive(steps, account.founder))
 
 
 def _findings(verdict: Verdict) -> str:

@@ -8,7 +8,7 @@ acknowledges it or not. Weekends and holidays move nothing here: parties who cou
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
@@ -127,6 +127,41 @@ def missed_by(history: History) -> tuple[AgencyId, ...]:
         return ()
     then = state_at(history.steps, due_ms, case.agency_of(Role.DET))
     return () if then is None else awaited(then)
+
+
+@dataclass(frozen=True, slots=True)
+class MissedDate:
+    """A due date that had passed before both sides agreed on a later one.
+
+    Args:
+        due_ms: Its last moment, Unix milliseconds.
+        by: Whom the case waited for then.
+    """
+
+    due_ms: int
+    by: tuple[AgencyId, ...]
+
+
+def missed_before(history: History) -> tuple[MissedDate, ...]:
+    """Return the due dates that passed, with the waste not back, before a later one was agreed on.
+
+    By the dates that the steps bear. An extension forgives nothing: it says when, and not whose
+    turn it was.
+    """
+    case = history.case
+    due_ms = None if case is None else due_of(case)
+    if case is None or case.informed_ms is None or due_ms is None:
+        return ()
+    agreed = [one.due_ms for one in case.extensions if case.agreed(one)]
+    dates = {last_moment(case.informed_ms, case.days), *agreed}
+    found = []
+    for date_ms in sorted(one for one in dates if one < due_ms):
+        then = state_at(history.steps, date_ms, case.agency_of(Role.DET))
+        if then is None or then.line.met_ms is not None or not then.state.is_open:
+            continue
+        if due_of(replace(then, informed_ms=case.informed_ms)) == date_ms:
+            found.append(MissedDate(date_ms, awaited(then)))
+    return tuple(found)
 
 
 def state_at(steps: Iterable[Step], at_ms: int, founder: AgencyId) -> Case | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sesn_node.domain.case_clock import ClockState, awaited, clock_of, missed_by
+from sesn_node.domain.case_clock import ClockState, awaited, clock_of, missed_before, missed_by
 from sesn_node.domain.case_history import Standing, derive
 from sesn_node.domain.case_policy import check_days
 from sesn_node.domain.case_terms import Ground, Role, Step
@@ -23,7 +23,7 @@ from sesn_node.trust.people import verify_endorsements
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sesn_node.domain.case_clock import Clock
+    from sesn_node.domain.case_clock import Clock, MissedDate
     from sesn_node.domain.case_history import History
     from sesn_node.domain.case_state import Case
     from sesn_node.domain.findings import Finding
@@ -113,6 +113,7 @@ class CaseView:
         steps: By their dates, each after what it builds on; those that wait come last.
         next: What it waits for.
         missed: Whom it waited for when its due date passed.
+        missed_before: Due dates that passed before a later one was agreed on.
         asked: What waits for answers.
         possible: What we could do now.
         notices: What our ledger says of its due dates: (code, due date).
@@ -125,6 +126,7 @@ class CaseView:
     steps: tuple[StepView, ...]
     next: Next
     missed: tuple[AgencyId, ...]
+    missed_before: tuple[MissedDate, ...]
     asked: tuple[Asked, ...]
     possible: tuple[Choice, ...]
     notices: tuple[tuple[str, int], ...]
@@ -215,6 +217,7 @@ def view_case(office: Office, case_id: MessageId, founder: AgencyId | None = Non
         steps=steps,
         next=next_of(case, line.clock),
         missed=missed_by(history) if _is_late(line.clock) else (),
+        missed_before=missed_before(history),
         asked=asked_in(history, case),
         possible=possible_for(office.agency, case),
         notices=tuple(sorted(noticed, key=lambda one: (one[1], one[0]))),

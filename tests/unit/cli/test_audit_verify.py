@@ -89,7 +89,7 @@ def test_a_case_is_told(tmp_path: Path) -> None:
         f"Case {show_message_id(case.case_id)}",
         f"{GH} (EXP), {NL} (DET)",
         "OVERDUE, 3 days late",
-        f"waited for  {GH}",
+        f", by {GH}",
         "REQUEST NO_NOTIFICATION",
         f"ledger of {GH}",
     ):

@@ -8,10 +8,12 @@ import pytest
 
 from sesn_node.domain.case_clock import (
     ClockState,
+    MissedDate,
     clock_of,
     due_of,
     end_of_day,
     last_moment,
+    missed_before,
     missed_by,
 )
 from sesn_node.domain.case_history import derive
@@ -270,3 +272,16 @@ def test_without_its_request() -> None:
     """Nobody missed anything of a case that is not here, or whose clock does not run."""
     assert missed_by(derive([])) == ()
     assert missed_by(derive([request_of(FIVE, DUE)])) == ()
+
+
+def test_an_extension_does_not_hide_who_missed_the_date_before() -> None:
+    """Agreed on a day too late, the first date stays missed; agreed on in time, it never was."""
+    for late_ms, missed in ((DAY_MS, (MissedDate(DUE, (EXP,)),)), (-DAY_MS, ())):
+        story = _informed(_story()).go((EXP, Action.ACKNOWLEDGE))
+        later_ms = DUE + 20 * DAY_MS
+        asked = story.take(DET, Action.EXTEND, at_ms=later_ms, created_ms=DUE + late_ms)
+        assert missed_before(story.history) == ()
+        story.take(EXP, Action.AGREE, about=asked.step_id, created_ms=DUE + late_ms + 1)
+        assert due_of(story.case) == later_ms
+        assert missed_before(story.history) == missed
+        assert missed_by(story.history) == (EXP,)
