@@ -96,8 +96,9 @@ async def test_circuit_opens_and_closes(tmp_path: Path, *, collects: bool) -> No
             node.goes_on.set()
             await until(lambda: scene.unanswered(*messages[:2]), "two messages are put off")
             tried = [len(ids) for ids in node.batches]
-            # The first was sent when it was shared.
-            assert tried[:3] == [1, 6, 6]
+            # The first batch left as soon as something was shared, with what was there by then.
+            assert 1 <= tried[0] <= len(messages)
+            assert tried[1:3] == [6, 6]
             assert set(tried[3:]) == {1}
             assert scene.queued(*messages)
             node.cannot_stand = set()
@@ -107,8 +108,10 @@ async def test_circuit_opens_and_closes(tmp_path: Path, *, collects: bool) -> No
             more = await scene.bait(6)
             node.goes_on.set()
             await scene.nl.acknowledged(*more)
-            # Whole batches again.
-            assert [len(ids) for ids in node.batches] == [1, 5]
+            # Whole batches again: what was there at first, and all the rest.
+            sent = [len(ids) for ids in node.batches]
+            assert len(sent) <= 2
+            assert sum(sent) == len(more)
         await scene.honest_messages(1)
 
 
