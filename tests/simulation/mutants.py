@@ -5,10 +5,10 @@ Each takes one defence away from the node's own code, as a careless change would
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from unittest.mock import patch
 
 from sesn_node.exchange import duties, erase, guard, receive, settle, share, witness
@@ -21,9 +21,10 @@ from sesn_node.store.recalls import RecallTable
 from sesn_node.transport.node import Node
 from tests.simulation.disk import SharedLeases, SimulatedStore
 from tests.simulation.process import Process
+from tests.support.planting import Mutants
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from sesn_node.exchange.office import Office
     from sesn_node.exchange.witness import Judged
@@ -32,38 +33,8 @@ if TYPE_CHECKING:
     from sesn_node.store.recalls import RecallRow
 
 
-@dataclass(frozen=True, slots=True)
-class Mutant:
-    """A bug.
-
-    Args:
-        words: What is wrong.
-        planted: Plants it until its context ends.
-    """
-
-    words: str
-    planted: Callable[[], AbstractContextManager[None]]
-
-
-MUTANTS: dict[str, Mutant] = {}
-
-
-def _mutant(
-    words: str,
-) -> Callable[[Callable[[], Iterator[tuple[object, str, object]]]], None]:
-    """Register a bug: a function that yields what it replaces, named like the bug."""
-
-    def register(replaced: Callable[[], Iterator[tuple[object, str, object]]]) -> None:
-        @contextmanager
-        def planted() -> Iterator[None]:
-            with ExitStack() as stack:
-                for owner, name, value in replaced():
-                    stack.enter_context(patch.object(owner, name, value))
-                yield
-
-        MUTANTS[replaced.__name__.strip("_").replace("_", "-")] = Mutant(words, planted)
-
-    return register
+MUTANTS: Final = Mutants()
+_mutant = MUTANTS.named
 
 
 @_mutant("a cosignature leaves before what it promises is committed")

@@ -5,18 +5,17 @@ Each takes one rule away from the node's own code, as a careless change would.
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
-from unittest.mock import patch
 
 from sesn_node.domain import case_history, case_steps
 from sesn_node.domain.case_history import Standing
 from sesn_node.domain.case_terms import Action
 from sesn_node.exchange import caseduties, casesteps, casework, share, taking
+from tests.support.planting import Mutants
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from sesn_node.domain.case_history import History
     from sesn_node.domain.case_state import Case
@@ -26,41 +25,11 @@ if TYPE_CHECKING:
     from sesn_node.store.engine import Transaction
 
 
-@dataclass(frozen=True, slots=True)
-class Mutant:
-    """A bug.
-
-    Args:
-        words: What is wrong.
-        planted: Plants it until its context ends.
-    """
-
-    words: str
-    planted: Callable[[], AbstractContextManager[None]]
-
-
-MUTANTS: Final[dict[str, Mutant]] = {}
+MUTANTS: Final = Mutants()
+_mutant = MUTANTS.named
 
 # Parts of the node that have no name outside of their module, and are what the bugs are about.
 _Derivation: Any = case_history._Derivation  # noqa: SLF001 - see above
-
-
-def _mutant(
-    words: str,
-) -> Callable[[Callable[[], Iterator[tuple[object, str, object]]]], None]:
-    """Register a bug: a function that yields what it replaces, named like the bug."""
-
-    def register(replaced: Callable[[], Iterator[tuple[object, str, object]]]) -> None:
-        @contextmanager
-        def planted() -> Iterator[None]:
-            with ExitStack() as stack:
-                for owner, name, value in replaced():
-                    stack.enter_context(patch.object(owner, name, value))
-                yield
-
-        MUTANTS[replaced.__name__.strip("_").replace("_", "-")] = Mutant(words, planted)
-
-    return register
 
 
 @_mutant("of steps taken at the same time, the earlier by its own date counts")
