@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sesn_node.cli import case_options as options
+from sesn_node.cli.approve import DraftId
 from sesn_node.cli.case_json import draft_json
 from sesn_node.cli.consignment_text import add_consignment
 from sesn_node.cli.files import input_file
@@ -41,9 +42,6 @@ from sesn_node.exchange.naming import find_alert, find_case_draft
 from sesn_node.wire.case_forms import form_from_json
 from sesn_node.wire.payloads import MAX_JSON_BYTES
 
-DraftId = Annotated[
-    str, typer.Argument(metavar="DRAFT", help="The draft: its id, or its first 8 digits.")
-]
 _STYLES = {Result.WARN: "yellow", Result.FAIL: "red"}
 
 

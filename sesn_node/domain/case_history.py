@@ -244,7 +244,7 @@ class _Derivation:
         built_on = 0
         for one in inside[1:]:
             step = self._steps[one]
-            if step.mark.action.is_fact and step.mark.action not in _DECISIONS:
+            if step.mark.action.is_fact and not step.mark.action.is_vote:
                 continue
             base = self._base[one]
             built_on |= self._through[base] & ~self._of[step.sender]
@@ -281,6 +281,3 @@ class _Derivation:
             return Standing.NOT_ALLOWED
         counts = step.step_id in (inside if step.mark.action.is_fact else on_line)
         return Standing.COUNTS if counts else Standing.SUPERSEDED
-
-
-_DECISIONS: Final = frozenset({Action.AGREE, Action.DECLINE})

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 MAX_SKEW_MS: Final = 15 * MINUTE_MS
 """How far the clocks of two nodes may be apart."""
 
-_VOTES: Final = frozenset({Action.AGREE, Action.DECLINE})
-
 
 def apply(case: Case | None, step: Step) -> Case:
     """Return the case after a step.
@@ -76,7 +74,7 @@ def find_rule(case: Case, step: Step) -> Rule:
     if (step.sender, mark.role) not in case.roles:
         raise PolicyError(f"{step.sender} is not {mark.role} in this case")
     rows = [rule for rule in rules_of(mark.action) if state in rule.source]
-    if mark.action in _VOTES:
+    if mark.action.is_vote:
         rows = [rule for rule in rows if _is_asked(case, step, rule)]
     if not rows:
         raise PolicyError(f"{mark.action} is not possible in state {state}")
@@ -91,7 +89,7 @@ def advance(case: Case, step: Step, rule: Rule) -> Line:
     mark, line = step.mark, case.line
     state = rule.target or case.state
     proposal = None
-    asked = frozenset(one for one, _ in case.roles | _roles_in(step)) - {step.sender}
+    asked = frozenset(one for one, _ in case.roles | step.mark.roles) - {step.sender}
     other = frozenset({_other_party(case, step.sender)})
     if mark.action is Action.PROPOSE:
         agreed = State.ALTERNATIVE_AGREED
@@ -126,8 +124,8 @@ def with_facts(case: Case, steps: Iterable[Step]) -> Case:
     for step in steps:
         mark = step.mark
         acted.add(step.sender)
-        roles |= _roles_in(step)
-        if mark.action in _VOTES:
+        roles |= mark.roles
+        if mark.action.is_vote:
             votes.add(Vote(mark.about, step.sender, mark.action is Action.AGREE))
         elif mark.action is Action.INFORM:
             informed.add(mark.at_ms)
@@ -150,13 +148,6 @@ def with_facts(case: Case, steps: Iterable[Step]) -> Case:
     )
 
 
-def _roles_in(step: Step) -> set[tuple[AgencyId, Role]]:
-    """Return who is what from now on, as a step says."""
-    mark = step.mark
-    roles = {(member.agency, role) for member in mark.members for role in member.roles}
-    return roles if mark.facility is None else roles | {(mark.facility, Role.FAC)}
-
-
 def _seal_broken(mark: Mark) -> bool:
     return mark.action is Action.ARRIVE and mark.code != SealCheck.INTACT
 
@@ -164,7 +155,7 @@ def _seal_broken(mark: Mark) -> bool:
 def _requested(step: Step) -> Case:
     """Begin a case."""
     mark = step.mark
-    roles = frozenset((member.agency, role) for member in mark.members for role in member.roles)
+    roles = mark.roles
     if mark.action is not Action.REQUEST or step.message_id != step.case_id:
         raise PolicyError("a case begins with REQUEST, whose message gives it its id")
     _check_code(rules_of(Action.REQUEST)[0], mark.code)
@@ -198,7 +189,7 @@ def _check_beside(case: Case, step: Step) -> None:
     mark = step.mark
     rule = rules_of(mark.action)[0]
     _check_code(rule, mark.code)
-    about = mark.action in {*_VOTES, Action.RESOLVE, Action.INFORM}
+    about = mark.action.is_vote or mark.action in {Action.RESOLVE, Action.INFORM}
     dated = mark.action in {Action.INFORM, Action.EXTEND}
     joins = mark.action in {Action.INVITE, Action.INFORM}
     given = (bool(mark.about), bool(mark.at_ms), bool(mark.members), mark.facility is not None)
@@ -230,7 +221,7 @@ def _check_code(rule: Rule, code: str) -> None:
 
 
 def _check_invited(case: Case, step: Step) -> None:
-    asked = {(one.agency, role) for one in step.mark.members for role in one.roles}
+    asked = step.mark.roles
     if not {role for _, role in asked} <= {Role.TRN, Role.FAC} or asked & case.roles:
         raise PolicyError("others join as TRN or FAC, and as what they are not yet")
     if len(step.mark.members) > MAX_JOINING:
@@ -247,10 +238,9 @@ def _check_facility(case: Case, step: Step) -> None:
 
 def _check_informed(case: Case, step: Step) -> None:
     mark = step.mark
-    informed = {(one.agency, role) for one in mark.members for role in one.roles}
     if case.informed_ms is not None:
         raise PolicyError("it is proven already when the authority of export was informed")
-    if informed != {(case.agency_of(Role.EXP), Role.EXP)} or mark.about != case.line.steps[0]:
+    if mark.roles != {(case.agency_of(Role.EXP), Role.EXP)} or mark.about != case.line.steps[0]:
         raise PolicyError("INFORM is about the authority of export, and about the request")
     if mark.at_ms > step.created_ms + MAX_SKEW_MS:
         raise PolicyError("nobody can be informed after it was proven: one of the clocks is wrong")

@@ -113,6 +113,11 @@ class Action(StrEnum):
         """Whether it changes no state by itself, and so competes with no other step."""
         return self in _FACTS
 
+    @property
+    def is_vote(self) -> bool:
+        """Whether it answers a proposal or a later date."""
+        return self in {Action.AGREE, Action.DECLINE}
+
 
 _FACTS: Final = frozenset(
     {
@@ -300,6 +305,17 @@ class Mark:
             raise MalformedError("regime: only a request states it")
         if self.at_ms:
             check_time_ms("at_ms", self.at_ms)
+
+    @property
+    def roles(self) -> frozenset[tuple[AgencyId, Role]]:
+        """Who is what from now on, as it says."""
+        found = {(member.agency, role) for member in self.members for role in member.roles}
+        return frozenset(found if self.facility is None else found | {(self.facility, Role.FAC)})
+
+    @property
+    def named(self) -> frozenset[AgencyId]:
+        """Whom it gives a role."""
+        return frozenset(agency for agency, _ in self.roles)
 
 
 @dataclass(frozen=True, slots=True)

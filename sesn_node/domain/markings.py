@@ -193,6 +193,11 @@ class Markings:
         """
         return replace(self, evaluation=None, onward=())
 
+    @property
+    def stays_with_recipients(self) -> bool:
+        """Whether nobody but its recipients may ever get it: TLP:RED, or H2."""
+        return self.tlp is Tlp.RED or HandlingCode.H2 in self.handling
+
     def weaker_than(self, other: Markings) -> str | None:
         """Name the axis on which these are less strict than others; None if on none.
 

@@ -50,7 +50,5 @@ def _name(scope: Scope, row: CaseStepRow) -> None:
     header, mark = decode_header(row.header), decode_mark(row.mark)
     for agency in (header.sender, *(one.agency for one in header.recipients)):
         scope.name(agency)
-    for member in mark.members:
-        scope.name(member.agency)
-    if mark.facility is not None:
-        scope.name(mark.facility)
+    for agency in mark.named:
+        scope.name(agency)

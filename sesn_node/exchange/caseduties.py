@@ -299,9 +299,6 @@ def _brought_by(steps: Sequence[Step]) -> dict[AgencyId, AgencyId]:
     """Return who brought in each member: whoever requested the return, at the beginning."""
     found: dict[AgencyId, AgencyId] = {}
     for step in steps:
-        joined = {one.agency for one in step.mark.members}
-        if step.mark.facility is not None:
-            joined.add(step.mark.facility)
-        for agency in joined:
+        for agency in step.mark.named:
             found.setdefault(agency, step.sender)
     return found

@@ -122,7 +122,7 @@ def case_file(
         payload=Payload(markings, CaseFile(tuple(original for _, original in part))),
         to=(agency,),
         conversation_id=case_id,
-        expires_ms=last_delivery(office, office.directory(), (agency,)),
+        expires_ms=last_delivery(office, (agency,)),
     )
 
 

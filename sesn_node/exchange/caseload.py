@@ -32,8 +32,9 @@ def read_cases(desk: CaseDesk, transaction: Transaction) -> dict[CaseKey, KnownC
     """
     with desk.lock:
         _read(desk, transaction, transaction.cases.changed(desk.newest))
-        if sum(desk.steps.values()) < transaction.cases.count_all():
-            # Steps that came back from an export stand where they stood before.
+        # Steps that came back after an export was replayed stand where they stood before.
+        recovered = bool(transaction.recovery.every())
+        if recovered and sum(desk.steps.values()) < transaction.cases.count_all():
             _read(desk, transaction, transaction.cases.changed(-1))
         return {key: one for found in desk.known.values() for key, one in found.items()}
 

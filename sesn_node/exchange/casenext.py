@@ -74,8 +74,7 @@ def next_of(case: Case, clock: Clock) -> Next:
     rules = []
     for action in EXPECTED.get(case.state, ()):
         for rule in rules_of(action):
-            is_vote = action in {Action.AGREE, Action.DECLINE}
-            if case.state in rule.source and (not is_vote or answers_proposal(case, rule)):
+            if case.state in rule.source and (not action.is_vote or answers_proposal(case, rule)):
                 rules.append(rule)
                 break
     return Next(awaited(case), tuple(rules), None if stopped else clock.due_ms)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 from sesn_node.domain.case import two_people
 from sesn_node.domain.case_messages import CaseFile, CaseStep
 from sesn_node.domain.case_terms import Action
-from sesn_node.domain.markings import HandlingCode, Tlp
 from sesn_node.domain.people import Act
 from sesn_node.domain.refusals import RefusalCode
 from sesn_node.errors import PolicyError, SesnError, VerificationError
@@ -57,7 +56,7 @@ def check_step_alone(card: TrustedCard, header: Header, payload: Payload) -> Non
     if not isinstance(body, CaseStep):
         raise PolicyError("this is no step of a case")
     marks = payload.markings
-    if marks.tlp is Tlp.RED or HandlingCode.H2 in marks.handling:
+    if marks.stays_with_recipients:
         raise PolicyError(_TOO_CLOSE)
     if header.in_reply_to is not None:
         raise PolicyError("a step of a case answers no message")
@@ -74,24 +73,23 @@ def check_step_alone(card: TrustedCard, header: Header, payload: Payload) -> Non
             raise PolicyError("this step needs two people: one who wrote it, one who approved it")
 
 
-def check_case_file(arrival: Arrival, body: CaseFile) -> None:
-    """A case file holds steps of one case, each as its sender sealed it.
+def check_case_file(arrival: Arrival, _body: CaseFile) -> None:
+    """A case file answers no message; the steps in it are verified as they are taken out of it.
+
+    Raises:
+        PolicyError: It answers one.
+    """
+    if arrival.header.in_reply_to is not None:
+        raise PolicyError("a case file answers no message")
+
+
+def _filed_steps(arrival: Arrival, body: CaseFile) -> tuple[SealedStep, ...]:
+    """Verify the steps that a case file holds, each as its sender sealed it; they are of one case.
 
     Raises:
         MalformedError: As `open_original`.
         VerificationError: As `open_original`, or a sender is not believed.
         PolicyError: Something in it is no step of the case, or breaks a rule.
-    """
-    if arrival.header.in_reply_to is not None:
-        raise PolicyError("a case file answers no message")
-    filed_steps(arrival, body)
-
-
-def filed_steps(arrival: Arrival, body: CaseFile) -> tuple[SealedStep, ...]:
-    """Verify the steps that a case file holds, and return what is kept of them.
-
-    Raises:
-        SesnError: As `check_case_file`.
     """
     found: list[SealedStep] = []
     for original in body.originals:
@@ -114,10 +112,14 @@ def filed_steps(arrival: Arrival, body: CaseFile) -> tuple[SealedStep, ...]:
 def arriving_steps(
     arrival: Arrival, envelope: Envelope, header_sha256: bytes
 ) -> tuple[SealedStep, ...]:
-    """Return the steps that a message brings, once its content was checked; most bring none."""
+    """Return the steps that a message brings, once its content was checked; most bring none.
+
+    Raises:
+        SesnError: It is a case file, and something in it is not what it seems (`_filed_steps`).
+    """
     body = arrival.payload.body
     if isinstance(body, CaseFile):
-        return filed_steps(arrival, body)
+        return _filed_steps(arrival, body)
     one = sealed_step(
         arrival.header, envelope.header, header_sha256, envelope.seal, arrival.payload
     )

@@ -13,7 +13,6 @@ from sesn_node.domain.case_steps import apply, needed_by
 from sesn_node.domain.case_terms import Action, Ground, Mark, Member, Role, SealCheck, Step
 from sesn_node.domain.entries import SALT_BYTES
 from sesn_node.domain.ids import AgencyId, MessageId, show_message_id
-from sesn_node.domain.markings import HandlingCode, Tlp
 from sesn_node.domain.payload import Payload
 from sesn_node.domain.times import DAY_MS
 from sesn_node.errors import PolicyError
@@ -206,11 +205,8 @@ def _recipients(office: Office, case: Case, mark: Mark) -> tuple[AgencyId, ...]:
 
     Whoever is brought in has to be, too: nobody else will tell it.
     """
-    joining = {one.agency for one in mark.members}
-    if mark.facility is not None:
-        joining.add(mark.facility)
     us = office.agency
-    needed = (needed_by(case, us) | joining) - {us}
+    needed = (needed_by(case, us) | mark.named) - {us}
     others = [one.agency for one in case.members if one.agency not in {us, *needed}]
     directory, now_ms = office.directory(), office.clock()
     able = [one for one in others if can_be_sent_to(directory, one, now_ms)]
@@ -221,7 +217,7 @@ def _recipients(office: Office, case: Case, mark: Mark) -> tuple[AgencyId, ...]:
 def can_be_sent_to(directory: Directory, agency: AgencyId, now_ms: int) -> bool:
     """Tell whether an agency is trusted here, and has an encryption key in force."""
     try:
-        directory.trusted(agency, now_ms).card.encryption_key(now_ms)
+        directory.openable_until((agency,), now_ms, now_ms)
     except PolicyError:
         return False
     return True
@@ -305,7 +301,7 @@ def _draft(  # noqa: PLR0913 - the parts of a message
     case_id: MessageId | None = None,
     by_node: bool = False,
 ) -> Draft:
-    if markings.tlp is Tlp.RED or HandlingCode.H2 in markings.handling:
+    if markings.stays_with_recipients:
         raise PolicyError(
             "markings: a step of a case is neither RED nor H2, since who joins later gets it too"
         )
@@ -314,20 +310,16 @@ def _draft(  # noqa: PLR0913 - the parts of a message
         payload=Payload(markings, body),
         to=to,
         conversation_id=case_id,
-        expires_ms=last_delivery(office, office.directory(), to),
+        expires_ms=last_delivery(office, to),
         by_node=by_node,
     )
 
 
-def last_delivery(office: Office, directory: Directory, to: tuple[AgencyId, ...]) -> int:
+def last_delivery(office: Office, to: tuple[AgencyId, ...]) -> int:
     """Return until when a message of a case can be delivered: as long as its recipients' keys live.
 
     Raises:
         PolicyError: A recipient is not trusted, or has no key in force.
     """
     now_ms = office.clock()
-    ends = [now_ms + LIFETIME_MS]
-    for agency in to:
-        key, _, _ = directory.trusted(agency, now_ms).card.encryption_key(now_ms)
-        ends.append(key.destroyed_ms)
-    return min(ends)
+    return office.directory().openable_until(to, now_ms, now_ms + LIFETIME_MS)

@@ -27,7 +27,7 @@ from sesn_node.errors import ConflictError, PolicyError, SesnError
 from sesn_node.exchange.carriers import carrying, forwards_of, hold_on
 from sesn_node.exchange.erase import erase_in, report_erased
 from sesn_node.exchange.office import MOVED
-from sesn_node.exchange.recall import OF_HANDLING, last_moment, recall, told_by
+from sesn_node.exchange.recall import OF_HANDLING, recall, told_by
 from sesn_node.exchange.scrub import scrub_what_is_left
 from sesn_node.exchange.share import Draft, record, seal_draft
 from sesn_node.exchange.taking import recalled_reason
@@ -256,12 +256,13 @@ def _answer(office: Office, row: RecallRow) -> bool:
         if body is None:
             return False
         to = (AgencyId(row.sender),)
+        now_ms = office.clock()
         draft = Draft(
             payload=Payload(OF_HANDLING, body),
             to=to,
             in_reply_to=MessageId(row.recall_id),
             conversation_id=_conversation(office, row),
-            expires_ms=last_moment(office, directory, to, office.clock()),
+            expires_ms=directory.openable_until(to, now_ms, now_ms + office.terms.lifetime_ms),
             by_node=True,
         )
         sealed = seal_draft(office, draft, directory)

@@ -113,16 +113,18 @@ def find_case(store: Store, text: str) -> MessageId:
 
 def find_case_draft(store: Store, text: str) -> MessageId:
     """Find a draft of a case by its name. Raises as `find_case` does."""
-    with store.read() as transaction:
-        names = [row.name for row in transaction.secrets.every(CASES)]
-        return _find(text, "draft", "sesn case list", lambda low, high: _within(names, low, high))
+    return _find_secret(store, CASES, text, "sesn case list")
 
 
 def find_waiting(store: Store, text: str) -> MessageId:
     """Find what waits for a second person by its name. Raises as `find_case` does."""
+    return _find_secret(store, DRAFTS, text, "sesn approve list")
+
+
+def _find_secret(store: Store, kind: str, text: str, where: str) -> MessageId:
     with store.read() as transaction:
-        names = [row.name for row in transaction.secrets.every(DRAFTS)]
-        return _find(text, "draft", "sesn approve list", partial(_within, names))
+        names = [row.name for row in transaction.secrets.every(kind)]
+        return _find(text, "draft", where, partial(_within, names))
 
 
 def find_case_step(history: History, text: str) -> bytes:

@@ -190,19 +190,6 @@ def told_by(transaction: Transaction, message_id: bytes) -> dict[AgencyId, Messa
     }
 
 
-def last_moment(office: Office, directory: Directory, to: Sequence[AgencyId], now_ms: int) -> int:
-    """Return until when a message can be delivered: our terms, and the recipients' keys, say so.
-
-    Raises:
-        PolicyError: A recipient is not trusted, or has no key in force.
-    """
-    ends = [now_ms + office.terms.lifetime_ms]
-    for agency in to:
-        key, _, _ = directory.trusted(agency, now_ms).card.encryption_key(now_ms)
-        ends.append(key.destroyed_ms)
-    return min(ends)
-
-
 def _family(office: Office, transaction: Transaction, message_id: MessageId) -> list[bytes]:
     """Name a message, its updates, and what says the same under another seal."""
     same = [one.message_id for one in targets_of(office, transaction, message_id, office.agency)]
@@ -243,13 +230,14 @@ def _seal_all(
 ) -> tuple[dict[bytes, Sealed], tuple[tuple[AgencyId, str], ...]]:
     """Seal a Recall of each message to those who can be told; the others, and why not."""
     now_ms = office.clock()
+    latest_ms = now_ms + office.terms.lifetime_ms
     sealed: dict[bytes, Sealed] = {}
     untold: dict[AgencyId, str] = {}
     for one in plan:
         to = []
         for agency in one.to_tell:
             try:
-                last_moment(office, directory, (agency,), now_ms)
+                directory.openable_until((agency,), now_ms, latest_ms)
             except PolicyError as error:
                 untold[agency] = error.code
             else:
@@ -263,7 +251,7 @@ def _seal_all(
                 to=tuple(to),
                 in_reply_to=body.message_id,
                 conversation_id=MessageId(message.sealed.conversation_id),
-                expires_ms=last_moment(office, directory, to, now_ms),
+                expires_ms=directory.openable_until(to, now_ms, latest_ms),
                 by_node=by_node,
             )
             draft = endorsed(office, draft)

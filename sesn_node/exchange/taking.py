@@ -16,6 +16,7 @@ from sesn_node.exchange.examine import BUSY_RETRY_MS, Fresh, Refusable, Seen
 from sesn_node.exchange.office import new_entry
 from sesn_node.exchange.recovered import received_before, stands_otherwise
 from sesn_node.exchange.restate import restate
+from sesn_node.exchange.search import OF_CASES
 from sesn_node.store.erasures import ErasureRow
 from sesn_node.store.inbox import InboxRow
 from sesn_node.store.numbers import index_of
@@ -42,9 +43,6 @@ class Taken:
     outcomes: tuple[int | Refused, ...]
     cosignatures: bytes
     has_duties: bool = False
-
-
-_OF_CASES: Final = frozenset({MessageKind.CASE_STEP.value, MessageKind.CASE_FILE.value})
 
 
 _EARLY: Final = Refused(
@@ -123,7 +121,7 @@ class Taking:
     @property
     def has_duties(self) -> bool:
         """Whether something came that this node has to do something about by itself."""
-        return bool(self._recalls) or any(row.sealed.kind in _OF_CASES for row in self._rows)
+        return bool(self._recalls) or any(row.sealed.kind in OF_CASES for row in self._rows)
 
     def _decide(self, one: Examined) -> int | Refused:
         """Decide one shipment: the index of our entry for it, or its refusal."""

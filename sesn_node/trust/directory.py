@@ -7,7 +7,7 @@ slips through between a decision and its commit.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
@@ -126,6 +126,15 @@ class Directory:
                 code=NOT_TRUSTED,
             )
         return found
+
+    def openable_until(self, agencies: Iterable[AgencyId], at_ms: int, latest_ms: int) -> int:
+        """Return until when all of some agencies can open what is sealed now, `latest_ms` at most.
+
+        Raises:
+            PolicyError: One is not trusted (`trusted`), or has no encryption key in force.
+        """
+        keys = (self.trusted(one, at_ms).card.encryption_key(at_ms)[0] for one in agencies)
+        return min([latest_ms, *(key.destroyed_ms for key in keys)])
 
     def roots(self, at_ms: int) -> dict[AgencyId, bytes]:
         """Return the root certificates (DER) that TLS connections may rely on, by agency.

@@ -95,7 +95,7 @@ def written(
         payload=Payload(wanted.markings, CaseStep(Mark(**marks), random_bytes(32), details)),
         to=to,
         conversation_id=case_id,
-        expires_ms=last_delivery(office, office.directory(), to),
+        expires_ms=last_delivery(office, to),
     )
 
 
